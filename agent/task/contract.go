@@ -1,0 +1,155 @@
+// Package task runs one task on a node: a pure Step decides the next actions from what is wanted and what is
+// observed, a Runner performs them one task at a time, and an Engine owns the runners, remembers assignments on disk
+// and reports what happened. The contracts it needs from the machine (Runtime, Network) are defined here, with the
+// fakes that the tests run on; the real ones are agent/runtime and agent/network.
+//
+// It must not know containerd, netlink, the control plane's state or how reports travel.
+package task
+
+import (
+	"context"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// Runtime keeps containers on this node. Containers carry their Labels, and together with the assignment file these
+// are the agent's only memory: after a restart of the agent, List finds every container again, running ones
+// untouched.
+//
+// Life of a container: Pull -> Create -> Start -> (Signal)* -> exit -> Delete. Create makes everything up to but
+// without the first instruction; Delete of a container that never started, or is already gone, succeeds. All methods
+// may be called at the same time for different containers. A context that ends abandons the call, and the next call
+// for the same container converges. Errors are *Failure where a name exists for what went wrong.
+type Runtime interface {
+	// Pull makes the image available and returns its digest ("sha256:..."). Many pulls of one image share one.
+	Pull(ctx context.Context, image string, auth *acs.RegistryAuth) (digest string, err error)
+	// Create prepares the container. Creating one that exists already succeeds.
+	Create(ctx context.Context, spec ContainerSpec) error
+	// Start begins the container's first process; the process id is in List and Event.
+	Start(ctx context.Context, id string) (pid uint32, err error)
+	// Signal sends a signal to the container's first process; sending to one that exited succeeds.
+	// signal is "SIGTERM", "15", or "" for the image's STOPSIGNAL (default SIGTERM).
+	Signal(ctx context.Context, id, signal string) error
+	// Delete removes the container and its writable layer, killing it first if it runs.
+	Delete(ctx context.Context, id string) error
+	// List returns every container of this agent, running or not.
+	List(ctx context.Context) ([]ContainerState, error)
+	// Events returns exits as they happen until ctx ends. After a gap (runtime restart) it sends one Event with
+	// Resync set: look at List again.
+	Events(ctx context.Context) <-chan Event
+}
+
+// Network gives containers their network sandboxes. Setup and Release are idempotent; Release of what is not there
+// succeeds. In mode awsvpc one sandbox serves the whole task (container ""); in mode bridge each container has its
+// own; modes host and none need none, and Setup answers at once.
+type Network interface {
+	Setup(ctx context.Context, req SandboxRequest) (Sandbox, error)
+	Release(ctx context.Context, taskID, container string) error
+	// List returns what Setup made and Release has not removed, also by earlier processes.
+	List(ctx context.Context) ([]Sandbox, error)
+}
+
+// SandboxRequest asks for a network sandbox.
+type SandboxRequest struct {
+	TaskID    string
+	Container string // "" in awsvpc: the whole task's
+	Mode      string // bridge, host, none, awsvpc
+	Ports     []acs.PortMapping
+	ENI       *acs.ENI // awsvpc: nil means that the node chooses the address
+}
+
+// Sandbox is a network namespace with its addresses and published ports.
+type Sandbox struct {
+	TaskID    string
+	Container string
+	Mode      string
+	Path      string // of the network namespace, "" = the node's own
+	IPv4      string
+	MAC       string
+	Gateway   string
+	Bindings  []Binding
+}
+
+// Binding is one published port (or range), in the words of networkBindings.
+type Binding struct {
+	BindIP         string
+	ContainerPort  int32
+	HostPort       int32
+	Protocol       string
+	ContainerRange string
+	HostRange      string
+}
+
+// ContainerSpec is all that the runtime needs to make one container.
+type ContainerSpec struct {
+	ID          string // unique on the node: TASKID-NAME
+	TaskID      string
+	Name        string
+	Image       string // as in the task definition, or pinned by digest
+	Labels      map[string]string
+	Task        acs.Task      // for task-level limits (CPU quota, memory), pid and ipc modes
+	Container   acs.Container // command, entry point, environment, limits, mounts
+	Config      acs.ContainerConfig
+	HostConfig  acs.HostConfig
+	Environment map[string]string // on top of the image's, complete
+	Sandbox     Sandbox
+	Mounts      []Mount
+	LogPath     string // where stdout and stderr go, one JSON line a record
+}
+
+// Mount is a bind mount into a container.
+type Mount struct {
+	Source      string
+	Destination string
+	ReadOnly    bool
+}
+
+// Container statuses on the node, in order.
+const (
+	StatusCreated = "CREATED"
+	StatusRunning = "RUNNING"
+	StatusStopped = "STOPPED"
+)
+
+// ContainerState is what the runtime knows of one container.
+type ContainerState struct {
+	ID         string
+	TaskID     string
+	Name       string
+	Labels     map[string]string
+	Status     string // StatusCreated, StatusRunning or StatusStopped
+	PID        uint32
+	ExitCode   int32
+	OOMKilled  bool
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+// Event is an exit, or with Resync the advice to List again.
+type Event struct {
+	Resync     bool
+	ID         string
+	ExitCode   int32
+	OOMKilled  bool
+	FinishedAt time.Time
+}
+
+// Failure is an error with the agent's name for it: "CannotPullContainerError: pull access denied ..."
+// (SEMANTICS §11.2). Reason() cuts it at 1024 characters.
+type Failure struct {
+	Name string // CannotPullContainerError, CannotCreateContainerError, CannotStartContainerError ...
+	Err  error
+}
+
+func (f *Failure) Error() string { return f.Name + ": " + f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Reason is the text for the container's reason member, at most 1024 characters.
+func (f *Failure) Reason() string {
+	s := f.Error()
+	if len(s) > 1024 {
+		s = s[:1024]
+	}
+	return s
+}

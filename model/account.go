@@ -1,0 +1,69 @@
+package model
+
+// Account is one tenant. Writer: server (bootstrap), later api/iam.
+type Account struct {
+	ID        string `json:"id"` // 12 digits
+	CreatedAt Millis `json:"createdAt"`
+}
+
+// Key is the account's row key.
+func (a *Account) Key() string { return a.ID }
+
+// Kinds of access keys.
+const (
+	KeyRoot = "root" // the account's root user
+	KeyNode = "node" // an agent that joined with a token; may register and speak for instances only
+)
+
+// AccessKey is a SigV4 credential. Writer: server (bootstrap, join tokens), later api/iam.
+type AccessKey struct {
+	ID        string `json:"id"`
+	Secret    string `json:"secret"`
+	Account   string `json:"account"`
+	Kind      string `json:"kind"`
+	CreatedAt Millis `json:"createdAt"`
+}
+
+// Key is the access key's row key.
+func (k *AccessKey) Key() string { return k.ID }
+
+// PrincipalARN is the ARN that GetCallerIdentity shows for the key's owner.
+func (k *AccessKey) PrincipalARN() string {
+	if k.Kind == KeyNode {
+		return "arn:aws:sts::" + k.Account + ":assumed-role/roadstead-node/" + k.ID
+	}
+	return "arn:aws:iam::" + k.Account + ":root"
+}
+
+// AccountSetting is one ECS account setting of a principal, or of the whole account if Principal is "".
+// Writer: api/ecs.
+type AccountSetting struct {
+	Scope
+	Principal string `json:"principal,omitempty"` // ARN
+	Name      string `json:"name"`
+	Value     string `json:"value"`
+}
+
+// Key is the setting's row key.
+func (a *AccountSetting) Key() string { return AccountSettingKey(a.Scope, a.Name, a.Principal) }
+
+// AccountSettingKey is the row key of a setting.
+func AccountSettingKey(s Scope, name, principal string) string { return s.Key(name, principal) }
+
+// Repository is an ECR repository; its images live in the registry's blob store. Writer: api/ecr.
+type Repository struct {
+	Scope
+	Name       string `json:"name"` // may hold "/"
+	CreatedAt  Millis `json:"createdAt"`
+	Immutable  bool   `json:"immutable,omitempty"` // imageTagMutability IMMUTABLE
+	ScanOnPush bool   `json:"scanOnPush,omitempty"`
+	Encryption string `json:"encryption,omitempty"` // AES256 or KMS
+	KMSKey     string `json:"kmsKey,omitempty"`
+	Tags       []Tag  `json:"tags,omitempty"`
+}
+
+// Key is the repository's row key.
+func (r *Repository) Key() string { return r.Scope.Key(r.Name) }
+
+// ARN is the repository's Amazon resource name.
+func (r *Repository) ARN() string { return r.Scope.ARN("ecr", "repository/"+r.Name) }

@@ -1,0 +1,82 @@
+package model
+
+// Container instance statuses (SEMANTICS §3).
+const (
+	InstanceActive   = "ACTIVE"
+	InstanceDraining = "DRAINING"
+	InstanceInactive = "INACTIVE"
+)
+
+// Instance is a container instance: one node registered to one cluster. What it has left is not stored: it is an
+// index over the tasks placed on it. Writers: api/ecs (registration, status, attributes, tags), session (agent
+// connection).
+type Instance struct {
+	Scope
+	Cluster      string      `json:"cluster"`
+	ID           string      `json:"id"` // 32 hex digits
+	EC2ID        string      `json:"ec2Id,omitempty"`
+	Status       string      `json:"status"`
+	StatusReason string      `json:"statusReason,omitempty"`
+	Version      int64       `json:"version"`
+	RegisteredAt Millis      `json:"registeredAt"`
+	Token        string      `json:"token,omitempty"` // clientToken of the registration
+	Attributes   []Attribute `json:"attributes,omitempty"`
+	Resources    Resources   `json:"resources"`
+	Tags         []Tag       `json:"tags,omitempty"`
+
+	AgentConnected bool   `json:"agentConnected,omitempty"`
+	AgentVersion   string `json:"agentVersion,omitempty"`
+	AgentHash      string `json:"agentHash,omitempty"`
+	DockerVersion  string `json:"dockerVersion,omitempty"`
+	// RuntimeStatus is the agent's own verdict on its container runtime: "", OK, IMPAIRED...
+	RuntimeStatus   string `json:"runtimeStatus,omitempty"`
+	RuntimeStatusAt Millis `json:"runtimeStatusAt,omitempty"`
+}
+
+// Attribute is a name with an optional value on an instance. Name-only attributes have HasValue false.
+type Attribute struct {
+	Name     string `json:"n"`
+	Value    string `json:"v,omitempty"`
+	HasValue bool   `json:"h,omitempty"`
+}
+
+// Resources is an amount of what tasks reserve: CPU units (1024 = 1 vCPU), memory MiB, host ports, GPUs by id and
+// task network interfaces.
+type Resources struct {
+	CPU      int64    `json:"cpu,omitempty"`
+	Memory   int64    `json:"memory,omitempty"`
+	PortsTCP []int32  `json:"tcp,omitempty"`
+	PortsUDP []int32  `json:"udp,omitempty"`
+	GPUs     []string `json:"gpus,omitempty"`
+	ENIs     int32    `json:"enis,omitempty"`
+}
+
+// Key is the instance's row key.
+func (i *Instance) Key() string { return InstanceKey(i.Scope, i.Cluster, i.ID) }
+
+// ARN is the instance's Amazon resource name.
+func (i *Instance) ARN() string { return InstanceARN(i.Scope, i.Cluster, i.ID) }
+
+// Attribute returns the value of the named attribute.
+func (i *Instance) Attribute(name string) (Attribute, bool) {
+	for _, a := range i.Attributes {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Attribute{}, false
+}
+
+// Zone is the instance's availability zone, "" if it registered none.
+func (i *Instance) Zone() string {
+	a, _ := i.Attribute("ecs.availability-zone")
+	return a.Value
+}
+
+// InstanceKey is the row key of an instance.
+func InstanceKey(s Scope, cluster, id string) string { return s.Key(cluster, id) }
+
+// InstanceARN is the ARN of an instance.
+func InstanceARN(s Scope, cluster, id string) string {
+	return s.ARN("ecs", "container-instance/"+cluster+"/"+id)
+}
