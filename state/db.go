@@ -1,0 +1,155 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config says what a DB is made of.
+type Config struct {
+	Backend Backend
+	Codec   SpecCodec
+	// Advertise is the address at which other members reach this one while it leads, "http://10.0.0.1:4566".
+	Advertise string
+	Log       *slog.Logger
+}
+
+// DB is a member's copy of the state. Run keeps it going; Snapshot and Watch read it; Update changes it while the
+// member leads.
+type DB struct {
+	cfg Config
+
+	current atomic.Pointer[Revision] // the newest durable revision
+	leading atomic.Bool              // mirrors head != nil, for readers without the lock
+
+	mu     sync.Mutex
+	head   *Tables  // nil while not leading
+	sealed *Tables  // the head when it was last frozen
+	groups []*group // waiting to be committed, oldest first; all but the last are sealed
+	flying *group   // being committed
+	wake   chan struct{}
+	led    chan struct{} // closed while leading
+}
+
+// Open returns a DB that has not loaded anything yet.
+func Open(cfg Config) *DB {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{cfg: cfg, wake: make(chan struct{}, 1), led: make(chan struct{})}
+	db.current.Store(newRevision(&Snapshot{Tables: newTables()}, nil, false))
+	return db
+}
+
+// Snapshot returns the newest durable snapshot that this member has.
+func (db *DB) Snapshot() *Snapshot { return db.current.Load().Snapshot }
+
+// Watch returns the newest snapshot and a cursor over every revision after it.
+func (db *DB) Watch() (*Snapshot, *Cursor) {
+	at := db.current.Load()
+	return at.Snapshot, &Cursor{at}
+}
+
+// Leading reports whether this member takes writes.
+func (db *DB) Leading() bool { return db.leading.Load() }
+
+// AwaitLead blocks until this member leads.
+func (db *DB) AwaitLead(ctx context.Context) error {
+	for {
+		db.mu.Lock()
+		led := db.led
+		db.mu.Unlock()
+		select {
+		case <-led:
+			if db.Leading() {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Leader returns the address of the leading member, "" if there is none, and a channel closed when it may change.
+func (db *DB) Leader(ctx context.Context) (string, <-chan struct{}, error) {
+	return db.cfg.Backend.Leader(ctx)
+}
+
+// Update runs f on the head and returns when its changes are durable and visible in Snapshot. If f fails, nothing
+// changes and its error is returned. f must be quick and must not block: it runs alone,
+// and may be run twice, the first time being undone. It sees writes that are not
+// durable yet, so even an f that changes nothing is answered only when what it saw is durable.
+//
+// Errors besides f's: ErrNotLeader (also when a term was lost before the outcome was known), ErrNoSpace, ErrTooLarge,
+// and ctx's, after which the change may still become durable.
+func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
+	g, err := db.enqueue(f)
+	if err != nil || g == nil {
+		return err
+	}
+	select {
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// enqueue runs f and puts its changes into a group. The group is nil if there is nothing to wait for.
+func (db *DB) enqueue(f func(*Tx) error) (*group, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.head == nil {
+		return nil, ErrNotLeader
+	}
+	limit := db.cfg.Backend.MaxBatch()
+	for {
+		g := db.open()
+		changes, err := db.head.run(f, limit-len(g.changes))
+		if errors.Is(err, ErrTooLarge) && len(g.changes) > 0 {
+			db.seal(g) // make room and run f again
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == 0 {
+			return db.newest(), nil
+		}
+		db.join(g, changes)
+		return g, nil
+	}
+}
+
+// newest returns the youngest group that is not durable yet, nil if there is none. Caller holds mu.
+func (db *DB) newest() *group {
+	if n := len(db.groups); n > 0 {
+		return db.groups[n-1]
+	}
+	return db.flying
+}
+
+// Run takes part in the election and keeps the member's copy up to date until ctx ends. It returns ctx's error, or the
+// backend's if that is closed.
+func (db *DB) Run(ctx context.Context) error {
+	for {
+		err := db.term(ctx)
+		db.stepDown(ErrNotLeader)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		db.cfg.Log.Warn("leave the lead", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// retryPause keeps a member whose backend is out of reach from spinning.
+const retryPause = 50 * time.Millisecond

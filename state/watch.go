@@ -1,0 +1,50 @@
+package state
+
+import "context"
+
+// Snapshot is all rows at one revision. It never changes, and may be read by any number of goroutines.
+type Snapshot struct {
+	*Tables
+	Revision int64
+}
+
+// Revision is a snapshot together with what changed since the one before it. Reset says that the changes are not
+// known (the member reloaded): look at everything.
+type Revision struct {
+	Snapshot *Snapshot
+	Changes  []Change
+	Reset    bool
+
+	next  *Revision // set before ready is closed
+	ready chan struct{}
+}
+
+func newRevision(s *Snapshot, changes []Change, reset bool) *Revision {
+	return &Revision{Snapshot: s, Changes: changes, Reset: reset, ready: make(chan struct{})}
+}
+
+// Cursor walks the revisions one by one, without gap or overlap. A slow reader holds memory, never others.
+type Cursor struct{ at *Revision }
+
+// Next blocks until there is a revision after the last one and returns it.
+func (c *Cursor) Next(ctx context.Context) (*Revision, error) {
+	select {
+	case <-c.at.ready:
+		c.at = c.at.next
+		return c.at, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Latest skips to the newest revision without waiting.
+func (c *Cursor) Latest() *Revision {
+	for {
+		select {
+		case <-c.at.ready:
+			c.at = c.at.next
+		default:
+			return c.at
+		}
+	}
+}
