@@ -11,7 +11,7 @@ import (
 // is the current one. Two implementations (memory, etcd) pass the suite in statetest.
 //
 // Revisions are positive and grow with every batch, not always by one. Implementations may be used by many
-// goroutines. After Close every call returns an error.
+// goroutines. After Close every call returns ErrClosed.
 type Backend interface {
 	// Campaign blocks until this member leads, and returns its term. The backend gives the term up by itself when
 	// the member can no longer prove to lead: then the term's Lost channel is closed.
@@ -19,31 +19,38 @@ type Backend interface {
 	// Leader returns the address that the current leader advertised, or "" if there is none, and a channel that is
 	// closed when this may have changed.
 	Leader(ctx context.Context) (advertise string, changed <-chan struct{}, err error)
-	// Load yields all pairs at one revision, in key order, linearizably: everything committed before the call.
-	Load(ctx context.Context) (revision int64, pairs iter.Seq[Pair], err error)
+	// Load yields all pairs at one revision, in key order, linearizably: everything committed before the call. If it
+	// cannot go on it yields one error (ErrCompacted: call Load again).
+	Load(ctx context.Context) (revision int64, pairs iter.Seq2[Pair, error], err error)
 	// Watch yields every batch with a revision greater than after, whole and in order, until ctx ends or it cannot
-	// go on: then it yields one error (ErrCompacted: start again with Load).
+	// go on: then it yields one error (ErrCompacted: start again with Load). The beginning of a term is a batch too,
+	// with no pairs. Deletions of a prefix come as deletions of the keys that were there.
 	Watch(ctx context.Context, after int64) iter.Seq2[Batch, error]
-	// Commit makes the pairs durable as one batch, atomically, if the term still leads. Errors:
-	// ErrFenced and ErrNoSpace mean that nothing was written, any other error that it is unknown.
+	// Commit makes the pairs durable as one batch, atomically, if the term still leads. No two pairs may concern the
+	// same key, and at least one must change something. Errors: ErrFenced, ErrNoSpace and ErrTooLarge mean that
+	// nothing was written, any other error that it is unknown; then only a new term can tell.
 	Commit(ctx context.Context, term Term, pairs []Pair) (revision int64, err error)
-	// Resign gives the term up, so that another member (or this one again) may lead at once.
+	// Resign gives the term up, so that another member (or this one again) may lead at once. It takes a few seconds
+	// at most, even if the store cannot be reached.
 	Resign(ctx context.Context, term Term) error
-	// MaxBatch is the greatest number of pairs that Commit takes.
-	MaxBatch() int
+	// MaxBatch is the greatest number of pairs that Commit takes, and of bytes in their keys and values.
+	MaxBatch() (pairs, bytes int)
 	Close() error
 }
 
 // Term is one leadership of one member.
 type Term interface {
+	// Revision is the one at which the term began. All that earlier terms committed has a smaller one.
+	Revision() int64
 	// Lost is closed when the term is over.
 	Lost() <-chan struct{}
 }
 
-// Pair is a key with its value; a nil Value deletes the key.
+// Pair is a key with its value. A nil Value deletes the key or, with Prefix, every key that begins with it.
 type Pair struct {
-	Key   string
-	Value []byte
+	Key    string
+	Value  []byte
+	Prefix bool
 }
 
 // Batch is what one commit wrote.
@@ -56,12 +63,14 @@ var (
 	// ErrFenced says that another term leads; nothing was written.
 	ErrFenced = errors.New("another term leads")
 	// ErrNoSpace says that the backend is out of disk space; nothing was written.
-	ErrNoSpace = errors.New("no space left for state: free disk space in the data directory")
+	ErrNoSpace = errors.New("no space left for state")
 	// ErrCompacted says that the revisions asked for are no longer kept.
 	ErrCompacted = errors.New("revisions compacted")
+	// ErrClosed says that the backend has been closed.
+	ErrClosed = errors.New("state backend closed")
 	// ErrNotLeader is returned by Update on a member that does not lead, and to writes whose fate a lost term left
 	// unknown.
 	ErrNotLeader = errors.New("this member does not lead")
-	// ErrTooLarge is returned by Update for a change of more rows than the backend commits at once.
+	// ErrTooLarge is returned by Update for a change of more rows, or bytes, than the backend commits at once.
 	ErrTooLarge = errors.New("change of too many rows at once")
 )

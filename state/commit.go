@@ -9,7 +9,10 @@ import (
 // group is the changes of one or more Updates that are committed together.
 type group struct {
 	changes []Change
-	sealed  *Tables // the head after the last of them; nil while the group takes more
+	pairs   []Pair         // of the changes, in the same order; of a wipe, its prefixes
+	at      map[string]int // where in changes and pairs a stored key is
+	bytes   int            // in keys and values
+	sealed  *Tables        // the head after the last of them; nil while the group takes more
 	done    chan struct{}
 	err     error // set before done is closed
 }
@@ -19,19 +22,62 @@ func (db *DB) open() *group {
 	if k := len(db.groups); k > 0 && db.groups[k-1].sealed == nil {
 		return db.groups[k-1]
 	}
-	return &group{done: make(chan struct{})}
+	return &group{at: map[string]int{}, done: make(chan struct{})}
 }
 
-// join adds changes, which the head already has, to the open group. Caller holds mu.
-func (db *DB) join(g *group, changes []Change) {
-	if len(g.changes) == 0 {
+// join adds changes, which the head already has, to the open group or to the next one, and returns it. Caller holds mu.
+func (db *DB) join(changes []Change, pairs []Pair) *group {
+	g := db.open()
+	rows, bytes := db.cfg.Backend.MaxBatch()
+	if len(g.pairs)+len(pairs) > rows || g.bytes+sizeOf(pairs) > bytes {
+		undo(changes) // the group's snapshot must not have them
+		db.seal(g)
+		redo(changes)
+		g = db.open()
+	}
+	if len(g.pairs) == 0 {
 		db.groups = append(db.groups, g)
 	}
-	g.changes = append(g.changes, changes...)
+	for i := range changes {
+		g.add(changes[i], pairs[i])
+	}
+	db.rouse()
+	return g
+}
+
+// rouse tells the committer that there is a group. Caller holds mu.
+func (db *DB) rouse() {
 	select {
 	case db.wake <- struct{}{}:
 	default:
 	}
+}
+
+// add takes up a change; of several to one row the last counts.
+func (g *group) add(c Change, p Pair) {
+	i, again := g.at[p.Key]
+	if !again {
+		g.at[p.Key] = len(g.pairs)
+		g.changes, g.pairs = append(g.changes, c), append(g.pairs, p)
+		g.bytes += len(p.Key) + len(p.Value)
+		return
+	}
+	g.bytes += len(p.Value) - len(g.pairs[i].Value)
+	g.changes[i].New, g.pairs[i] = c.New, p
+}
+
+// tidy drops the rows that the group both made and deleted.
+func (g *group) tidy() {
+	kept := 0
+	for i := range g.changes {
+		if c := &g.changes[i]; c.Old == nil && c.New == nil {
+			continue
+		}
+		g.changes[kept], g.pairs[kept] = g.changes[i], g.pairs[i]
+		kept++
+	}
+	clear(g.changes[kept:])
+	g.changes, g.pairs = g.changes[:kept], g.pairs[:kept]
 }
 
 // seal freezes the head as the group leaves it. Caller holds mu.
@@ -72,33 +118,39 @@ func (db *DB) take() *group {
 	if g.sealed == nil {
 		db.seal(g)
 	}
+	if len(g.changes) == len(g.pairs) { // else a wipe
+		g.tidy()
+	}
 	db.flying = g
 	return g
 }
 
 func (db *DB) commit(ctx context.Context, term Term, g *group) error {
-	g.changes = coalesce(g.changes)
-	pairs, err := encodeChanges(g.changes, db.cfg.Codec)
-	if err != nil {
-		db.refuse(err)
+	if len(g.pairs) == 0 {
+		db.answer(g)
 		return nil
 	}
-	rev, err := db.cfg.Backend.Commit(ctx, term, pairs)
+	rev, err := db.cfg.Backend.Commit(ctx, term, g.pairs)
 	switch {
 	case err == nil:
 		db.publish(g, rev)
 		return nil
-	case errors.Is(err, ErrNoSpace):
+	case errors.Is(err, ErrNoSpace), errors.Is(err, ErrTooLarge):
 		db.refuse(err)
 		return nil
 	default:
-		return fmt.Errorf("commit %d rows: %w", len(pairs), err)
+		return fmt.Errorf("commit %d rows: %w", len(g.pairs), err)
 	}
 }
 
 // publish makes a durable group visible, then answers its callers.
 func (db *DB) publish(g *group, rev int64) {
 	db.advance(&Snapshot{Tables: g.sealed, Revision: rev}, g.changes, false)
+	db.answer(g)
+}
+
+// answer tells the callers of a group that it is durable.
+func (db *DB) answer(g *group) {
 	db.mu.Lock()
 	db.flying = nil
 	db.mu.Unlock()
@@ -153,21 +205,4 @@ func fail(gs []*group, err error) {
 		g.err = err
 		close(g.done)
 	}
-}
-
-func encodeChanges(cs []Change, codec SpecCodec) ([]Pair, error) {
-	pairs := make([]Pair, len(cs))
-	for i := range cs {
-		c := &cs[i]
-		pairs[i].Key = c.Table + "/" + c.Key
-		if c.New == nil {
-			continue
-		}
-		b, err := c.t.encode(c.New, codec)
-		if err != nil {
-			return nil, fmt.Errorf("encode row %s: %w", pairs[i].Key, err)
-		}
-		pairs[i].Value = b
-	}
-	return pairs, nil
 }

@@ -3,7 +3,9 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,20 +82,27 @@ func (db *DB) Leader(ctx context.Context) (string, <-chan struct{}, error) {
 }
 
 // Update runs f on the head and returns when its changes are durable and visible in Snapshot. If f fails, nothing
-// changes and its error is returned. f must be quick and must not block: it runs alone,
-// and may be run twice, the first time being undone. It sees writes that are not
-// durable yet, so even an f that changes nothing is answered only when what it saw is durable.
+// changes and its error is returned. f must be quick and must not block: it runs alone. It sees writes that are not
+// durable yet, so even an f that fails or changes nothing is answered only when what it saw is durable.
 //
 // Errors besides f's: ErrNotLeader (also when a term was lost before the outcome was known), ErrNoSpace, ErrTooLarge,
-// and ctx's, after which the change may still become durable.
+// those of encoding a row, and ctx's, after which the change may still become durable.
 func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
 	g, err := db.enqueue(f)
-	if err != nil || g == nil {
+	return await(ctx, g, err)
+}
+
+// await returns err when the group, if any, is durable.
+func await(ctx context.Context, g *group, err error) error {
+	if g == nil {
 		return err
 	}
 	select {
 	case <-g.done:
-		return g.err
+		if g.err != nil {
+			return g.err
+		}
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -106,23 +115,49 @@ func (db *DB) enqueue(f func(*Tx) error) (*group, error) {
 	if db.head == nil {
 		return nil, ErrNotLeader
 	}
-	limit := db.cfg.Backend.MaxBatch()
-	for {
-		g := db.open()
-		changes, err := db.head.run(f, limit-len(g.changes))
-		if errors.Is(err, ErrTooLarge) && len(g.changes) > 0 {
-			db.seal(g) // make room and run f again
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(changes) == 0 {
-			return db.newest(), nil
-		}
-		db.join(g, changes)
-		return g, nil
+	changes, pairs, err := db.head.run(f, db.cfg.Codec, func(ps []Pair) bool { return !tooLarge(ps, db.cfg.Backend) })
+	if err != nil || len(changes) == 0 {
+		return db.newest(), err
 	}
+	return db.join(changes, pairs), nil
+}
+
+// Wipe deletes all rows of all tables but those named ("accounts"), however many there are, in one durable step.
+// Errors are those of Update.
+func (db *DB) Wipe(ctx context.Context, keep ...string) error {
+	g, err := db.enqueueWipe(keep)
+	return await(ctx, g, err)
+}
+
+func (db *DB) enqueueWipe(keep []string) (*group, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.head == nil {
+		return nil, ErrNotLeader
+	}
+	for _, name := range keep {
+		if db.head.table(name) == nil {
+			return nil, fmt.Errorf("wipe: no table %q", name)
+		}
+	}
+	if n := len(db.groups); n > 0 && db.groups[n-1].sealed == nil {
+		db.seal(db.groups[n-1])
+	}
+	g := &group{done: make(chan struct{})}
+	db.head.each(func(t table) {
+		if slices.Contains(keep, t.tableName()) || t.Len() == 0 {
+			return
+		}
+		g.pairs = append(g.pairs, Pair{Key: t.tableName() + "/", Prefix: true})
+		g.changes = t.clear(g.changes)
+	})
+	if len(g.pairs) == 0 {
+		return db.newest(), nil
+	}
+	db.seal(g)
+	db.groups = append(db.groups, g)
+	db.rouse()
+	return g, nil
 }
 
 // newest returns the youngest group that is not durable yet, nil if there is none. Caller holds mu.
@@ -133,16 +168,18 @@ func (db *DB) newest() *group {
 	return db.flying
 }
 
-// Run takes part in the election and keeps the member's copy up to date until ctx ends. It returns ctx's error, or the
-// backend's if that is closed.
+// Run takes part in the election and keeps the member's copy up to date until ctx ends or the backend is closed, and
+// returns ctx's error or ErrClosed.
 func (db *DB) Run(ctx context.Context) error {
 	for {
 		err := db.term(ctx)
-		db.stepDown(ErrNotLeader)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		db.cfg.Log.Warn("leave the lead", "err", err)
+		if errors.Is(err, ErrClosed) {
+			return err
+		}
+		db.cfg.Log.Warn("begin anew", "err", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

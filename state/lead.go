@@ -8,48 +8,66 @@ import (
 	"sync/atomic"
 )
 
-// termKey is written first by every new leader: when its own copy has seen that write, it has seen all before it.
-const termKey = "meta/term"
-
 // term follows the leader until this member leads, and then leads until the term ends. It always returns an error.
 func (db *DB) term(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var target atomic.Int64 // the revision at which following ends
-	followed := make(chan error, 1)
-	following, stopFollowing := context.WithCancel(ctx)
-	defer stopFollowing()
-	go func() { followed <- db.follow(following, &target) }()
-
-	t, err := db.campaign(ctx, followed)
+	f := db.startFollowing(ctx)
+	defer func() { cancel(); <-f.done }() // one writer of db.current at a time
+	t, err := db.campaign(ctx, f)
 	if err != nil {
-		cancel()
 		return err
 	}
-	defer func() { // without a timeout of ours: the backend bounds it
-		if err := db.cfg.Backend.Resign(context.WithoutCancel(ctx), t); err != nil {
-			db.cfg.Log.Debug("resign", "err", err)
-		}
-	}()
-	rev, err := db.cfg.Backend.Commit(ctx, t, []Pair{{termKey, []byte(db.cfg.Advertise)}})
-	if err != nil {
-		cancel()
-		<-followed
-		return fmt.Errorf("open the term: %w", err)
-	}
-	target.Store(rev)
-	if db.Snapshot().Revision >= rev { // it may have passed the target before it was set
-		stopFollowing()
-	}
-	if err := <-followed; err != nil && db.Snapshot().Revision < rev {
-		return fmt.Errorf("catch up: %w", err)
+	defer db.resign(ctx, t)
+	defer db.stepDown(ErrNotLeader) // before resigning, which may take its time
+	if err := f.catchUp(t.Revision()); err != nil {
+		return err
 	}
 	db.takeLead()
 	return db.commitLoop(ctx, t)
 }
 
+func (db *DB) resign(ctx context.Context, t Term) {
+	// Without ctx's end and without a time-out of ours: the backend bounds it.
+	if err := db.cfg.Backend.Resign(context.WithoutCancel(ctx), t); err != nil {
+		db.cfg.Log.Debug("resign", "err", err)
+	}
+}
+
+// follower is the goroutine that keeps the copy up to date while the member does not lead.
+type follower struct {
+	db     *DB
+	target atomic.Int64 // the revision at which it ends, 0 if none is set
+	stop   context.CancelFunc
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+func (db *DB) startFollowing(ctx context.Context) *follower {
+	ctx, stop := context.WithCancel(ctx)
+	f := &follower{db: db, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		defer stop()
+		f.err = f.follow(ctx)
+	}()
+	return f
+}
+
+// catchUp ends the follower when the copy has the revision, and so everything that earlier terms committed.
+func (f *follower) catchUp(rev int64) error {
+	f.target.Store(rev)
+	if f.db.Snapshot().Revision >= rev { // it may have passed the target before that was set
+		f.stop()
+	}
+	<-f.done
+	if f.db.Snapshot().Revision < rev {
+		return fmt.Errorf("catch up: %w", f.err)
+	}
+	return nil
+}
+
 // campaign waits for the lead, or for the follower to fail.
-func (db *DB) campaign(ctx context.Context, followed chan error) (Term, error) {
+func (db *DB) campaign(ctx context.Context, f *follower) (Term, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type won struct {
@@ -67,12 +85,12 @@ func (db *DB) campaign(ctx context.Context, followed chan error) (Term, error) {
 			return nil, fmt.Errorf("campaign: %w", w.err)
 		}
 		return w.t, nil
-	case err := <-followed:
+	case <-f.done:
 		cancel()
 		if w := <-done; w.err == nil {
-			_ = db.cfg.Backend.Resign(context.WithoutCancel(ctx), w.t)
+			db.resign(ctx, w.t)
 		}
-		return nil, fmt.Errorf("follow: %w", err)
+		return nil, fmt.Errorf("follow: %w", f.err)
 	}
 }
 
@@ -86,27 +104,31 @@ func (db *DB) takeLead() {
 	db.cfg.Log.Info("take the lead", "rev", db.Snapshot().Revision)
 }
 
-// follow keeps the copy up to date from the backend's watch, and returns nil once it has reached target.
-func (db *DB) follow(ctx context.Context, target *atomic.Int64) error {
+// follow keeps the copy up to date from the backend's watch, and returns nil once it has reached the target.
+func (f *follower) follow(ctx context.Context) error {
 	for {
-		err := db.followWatch(ctx, target)
+		err := f.followWatch(ctx)
 		if !errors.Is(err, ErrCompacted) {
 			return err
 		}
-		if err := db.reload(ctx); err != nil {
+		if err := f.db.reload(ctx); err != nil && !errors.Is(err, ErrCompacted) {
 			return err
 		}
 	}
 }
 
-// followWatch applies batch after batch; nil means that target was reached.
-func (db *DB) followWatch(ctx context.Context, target *atomic.Int64) error {
-	s := db.Snapshot()
+func (f *follower) reached(rev int64) bool {
+	t := f.target.Load()
+	return t != 0 && rev >= t
+}
+
+// followWatch applies batch after batch; nil means that the target was reached.
+func (f *follower) followWatch(ctx context.Context) error {
+	s, db := f.db.Snapshot(), f.db
 	if s.Revision == 0 {
 		return ErrCompacted // nothing loaded yet
 	}
-	reached := func(rev int64) bool { t := target.Load(); return t != 0 && rev >= t }
-	if reached(s.Revision) {
+	if f.reached(s.Revision) {
 		return nil
 	}
 	mirror, prev := s.thaw(), s.Tables
@@ -120,7 +142,7 @@ func (db *DB) followWatch(ctx context.Context, target *atomic.Int64) error {
 		}
 		prev = mirror.freeze(prev)
 		db.advance(&Snapshot{Tables: prev, Revision: batch.Revision}, changes, false)
-		if reached(batch.Revision) {
+		if f.reached(batch.Revision) {
 			return nil
 		}
 	}
@@ -134,8 +156,11 @@ func (db *DB) reload(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	t := newTables()
-	for p := range pairs {
-		if _, err := t.apply([]Pair{p}, db.cfg.Codec); err != nil {
+	for p, err := range pairs {
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		if _, _, err := t.load(p, db.cfg.Codec); err != nil {
 			return err
 		}
 	}
@@ -143,22 +168,30 @@ func (db *DB) reload(ctx context.Context) error {
 	return nil
 }
 
-// apply loads stored pairs into the tables. Keys of tables that this version does not know are left alone.
+// apply loads the stored pairs of a batch into the tables.
 func (t *Tables) apply(pairs []Pair, codec SpecCodec) ([]Change, error) {
-	var changes []Change
+	changes := make([]Change, 0, len(pairs))
 	for _, p := range pairs {
-		name, key, _ := strings.Cut(p.Key, "/")
-		x := t.table(name)
-		if x == nil {
-			continue
-		}
-		old, now, err := x.load(key, p.Value, codec)
+		c, ok, err := t.load(p, codec)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, Change{Table: name, Key: key, Old: old, New: now, t: x})
+		if ok {
+			changes = append(changes, c)
+		}
 	}
 	return changes, nil
+}
+
+// load loads one stored pair. Keys of tables that this version does not know are left alone: ok is false.
+func (t *Tables) load(p Pair, codec SpecCodec) (c Change, ok bool, err error) {
+	name, key, _ := strings.Cut(p.Key, "/")
+	x := t.table(name)
+	if x == nil {
+		return Change{}, false, nil
+	}
+	old, now, err := x.load(key, p.Value, codec)
+	return Change{Table: name, Key: key, Old: old, New: now, t: x}, err == nil, err
 }
 
 // table returns the table with the name, nil if there is none.

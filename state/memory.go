@@ -2,8 +2,8 @@ package state
 
 import (
 	"context"
-	"errors"
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -15,7 +15,7 @@ type Memory struct {
 	mu       sync.Mutex
 	revision int64
 	rows     *btree.Map[string, []byte]
-	log      []Batch       // every batch after compacted
+	log      []Batch       // every batch after floor
 	written  chan struct{} // closed and replaced at every batch
 	floor    int64         // batches up to it are compacted
 	leader   *memoryTerm
@@ -51,6 +51,21 @@ func (m *Memory) signal() {
 	m.written = make(chan struct{})
 }
 
+// append makes the next revision of the pairs. Caller holds mu.
+func (m *Memory) append(pairs []Pair) int64 {
+	m.revision++
+	m.log = append(m.log, Batch{m.revision, pairs})
+	if len(m.log) > memoryHistory {
+		m.floor = m.log[memoryHistory/2-1].Revision
+		m.log = append([]Batch(nil), m.log[memoryHistory/2:]...)
+	}
+	m.signal()
+	return m.revision
+}
+
+// memoryHistory is how many batches are kept for watches that lag.
+const memoryHistory = 10_000
+
 // depose ends t if it leads. Caller holds mu.
 func (m *Memory) depose(t *memoryTerm) {
 	if t == nil || m.leader != t {
@@ -65,9 +80,11 @@ func (m *Memory) depose(t *memoryTerm) {
 type memoryTerm struct {
 	member    *memoryMember
 	advertise string
+	revision  int64
 	lost      chan struct{}
 }
 
+func (t *memoryTerm) Revision() int64       { return t.revision }
 func (t *memoryTerm) Lost() <-chan struct{} { return t.lost }
 
 type memoryMember struct {
@@ -76,60 +93,78 @@ type memoryMember struct {
 	closed chan struct{}
 }
 
-var errMemoryClosed = errors.New("memory backend closed")
+// check returns why a call must not begin.
+func (b *memoryMember) check(ctx context.Context) error {
+	select {
+	case <-b.closed:
+		return ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
 
 func (b *memoryMember) Campaign(ctx context.Context, advertise string) (Term, error) {
 	for {
-		b.m.mu.Lock()
-		if b.m.leader == nil {
-			t := &memoryTerm{member: b, advertise: advertise, lost: make(chan struct{})}
-			b.m.leader = t
-			close(b.m.elected)
-			b.m.elected = make(chan struct{})
-			b.m.mu.Unlock()
+		if err := b.check(ctx); err != nil {
+			return nil, err
+		}
+		t, changed := b.m.seize(b, advertise)
+		if t != nil {
 			return t, nil
 		}
-		changed := b.m.elected
-		b.m.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
 		case <-b.closed:
-			return nil, errMemoryClosed
 		}
 	}
 }
 
-func (b *memoryMember) Leader(context.Context) (string, <-chan struct{}, error) {
+// seize makes the member the leader if there is none; else it returns a channel closed when there may be none.
+func (m *Memory) seize(b *memoryMember, advertise string) (*memoryTerm, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leader != nil {
+		return nil, m.elected
+	}
+	m.leader = &memoryTerm{member: b, advertise: advertise, revision: m.append(nil), lost: make(chan struct{})}
+	close(m.elected)
+	m.elected = make(chan struct{})
+	return m.leader, nil
+}
+
+func (b *memoryMember) Leader(ctx context.Context) (string, <-chan struct{}, error) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
 	if b.m.leader == nil {
-		return "", b.m.elected, nil
+		return "", b.m.elected, b.check(ctx)
 	}
-	return b.m.leader.advertise, b.m.elected, nil
+	return b.m.leader.advertise, b.m.elected, b.check(ctx)
 }
 
-func (b *memoryMember) Load(ctx context.Context) (int64, iter.Seq[Pair], error) {
+func (b *memoryMember) Load(ctx context.Context) (int64, iter.Seq2[Pair, error], error) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
 	rows := b.m.rows.Copy()
-	return b.m.revision, func(yield func(Pair) bool) {
-		rows.Scan(func(k string, v []byte) bool { return yield(Pair{k, v}) })
-	}, ctx.Err()
+	return b.m.revision, func(yield func(Pair, error) bool) {
+		rows.Scan(func(k string, v []byte) bool { return yield(Pair{Key: k, Value: v}, nil) })
+	}, b.check(ctx)
 }
 
 func (b *memoryMember) Watch(ctx context.Context, after int64) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		for {
 			batches, more, err := b.m.since(after)
+			if b.check(context.Background()) != nil {
+				err = ErrClosed
+			}
 			if err != nil {
 				yield(Batch{}, err)
 				return
 			}
 			for _, batch := range batches {
 				after = batch.Revision
-				if !yield(batch, nil) {
+				if ctx.Err() != nil || !yield(batch, nil) {
 					return
 				}
 			}
@@ -138,8 +173,6 @@ func (b *memoryMember) Watch(ctx context.Context, after int64) iter.Seq2[Batch, 
 			case <-ctx.Done():
 				return
 			case <-b.closed:
-				yield(Batch{}, errMemoryClosed)
-				return
 			}
 		}
 	}
@@ -162,46 +195,74 @@ func (m *Memory) since(after int64) ([]Batch, <-chan struct{}, error) {
 func (b *memoryMember) Commit(ctx context.Context, term Term, pairs []Pair) (int64, error) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
-	select {
-	case <-b.closed:
-		return 0, errMemoryClosed
-	default:
+	if err := b.check(ctx); err != nil {
+		return 0, err
 	}
 	if t, ok := term.(*memoryTerm); !ok || b.m.leader != t {
 		return 0, ErrFenced
 	}
-	if len(pairs) > b.MaxBatch() {
+	if tooLarge(pairs, b) {
 		return 0, ErrTooLarge
 	}
-	b.m.revision++
+	var written []Pair
 	for _, p := range pairs {
-		if p.Value == nil {
-			b.m.rows.Delete(p.Key)
-		} else {
-			b.m.rows.Set(p.Key, p.Value)
-		}
+		written = b.m.write(p, written)
 	}
-	b.m.log = append(b.m.log, Batch{b.m.revision, pairs})
-	if len(b.m.log) > memoryHistory {
-		b.m.floor = b.m.log[memoryHistory/2-1].Revision
-		b.m.log = append([]Batch(nil), b.m.log[memoryHistory/2:]...)
-	}
-	b.m.signal()
-	return b.m.revision, nil
+	return b.m.append(written), nil
 }
 
-// memoryHistory is how many batches are kept for watches that lag.
-const memoryHistory = 10_000
+// write applies one pair and appends what watches are told. Caller holds mu.
+func (m *Memory) write(p Pair, written []Pair) []Pair {
+	switch {
+	case p.Value != nil:
+		m.rows.Set(p.Key, p.Value)
+		return append(written, p)
+	case !p.Prefix:
+		if _, ok := m.rows.Delete(p.Key); ok {
+			written = append(written, p)
+		}
+		return written
+	}
+	from := len(written)
+	m.rows.Ascend(p.Key, func(k string, _ []byte) bool {
+		if !strings.HasPrefix(k, p.Key) {
+			return false
+		}
+		written = append(written, Pair{Key: k})
+		return true
+	})
+	for _, w := range written[from:] {
+		m.rows.Delete(w.Key)
+	}
+	return written
+}
+
+// tooLarge reports whether the pairs are more than the backend commits at once.
+func tooLarge(pairs []Pair, b Backend) bool {
+	rows, bytes := b.MaxBatch()
+	return len(pairs) > rows || sizeOf(pairs) > bytes
+}
+
+func sizeOf(pairs []Pair) int {
+	n := 0
+	for i := range pairs {
+		n += len(pairs[i].Key) + len(pairs[i].Value)
+	}
+	return n
+}
 
 func (b *memoryMember) Resign(_ context.Context, term Term) error {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
+	if err := b.check(context.Background()); err != nil {
+		return err
+	}
 	t, _ := term.(*memoryTerm)
 	b.m.depose(t)
 	return nil
 }
 
-func (b *memoryMember) MaxBatch() int { return 4096 }
+func (b *memoryMember) MaxBatch() (pairs, bytes int) { return 4096, 4 << 20 }
 
 func (b *memoryMember) Close() error {
 	b.once.Do(func() {

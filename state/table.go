@@ -133,14 +133,13 @@ func anyRow[R any](r *R) any {
 type table interface {
 	tableName() string
 	restore(key string, old, new any)
-	encode(row any, c SpecCodec) ([]byte, error)
 	load(key string, value []byte, c SpecCodec) (old, now any, err error)
-	isDirty() bool
+	clear([]Change) []Change
+	Len() int
 	bind(*Tx)
 }
 
 func (t *Table[R]) tableName() string { return t.def.name }
-func (t *Table[R]) isDirty() bool     { return t.dirty }
 func (t *Table[R]) bind(tx *Tx)       { t.tx = tx }
 
 // restore sets a row without recording it; old is what stands there now.
@@ -150,7 +149,16 @@ func (t *Table[R]) restore(key string, old, new any) {
 	t.set(key, o, n)
 }
 
-func (t *Table[R]) encode(row any, c SpecCodec) ([]byte, error) { return encodeRow(row, c) }
+// clear removes all rows and appends what that changes.
+func (t *Table[R]) clear(cs []Change) []Change {
+	t.rows.Scan(func(key string, r *R) bool {
+		cs = append(cs, Change{Table: t.def.name, Key: key, Old: r, t: t})
+		return true
+	})
+	empty := newTable(t.def)
+	t.rows, t.index, t.folds, t.dirty = empty.rows, empty.index, empty.folds, true
+	return cs
+}
 
 // load applies a stored row, or its deletion if value is nil.
 func (t *Table[R]) load(key string, value []byte, c SpecCodec) (old, now any, err error) {

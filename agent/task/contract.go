@@ -95,7 +95,8 @@ type ContainerSpec struct {
 	Environment map[string]string // on top of the image's, complete
 	Sandbox     Sandbox
 	Mounts      []Mount
-	LogPath     string // where stdout and stderr go, one JSON line a record
+	Hosts       []string // "name:ip" of linked containers, on top of HostConfig.ExtraHosts
+	LogPath     string   // where stdout and stderr go, one JSON line a record
 }
 
 // Mount is a bind mount into a container.

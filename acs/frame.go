@@ -1,0 +1,104 @@
+package acs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// HeartbeatInterval is how often the control plane sends a heartbeat; an agent gives a connection up after 60 to 120
+// seconds of silence, the control plane after two heartbeats without an ack.
+const HeartbeatInterval = 20 * time.Second
+
+// MaxFrame is the greatest frame accepted, in bytes: a full payload for an instance with thousands of tasks fits.
+const MaxFrame = 32 << 20
+
+// frame is how messages travel, both ways.
+type frame struct {
+	Type    string          `json:"type"`
+	Message json.RawMessage `json:"message"`
+}
+
+// ErrUnknownMessage is returned by Decode for a type that this version does not know; such frames are to be ignored.
+var ErrUnknownMessage = errors.New("unknown message type")
+
+// Encode frames a message, which is a struct of this package or a pointer to one.
+func Encode(msg any) ([]byte, error) {
+	m, err := json.Marshal(msg)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(frame{reflect.Indirect(reflect.ValueOf(msg)).Type().Name(), m})
+}
+
+// Decode reads a frame into a pointer to the message's struct. Telemetry frames of agents begin with the headers of a
+// signed request, which end at the first blank line and are skipped (AGENT-PROTOCOL §1.3).
+func Decode(b []byte) (any, error) {
+	if len(b) > 0 && b[0] != '{' {
+		_, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))
+		if !ok {
+			return nil, errors.New("frame is neither JSON nor a signed request")
+		}
+		b = rest
+	}
+	var f frame
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, fmt.Errorf("read frame: %w", err)
+	}
+	msg := message(f.Type)
+	if msg == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownMessage, f.Type)
+	}
+	if err := json.Unmarshal(f.Message, msg); err != nil {
+		return nil, fmt.Errorf("read %s: %w", f.Type, err)
+	}
+	return msg, nil
+}
+
+// Conn sends and receives messages over a websocket. One goroutine may receive, any number may send.
+type Conn struct {
+	ws *websocket.Conn
+	mu sync.Mutex // one frame at a time
+}
+
+// NewConn wraps an open websocket.
+func NewConn(ws *websocket.Conn) *Conn {
+	ws.SetReadLimit(MaxFrame)
+	return &Conn{ws: ws}
+}
+
+// Send writes one message.
+func (c *Conn) Send(ctx context.Context, msg any) error {
+	b, err := Encode(msg)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ws.Write(ctx, websocket.MessageText, b)
+}
+
+// Receive blocks until there is a message that this version knows.
+func (c *Conn) Receive(ctx context.Context) (any, error) {
+	for {
+		_, b, err := c.ws.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		msg, err := Decode(b)
+		if errors.Is(err, ErrUnknownMessage) {
+			continue
+		}
+		return msg, err
+	}
+}
+
+// Close ends the connection with a close frame.
+func (c *Conn) Close(reason string) error { return c.ws.Close(websocket.StatusNormalClosure, reason) }

@@ -1,0 +1,71 @@
+package acs_test
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// Every message struct must be known to Decode under its own name, or a frame would be dropped in silence.
+func TestEveryMessageOfTheProtocolDecodes(t *testing.T) {
+	src, err := os.ReadFile("message.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t(\w*(?:Message|Request|Ack|Logs|Reset|Done)|AckPublish\w+) struct`).FindAllStringSubmatch(string(src), -1) {
+		msg, err := acs.Decode([]byte(`{"type":"` + m[1] + `","message":{}}`))
+		if err != nil {
+			t.Errorf("%s: %v", m[1], err)
+			continue
+		}
+		if got := reflect.TypeOf(msg).Elem().Name(); got != m[1] {
+			t.Errorf("%s decodes into %s", m[1], got)
+		}
+	}
+}
+
+func TestFrameRoundTrip(t *testing.T) {
+	sent := &acs.PayloadMessage{MessageID: "m1", SeqNum: 3, Tasks: []acs.Task{{Arn: "arn", CPU: 0.25, Containers: []acs.Container{{Name: "c", Essential: true}}}}}
+	b, err := acs.Encode(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := acs.Decode(b)
+	if err != nil || !reflect.DeepEqual(got, sent) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+}
+
+// [run] AGENT-PROTOCOL §1.3: telemetry frames carry the headers of a signed request before the JSON.
+func TestSignedTelemetryFrame(t *testing.T) {
+	msg, err := acs.Decode([]byte("Authorization: AWS4\r\nHost: h\r\n\r\n" + `{"type":"PublishHealthRequest","message":{"tasks":[{"taskArn":"a"}]}}`))
+	if err != nil || msg.(*acs.PublishHealthRequest).Tasks[0].TaskArn != "a" {
+		t.Fatalf("got %+v, %v", msg, err)
+	}
+}
+
+func TestUnknownMessageIsNamedAsSuch(t *testing.T) {
+	if _, err := acs.Decode([]byte(`{"type":"FutureMessage","message":{}}`)); !errors.Is(err, acs.ErrUnknownMessage) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := acs.Decode([]byte("garbage")); err == nil || errors.Is(err, acs.ErrUnknownMessage) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"type":"PayloadMessage","message":{"tasks":[{}]}}`))
+	f.Add([]byte("A: b\r\n\r\n{}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		msg, err := acs.Decode(b)
+		if err == nil {
+			if _, err := acs.Encode(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

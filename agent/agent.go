@@ -1,0 +1,233 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/logs"
+	"github.com/roadstead/roadstead/agent/network"
+	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/agent/task"
+	"github.com/roadstead/roadstead/client"
+)
+
+// Version is what the agent calls itself.
+const Version = "0.1.0"
+
+// Config is what a node needs to know.
+type Config struct {
+	Server  string // URL of the control plane
+	Token   string // acs.JoinToken
+	Cluster string
+	// Name tells nodes of one machine apart: it names the containerd namespace, the cgroup and the bridge.
+	Name    string
+	DataDir string
+	// Containerd is the socket of a containerd that runs already; "" starts a private one under DataDir.
+	Containerd string
+	// StopTasks removes every container when the agent ends, and the network with them.
+	StopTasks  bool
+	Zone       string            // availability zone
+	Attributes map[string]string // custom attributes
+	CPU        int64             // units; 0 means all that the machine has
+	Memory     int64             // MiB; 0 means all but a reserve
+	Subnet     string            // of bridge and awsvpc tasks, "10.88.0.0/16"
+	// CleanupAfter is how long a stopped task's containers and logs stay; 0 means 3 h.
+	CleanupAfter time.Duration
+	Log          *slog.Logger
+}
+
+// Agent is one node.
+type Agent struct {
+	cfg     Config
+	client  *client.Client
+	daemon  *runtime.Daemon // nil with a containerd of somebody else
+	runtime *runtime.Runtime
+	network *network.Network
+	keeper  *logs.Keeper
+	auth    *pullAuth
+}
+
+// New opens what the node works with, and makes its bridge; nothing runs before Run.
+func New(ctx context.Context, cfg Config) (*Agent, error) {
+	token, err := acs.ParseJoinToken(cfg.Token)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Subnet = cmp.Or(cfg.Subnet, "10.88.0.0/16")
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	a := &Agent{cfg: cfg}
+	a.client, err = client.New(client.Config{Endpoint: cfg.Server, AccessKeyID: token.KeyID, Secret: token.Secret, Region: token.Region})
+	if err != nil {
+		return nil, err
+	}
+	a.auth = newPullAuth(a.client, cfg.Server)
+	if err := a.openRuntime(); err != nil {
+		return nil, err
+	}
+	netConfig, err := a.networkConfig()
+	if err != nil {
+		return nil, err
+	}
+	if a.network, err = network.New(ctx, netConfig); err != nil {
+		return nil, fmt.Errorf("open network: %w", err)
+	}
+	return a, nil
+}
+
+func (a *Agent) openRuntime() (err error) {
+	address := a.cfg.Containerd
+	if address == "" {
+		a.daemon, err = runtime.NewDaemon(runtime.DaemonConfig{
+			Dir: filepath.Join(a.cfg.DataDir, "containerd"), KeepTasks: !a.cfg.StopTasks, Logger: a.cfg.Log,
+		})
+		if err != nil {
+			return err
+		}
+		address = a.daemon.Address()
+	}
+	a.keeper, err = logs.NewKeeper(logs.KeeperConfig{Dir: a.dir("log-keeper"), Logger: a.cfg.Log})
+	if err != nil {
+		return err
+	}
+	a.runtime, err = runtime.New(runtime.Config{
+		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
+		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
+		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
+	})
+	return err
+}
+
+// registryEndpoint sends pulls from an ECR-like host name to the control plane, which serves the registry.
+func (a *Agent) registryEndpoint(host string) *url.URL {
+	if !strings.Contains(host, ".dkr.ecr.") {
+		return nil
+	}
+	u, err := url.Parse(a.cfg.Server)
+	if err != nil {
+		return nil
+	}
+	return u
+}
+
+func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, name) }
+
+// Run keeps the node going until ctx ends. It returns nil if that is the reason.
+func (a *Agent) Run(ctx context.Context) error {
+	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopMachinery()
+	failed := make(chan error, 2)
+	var wg sync.WaitGroup
+	start := func(run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(machinery); err != nil && machinery.Err() == nil {
+				failed <- err
+			}
+		})
+	}
+	if a.daemon != nil {
+		start(a.daemon.Run)
+	}
+	start(a.keeper.Run)
+	start(a.network.Run)
+
+	life, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- a.live(life) }()
+	var err error
+	select {
+	case err = <-ended:
+	case err = <-failed:
+		cancel()
+		<-ended
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), clearPatience)
+	defer done()
+	if a.cfg.StopTasks {
+		err = errors.Join(err, a.clear(last))
+	}
+	stopMachinery()
+	wg.Wait()
+	if a.cfg.StopTasks {
+		err = errors.Join(err, a.network.Cleanup(last))
+	}
+	a.client.Close()
+	return errors.Join(err, a.runtime.Close())
+}
+
+// clearPatience bounds the removal of all containers and sandboxes of the node.
+const clearPatience = 30 * time.Second
+
+// live runs the engine and the tie to the control plane until ctx ends or the engine fails.
+func (a *Agent) live(ctx context.Context) error {
+	if err := a.runtime.Ready(ctx); err != nil {
+		return fmt.Errorf("wait for containerd: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l := &link{agent: a, log: a.cfg.Log, failed: make(chan error, 1)}
+	l.startEngine(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.run(ctx) })
+	var err error
+	select {
+	case err = <-l.failed:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	cancel()
+	wg.Wait()
+	l.stopEngine()
+	return err
+}
+
+// forget removes all containers, sandboxes and assignments, and who the node was.
+func (a *Agent) forget(ctx context.Context) error {
+	err := a.clear(ctx)
+	return errors.Join(err, os.RemoveAll(a.dir("engine")), removeIdentity(a.cfg.DataDir))
+}
+
+// clear removes every container and sandbox of the node, many at a time.
+func (a *Agent) clear(ctx context.Context) error {
+	containers, err := a.runtime.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	err = each(containers, func(c task.ContainerState) error { return a.runtime.Delete(ctx, c.ID) })
+	sandboxes, listErr := a.network.List(ctx)
+	if listErr != nil {
+		return errors.Join(err, fmt.Errorf("list sandboxes: %w", listErr))
+	}
+	return errors.Join(err, each(sandboxes, func(s task.Sandbox) error { return a.network.Release(ctx, s.TaskID, s.Container) }))
+}
+
+// each calls f for every item, 16 at a time.
+func each[T any](items []T, f func(T) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(items))
+	slots := make(chan struct{}, 16)
+	for i, item := range items {
+		slots <- struct{}{}
+		wg.Go(func() { errs[i] = f(item); <-slots })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,307 @@
+package logs
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	socketName  = "keeper.sock"
+	lockName    = "keeper.lock"
+	streamsName = "streams" // one file an open container, so that a keeper that died is replaced without a gap
+	idleCheck   = 500 * time.Millisecond
+	idleChecks  = 3 // so many idle checks in a row end the keeper: time for the agent to connect first
+)
+
+// request is one line from the agent to the keeper, answered with one line.
+type request struct {
+	Op string `json:"op"` // open or close
+	container
+}
+
+type response struct {
+	Error string `json:"error,omitempty"`
+}
+
+// container names the fifos of one container and the file that their lines go to.
+type container struct {
+	ID     string `json:"id"`
+	Stdin  string `json:"stdin,omitempty"` // held open for the container so that it never reads an end
+	Stdout string `json:"stdout,omitempty"`
+	Stderr string `json:"stderr,omitempty"`
+	Path   string `json:"path,omitempty"`
+}
+
+// Main is the keeper process: `roadstead log-keeper DIR`. It ends by itself when no container writes any more and
+// no agent is connected. At most one keeper runs per directory; a second one ends at once.
+func Main(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: log-keeper DIR")
+	}
+	dir := args[0]
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open keeper lock: %w", err)
+	}
+	defer lock.Close()
+	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil
+	}
+	k := &keeper{dir: dir, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), open: map[string]*openLog{}}
+	return k.run(ctx)
+}
+
+// keeper reads the fifos of all containers of one node.
+type keeper struct {
+	dir string
+	log *slog.Logger
+	wg  sync.WaitGroup
+
+	mu    sync.Mutex
+	open  map[string]*openLog // by container id; guarded by mu
+	conns int                 // guarded by mu
+}
+
+type openLog struct {
+	streams []*fifo
+	file    *os.File
+	stdin   *os.File
+}
+
+func (k *keeper) run(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(k.dir, streamsName), 0o700); err != nil {
+		return fmt.Errorf("make streams directory: %w", err)
+	}
+	l, done, err := listen(k.dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := k.reopen(); err != nil {
+		l.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	g.Go(func() error { defer cancel(); return k.accept(ctx, l) })
+	g.Go(func() error { defer cancel(); k.awaitIdle(ctx); return nil })
+	err = g.Wait()
+	k.hurryAll()
+	k.wg.Wait()
+	return err
+}
+
+// reopen goes on with what an earlier keeper left.
+func (k *keeper) reopen() error {
+	entries, err := os.ReadDir(filepath.Join(k.dir, streamsName))
+	if err != nil {
+		return fmt.Errorf("list open streams: %w", err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(k.dir, streamsName, e.Name())
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read open stream: %w", err)
+		}
+		var c container
+		if err = json.Unmarshal(b, &c); err == nil {
+			err = k.start(c)
+		}
+		if err != nil { // torn by a crash, or its fifos are gone with the container
+			k.log.Warn("drop stream", "file", name, "err", err)
+			os.Remove(name)
+		}
+	}
+	return nil
+}
+
+func (k *keeper) accept(ctx context.Context, l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("accept: %w", err)
+		}
+		k.count(1)
+		k.wg.Go(func() {
+			defer k.count(-1)
+			defer c.Close()
+			stop := context.AfterFunc(ctx, func() { c.Close() })
+			defer stop()
+			k.serve(c)
+		})
+	}
+}
+
+func (k *keeper) serve(c net.Conn) {
+	in := bufio.NewScanner(c)
+	out := json.NewEncoder(c)
+	for in.Scan() {
+		var q request
+		var a response
+		err := json.Unmarshal(in.Bytes(), &q)
+		if err == nil {
+			err = k.handle(q)
+		}
+		if err != nil {
+			a.Error = err.Error()
+		}
+		if out.Encode(a) != nil {
+			return
+		}
+	}
+}
+
+func (k *keeper) handle(q request) error {
+	switch q.Op {
+	case "open":
+		b, err := json.Marshal(q.container)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(k.streamFile(q.ID), b, 0o600); err != nil {
+			return fmt.Errorf("remember stream: %w", err)
+		}
+		return k.start(q.container)
+	case "close":
+		k.hurry(q.ID)
+		return nil
+	}
+	return fmt.Errorf("unknown operation %q", q.Op)
+}
+
+// start opens a container's streams and reads them until their writers have gone. Starting again is nothing new.
+func (k *keeper) start(c container) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open[c.ID] != nil {
+		return nil
+	}
+	o, err := openStreams(c)
+	if err != nil {
+		return err
+	}
+	k.open[c.ID] = o
+	to := &sink{w: o.file}
+	var streams sync.WaitGroup
+	for i, f := range o.streams {
+		s := &splitter{stream: []string{Stdout, Stderr}[i], to: to}
+		streams.Go(func() {
+			if err := copyStream(f, s); err != nil {
+				k.log.Error("copy stream", "id", c.ID, "stream", s.stream, "err", err)
+			}
+		})
+	}
+	k.wg.Go(func() {
+		streams.Wait()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		o.close()
+		delete(k.open, c.ID)
+		os.Remove(k.streamFile(c.ID))
+	})
+	return nil
+}
+
+func openStreams(c container) (*openLog, error) {
+	o := &openLog{}
+	var err error
+	if o.file, err = os.OpenFile(c.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	for _, path := range []string{c.Stdout, c.Stderr} {
+		if path == "" { // a terminal has one stream
+			continue
+		}
+		f, err := openFifo(path)
+		if err != nil {
+			o.close()
+			return nil, fmt.Errorf("open stream: %w", err)
+		}
+		o.streams = append(o.streams, f)
+	}
+	if c.Stdin != "" {
+		if o.stdin, err = os.OpenFile(c.Stdin, os.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
+			o.close()
+			return nil, fmt.Errorf("hold stdin: %w", err)
+		}
+	}
+	return o, nil
+}
+
+func (o *openLog) close() {
+	for _, f := range o.streams {
+		f.close()
+	}
+	o.file.Close()
+	if o.stdin != nil {
+		o.stdin.Close()
+	}
+}
+
+// hurry ends the streams of a container that will not write any more, or never started, after what they hold.
+func (k *keeper) hurry(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if o := k.open[id]; o != nil {
+		for _, f := range o.streams {
+			f.hurry(time.Now().Add(100 * time.Millisecond))
+		}
+	}
+}
+
+// hurryAll is for the keeper's own end: it remembers what it leaves, for the next keeper.
+func (k *keeper) hurryAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, o := range k.open {
+		for _, f := range o.streams {
+			f.hurry(time.Now())
+		}
+	}
+}
+
+func (k *keeper) awaitIdle(ctx context.Context) {
+	t := time.NewTicker(idleCheck)
+	defer t.Stop()
+	for idle := 0; idle < idleChecks; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		k.mu.Lock()
+		if idle++; k.conns > 0 || len(k.open) > 0 {
+			idle = 0
+		}
+		k.mu.Unlock()
+	}
+}
+
+func (k *keeper) count(n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.conns += n
+}
+
+func (k *keeper) streamFile(id string) string {
+	return filepath.Join(k.dir, streamsName, strings.ReplaceAll(id, "/", "_")+".json")
+}

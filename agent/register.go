@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
+)
+
+// identity is who the node is to the control plane. It is kept on disk, so that the instance survives restarts.
+type identity struct {
+	Arn     string `json:"arn,omitempty"` // "" before the first registration succeeded
+	Cluster string `json:"cluster"`
+	Token   string `json:"token"` // clientToken of the first registration
+}
+
+func identityFile(dir string) string { return filepath.Join(dir, "instance.json") }
+
+func removeIdentity(dir string) error {
+	err := os.Remove(identityFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (a *Agent) loadIdentity() (identity, error) {
+	id := identity{Cluster: a.cfg.Cluster, Token: uuid.NewString()}
+	b, err := os.ReadFile(identityFile(a.cfg.DataDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, a.saveIdentity(id)
+	}
+	if err != nil {
+		return id, err
+	}
+	var saved identity
+	if err := json.Unmarshal(b, &saved); err != nil {
+		return id, fmt.Errorf("read %s: %w", identityFile(a.cfg.DataDir), err)
+	}
+	if saved.Cluster != a.cfg.Cluster { // moved to another cluster: a new instance there
+		return id, a.saveIdentity(id)
+	}
+	return saved, nil
+}
+
+// saveIdentity writes the file whole or not at all.
+func (a *Agent) saveIdentity(id identity) error {
+	b, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	tmp := identityFile(a.cfg.DataDir) + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp, identityFile(a.cfg.DataDir))
+}
+
+// register announces the node, as the instance that it was before if there was one.
+func (a *Agent) register(ctx context.Context) (identity, error) {
+	id, err := a.loadIdentity()
+	if err != nil {
+		return id, err
+	}
+	in := acs.RegisterContainerInstanceRequest{
+		Cluster: a.cfg.Cluster, ClientToken: id.Token, ContainerInstanceArn: id.Arn,
+		Attributes: a.attributes(), TotalResources: a.resources(),
+	}
+	var out acs.RegisterContainerInstanceResponse
+	if err := a.client.Call(ctx, "ecs", "RegisterContainerInstance", in, &out); err != nil {
+		if id.Arn != "" && model.ErrorCode(err) != "" { // the instance is gone: the next try makes a new one
+			return id, errors.Join(err, removeIdentity(a.cfg.DataDir))
+		}
+		return id, err
+	}
+	id.Arn = out.ContainerInstance.ContainerInstanceArn
+	return id, a.saveIdentity(id)
+}
+
+// capabilities are what this agent can do, in ECS's names (SEMANTICS §5.1): no more than it really does.
+func capabilities() []string {
+	names := []string{
+		"com.amazonaws.ecs.capability.privileged-container", "com.amazonaws.ecs.capability.ecr-auth",
+		"com.amazonaws.ecs.capability.logging-driver.json-file", "com.amazonaws.ecs.capability.logging-driver.none",
+		"ecs.capability.task-eni", "ecs.capability.execution-role-ecr-pull", "ecs.capability.container-ordering",
+		"ecs.capability.task-cpu-mem-limit", "ecs.capability.full-sync", "ecs.capability.increased-task-cpu-limit",
+	}
+	for minor := 17; minor <= 44; minor++ {
+		names = append(names, "com.amazonaws.ecs.capability.docker-remote-api.1."+strconv.Itoa(minor))
+	}
+	return names
+}
+
+func (a *Agent) attributes() []acs.Attribute {
+	arch := map[string]string{"amd64": "x86_64"}[goruntime.GOARCH]
+	if arch == "" {
+		arch = goruntime.GOARCH
+	}
+	values := map[string]string{
+		"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch,
+		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, "roadstead.subnet": eniSubnet(a.cfg.Subnet),
+	}
+	for k, v := range a.cfg.Attributes {
+		values[k] = v
+	}
+	var out []acs.Attribute
+	for k, v := range values {
+		if v != "" {
+			out = append(out, acs.Attribute{Name: k, Value: &v})
+		}
+	}
+	for _, name := range capabilities() {
+		out = append(out, acs.Attribute{Name: name})
+	}
+	slices.SortFunc(out, func(a, b acs.Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// reservedPorts are the host ports that ECS keeps back on every instance (SEMANTICS §4.3).
+func reservedPorts() []string { return []string{"22", "2375", "2376", "51678", "51679", "51680"} }
+
+// memoryReserve is what stays for the system, in MiB, when the configuration says nothing.
+const memoryReserve = 256
+
+func (a *Agent) resources() []acs.TotalResource {
+	cpu, memory := a.cfg.CPU, a.cfg.Memory
+	if cpu == 0 {
+		cpu = int64(goruntime.NumCPU()) * 1024
+	}
+	if memory == 0 {
+		memory = max(totalMemory()-memoryReserve, 128)
+	}
+	return []acs.TotalResource{
+		{Name: "CPU", Type: "INTEGER", IntegerValue: cpu},
+		{Name: "MEMORY", Type: "INTEGER", IntegerValue: memory},
+		{Name: "PORTS", Type: "STRINGSET", StringSetValue: reservedPorts()},
+		{Name: "PORTS_UDP", Type: "STRINGSET", StringSetValue: []string{}},
+	}
+}
+
+// totalMemory is the machine's memory in MiB, 1024 if it cannot be read.
+func totalMemory() int64 {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 1024
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), "MemTotal:"); ok {
+			if kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64); err == nil {
+				return kb / 1024
+			}
+		}
+	}
+	return 1024
+}

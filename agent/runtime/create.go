@@ -1,0 +1,246 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/pkg/oci"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/typeurl/v2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+const runcShim = "io.containerd.runc.v2"
+
+// Create implements task.Runtime. Each call to containerd that writes costs it an fsync or two, so there are only
+// three: the snapshot (guarded from garbage collection by its own label, not by a lease), the container, the task.
+func (r *Runtime) Create(ctx context.Context, spec task.ContainerSpec) error {
+	ctx = r.in(ctx)
+	err := r.create(ctx, spec)
+	if err == nil || ctx.Err() != nil {
+		return failure(cannotCreate, err)
+	}
+	if errdefs.IsUnavailable(err) { // containerd is away: the next call converges
+		return failure(cannotCreate, err)
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	if derr := r.remove(cleanup, containerdID(spec.ID)); derr != nil {
+		err = errors.Join(err, derr)
+	}
+	return failure(cannotCreate, err)
+}
+
+func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
+	img, err := r.image(ctx, spec.Image)
+	if err != nil {
+		return err
+	}
+	cid := containerdID(spec.ID)
+	who := identity{
+		id: spec.ID, task: spec.TaskID, name: spec.Name, log: spec.LogPath,
+		stopSignal: firstOf(spec.Config.StopSignal, img.config.StopSignal), io: ioMode(spec),
+		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name),
+	}
+	snapshot := make(chan prepared, 1)
+	go func() { // ends with its one call; create does not return before
+		mounts, err := r.prepare(ctx, cid, img)
+		snapshot <- prepared{mounts, err}
+	}()
+	rootfs, err := r.record(ctx, cid, who, spec, img, snapshot)
+	if err != nil {
+		return err
+	}
+	r.remember(cid, who)
+	return r.newTask(ctx, cid, who, rootfs)
+}
+
+type prepared struct {
+	mounts []mount.Mount
+	err    error
+}
+
+// record writes the container while its snapshot is being made, and returns the snapshot's mounts.
+func (r *Runtime) record(ctx context.Context, cid string, who identity, spec task.ContainerSpec, img *image, snapshot <-chan prepared) ([]mount.Mount, error) {
+	c, err := r.newContainer(ctx, cid, who, spec, img, snapshot)
+	var got prepared
+	if c.rootfs == nil {
+		got = <-snapshot
+	} else {
+		got.mounts = c.rootfs
+	}
+	if err = errors.Join(got.err, err); err != nil {
+		return nil, err
+	}
+	return got.mounts, nil
+}
+
+type recorded struct{ rootfs []mount.Mount }
+
+func (r *Runtime) newContainer(ctx context.Context, cid string, who identity, spec task.ContainerSpec, img *image, snapshot <-chan prepared) (recorded, error) {
+	var out recorded
+	in, err := r.specInput(ctx, spec, who, img)
+	if err != nil {
+		return out, err
+	}
+	userName := firstOf(spec.Config.User, img.config.User)
+	user, ok := r.images.user(userKey{img.chainID, userName})
+	if !ok { // only the first container of an image waits for the snapshot to read /etc/passwd from it
+		got := <-snapshot
+		if got.err != nil {
+			return recorded{rootfs: []mount.Mount{}}, got.err
+		}
+		out.rootfs = got.mounts
+		if user, err = r.lookUpUser(ctx, cid, userName); err != nil {
+			return out, err
+		}
+		r.images.putUser(userKey{img.chainID, userName}, user)
+	}
+	in.user = user
+	s, err := buildSpec(ctx, in)
+	if err != nil {
+		return out, err
+	}
+	body, err := typeurl.MarshalAny(s)
+	if err != nil {
+		return out, fmt.Errorf("encode spec: %w", err)
+	}
+	_, err = r.containers.Create(ctx, containers.Container{
+		ID: cid, Labels: labelsOf(spec, who), Image: img.name, Spec: body,
+		Runtime:     containers.RuntimeInfo{Name: runcShim},
+		Snapshotter: r.cfg.Snapshotter, SnapshotKey: cid,
+	})
+	if err != nil && !errdefs.IsAlreadyExists(err) {
+		return out, fmt.Errorf("create container: %w", err)
+	}
+	return out, nil
+}
+
+func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who identity, img *image) (specInput, error) {
+	host := hostname(spec)
+	files, err := r.writeFiles(spec, host)
+	if err != nil {
+		return specInput{}, err
+	}
+	if err := r.cgroup.makeTask(path.Dir(who.cgroup), limitsOf(spec.Task)); err != nil {
+		return specInput{}, err
+	}
+	share, err := r.shared(ctx, spec)
+	if err != nil {
+		return specInput{}, err
+	}
+	return specInput{
+		ContainerSpec: spec, image: img.config, cgroup: who.cgroup,
+		hostname: host, files: files, pidsLimit: r.cfg.PidsLimit, noFile: nodeNoFile(), share: share,
+	}, nil
+}
+
+// shared finds the namespaces of the task's first living container, for pidMode and ipcMode "task". They live as
+// long as that container.
+func (r *Runtime) shared(ctx context.Context, spec task.ContainerSpec) (sharedNamespaces, error) {
+	var out sharedNamespaces
+	pid, ipc := pidMode(spec) == "task", ipcMode(spec) == "task"
+	if !pid && !ipc {
+		return out, nil
+	}
+	all, err := r.List(ctx)
+	if err != nil {
+		return out, err
+	}
+	var first *task.ContainerState
+	for i, c := range all {
+		if c.TaskID == spec.TaskID && c.ID != spec.ID && c.PID != 0 && c.Status != task.StatusStopped &&
+			(first == nil || c.StartedAt.Before(first.StartedAt)) {
+			first = &all[i]
+		}
+	}
+	if first == nil {
+		return out, nil
+	}
+	if pid {
+		out.pid = fmt.Sprintf("/proc/%d/ns/pid", first.PID)
+	}
+	if ipc {
+		out.ipc = fmt.Sprintf("/proc/%d/ns/ipc", first.PID)
+	}
+	return out, nil
+}
+
+// prepare makes the container's writable layer on the image's, unpacking the image if its layers are gone.
+func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.Mount, error) {
+	keep := map[string]string{"containerd.io/gc.root": time.Now().UTC().Format(time.RFC3339)}
+	for again := false; ; again = true {
+		mounts, err := r.snapshots.Prepare(ctx, cid, img.chainID, withLabels(keep))
+		switch {
+		case err == nil:
+			return mounts, nil
+		case errdefs.IsAlreadyExists(err):
+			if mounts, err = r.snapshots.Mounts(ctx, cid); err != nil {
+				return nil, fmt.Errorf("mount snapshot: %w", err)
+			}
+			return mounts, nil
+		case !errdefs.IsNotFound(err) || again:
+			return nil, fmt.Errorf("prepare snapshot: %w", err)
+		}
+		r.images.drop(img.name)
+		if _, err := r.image(ctx, img.name); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// newTask hands the container to a shim, which sets it up and stops short of its first instruction.
+func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) error {
+	var io stdio
+	if who.log != "" {
+		io = r.stdio(cid, who)
+		if err := r.makeStdio(io, who); err != nil {
+			return err
+		}
+		if r.cfg.OpenLog != nil {
+			if err := r.cfg.OpenLog(ctx, cid, io.stdin, io.stdout, io.stderr, who.log); err != nil {
+				return err
+			}
+		}
+	}
+	q := &tasksapi.CreateTaskRequest{
+		ContainerID: cid, Stdin: io.stdin, Stdout: io.stdout, Stderr: io.stderr, Terminal: who.tty(),
+	}
+	for _, m := range rootfs {
+		q.Rootfs = append(q.Rootfs, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
+	}
+	if _, err := r.tasks.Create(ctx, q); err != nil {
+		if err = errgrpc.ToNative(err); !errdefs.IsAlreadyExists(err) {
+			return fmt.Errorf("create task: %w", err)
+		}
+	}
+	return nil
+}
+
+// lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.
+func (r *Runtime) lookUpUser(ctx context.Context, cid, name string) (specs.User, error) {
+	c := &containers.Container{ID: cid, Snapshotter: r.cfg.Snapshotter, SnapshotKey: cid}
+	s := &specs.Spec{Root: &specs.Root{}, Process: &specs.Process{}, Linux: &specs.Linux{}}
+	opts := []oci.SpecOpts{oci.WithAdditionalGIDs("root")}
+	if name != "" {
+		opts = []oci.SpecOpts{oci.WithUser(name)}
+		user, group := cutUser(name)
+		if group == "" {
+			opts = append(opts, oci.WithAdditionalGIDs(user))
+		}
+	}
+	if err := oci.ApplyOpts(ctx, r.client, c, s, opts...); err != nil {
+		return specs.User{}, fmt.Errorf("unable to find user %s: %w", name, err)
+	}
+	return s.Process.User, nil
+}

@@ -1,0 +1,239 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/moby/sys/signal"
+	"golang.org/x/sys/unix"
+
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+func withLabels(l map[string]string) snapshots.Opt { return snapshots.WithLabels(l) }
+
+func (i identity) tty() bool { return strings.Contains(i.io, "tty") }
+
+func ioMode(spec task.ContainerSpec) string {
+	var modes []string
+	if spec.Config.Tty {
+		modes = append(modes, "tty")
+	}
+	if spec.Config.OpenStdin {
+		modes = append(modes, "stdin")
+	}
+	return strings.Join(modes, ",")
+}
+
+func cutUser(name string) (user, group string) {
+	user, group, _ = strings.Cut(name, ":")
+	return user, group
+}
+
+// Start implements task.Runtime. A container that runs already is left alone. One that stopped starts again with
+// its writable layer kept; its log goes on.
+func (r *Runtime) Start(ctx context.Context, id string) (uint32, error) {
+	ctx = r.in(ctx)
+	pid, err := r.start(ctx, containerdID(id))
+	return pid, failure(cannotStart, err)
+}
+
+func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
+	if err := r.markStarted(cid); err != nil {
+		return 0, err
+	}
+	a, err := r.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: cid})
+	if err == nil {
+		return a.Pid, nil
+	}
+	err = errgrpc.ToNative(err)
+	if ctx.Err() != nil || errdefs.IsUnavailable(err) {
+		return 0, err
+	}
+	p, gerr := r.process(ctx, cid)
+	switch {
+	case gerr == nil && p.Status == tasktypes.Status_RUNNING:
+		return p.Pid, nil
+	case gerr == nil && p.Status == tasktypes.Status_STOPPED && !startRefused(err):
+		return 0, err // it failed in this very call: a wrong command, say
+	case gerr == nil && p.Status == tasktypes.Status_STOPPED:
+		if err := r.deleteTask(ctx, cid); err != nil {
+			return 0, err
+		}
+	case !errdefs.IsNotFound(gerr):
+		return 0, errors.Join(err, gerr)
+	}
+	return r.startAnew(ctx, cid)
+}
+
+// startRefused tells "this process has stopped earlier" from an error of the start itself.
+func startRefused(err error) bool {
+	s := err.Error()
+	return strings.Contains(s, "cannot start a stopped process") || strings.Contains(s, "cannot start a container that has stopped")
+}
+
+// startAnew makes a container's task again, from what containerd remembers, and starts it.
+func (r *Runtime) startAnew(ctx context.Context, cid string) (uint32, error) {
+	who, err := r.identify(ctx, cid)
+	if err != nil {
+		return 0, err
+	}
+	rootfs, err := r.snapshots.Mounts(ctx, cid)
+	if err != nil {
+		return 0, fmt.Errorf("mount snapshot: %w", err)
+	}
+	if err := r.newTask(ctx, cid, who, rootfs); err != nil {
+		return 0, err
+	}
+	a, err := r.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: cid})
+	if err != nil {
+		return 0, errgrpc.ToNative(err)
+	}
+	return a.Pid, nil
+}
+
+// Signal implements task.Runtime.
+func (r *Runtime) Signal(ctx context.Context, id, name string) error {
+	ctx = r.in(ctx)
+	cid := containerdID(id)
+	if name == "" {
+		who, err := r.identify(ctx, cid)
+		if errdefs.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return failure(cannotStop, err)
+		}
+		name = who.stopSignal
+	}
+	number, err := parseSignal(name)
+	if err != nil {
+		return failure(cannotStop, err)
+	}
+	_, err = r.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: cid, Signal: uint32(number)})
+	if err = errgrpc.ToNative(err); alreadyGone(err) {
+		return nil
+	}
+	return failure(cannotStop, err)
+}
+
+// parseSignal reads "SIGTERM", "TERM", "15", "SIGRTMIN+3" or "" (SIGTERM).
+func parseSignal(name string) (unix.Signal, error) {
+	if name == "" {
+		return unix.SIGTERM, nil
+	}
+	if n, err := strconv.Atoi(name); err == nil && n > 0 && n < 65 {
+		return unix.Signal(n), nil
+	}
+	s, err := signal.ParseSignal(name)
+	if err != nil {
+		return 0, fmt.Errorf("invalid signal: %s", name)
+	}
+	return s, nil
+}
+
+func alreadyGone(err error) bool {
+	return err == nil || errdefs.IsNotFound(err) || strings.Contains(err.Error(), "process already finished")
+}
+
+// Delete implements task.Runtime.
+func (r *Runtime) Delete(ctx context.Context, id string) error {
+	return failure("InternalError", r.remove(r.in(ctx), containerdID(id)))
+}
+
+// remove takes everything of a container away but its log. Each step succeeds when it has nothing to do, so that a
+// removal that was cut short converges.
+func (r *Runtime) remove(ctx context.Context, cid string) error {
+	who, err := r.identify(ctx, cid)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+	if err := r.deleteTask(ctx, cid); err != nil {
+		return err
+	}
+	if err := r.containers.Delete(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("delete container: %w", err)
+	}
+	if err := r.snapshots.Remove(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove snapshot: %w", err)
+	}
+	if r.cfg.CloseLog != nil {
+		if _, err := os.Stat(r.dir(cid)); err == nil {
+			if err := r.cfg.CloseLog(ctx, cid); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.RemoveAll(r.dir(cid)); err != nil {
+		return fmt.Errorf("remove container directory: %w", err)
+	}
+	r.forget(cid)
+	if who.cgroup != "" {
+		r.cgroup.remove(who.cgroup)
+		r.cgroup.remove(path.Dir(who.cgroup)) // the task's: stays while another container is in it
+	}
+	return nil
+}
+
+// deleteTask ends a container's processes and its shim.
+func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
+	p, err := r.process(ctx, cid)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at task: %w", err)
+	}
+	if p.Status != tasktypes.Status_STOPPED {
+		_, err := r.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: cid, Signal: uint32(unix.SIGKILL), All: true})
+		if err = errgrpc.ToNative(err); !alreadyGone(err) {
+			return fmt.Errorf("kill task: %w", err)
+		}
+		if _, err := r.tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: cid}); err != nil {
+			if err = errgrpc.ToNative(err); !errdefs.IsNotFound(err) {
+				return fmt.Errorf("wait for task: %w", err)
+			}
+		}
+	}
+	if _, err := r.tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: cid}); err != nil {
+		if err = errgrpc.ToNative(err); !errdefs.IsNotFound(err) {
+			return fmt.Errorf("delete task: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) process(ctx context.Context, cid string) (*tasktypes.Process, error) {
+	a, err := r.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: cid})
+	if err != nil {
+		return nil, errgrpc.ToNative(err)
+	}
+	return a.Process, nil
+}
+
+// identify finds who a container is, in memory or in containerd.
+func (r *Runtime) identify(ctx context.Context, cid string) (identity, error) {
+	if who, ok := r.recall(cid); ok {
+		return who, nil
+	}
+	c, err := r.containers.Get(ctx, cid)
+	if err != nil {
+		return identity{}, fmt.Errorf("look at container: %w", err)
+	}
+	who, ok := identityOf(c.Labels)
+	if !ok {
+		return identity{}, fmt.Errorf("container %s is not ours: %w", cid, errdefs.ErrNotFound)
+	}
+	r.remember(cid, who)
+	return who, nil
+}

@@ -1,0 +1,160 @@
+// Package runtime keeps a node's containers on containerd: it pulls images, makes, starts, signals and removes
+// containers, reports their exits, and can run a private containerd as a child (Daemon).
+//
+// It must not know where tasks come from, how networks are made (it gets a namespace's path) or what becomes of
+// exits. Its memory is containerd's own: what it needs later is in the labels of the containers.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+
+	// The event types register themselves; without them containerd's events do not decode.
+	_ "github.com/containerd/containerd/api/events"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// Pull behaviours (ECS_IMAGE_PULL_BEHAVIOR). The zero value is the default.
+const (
+	PullDefault      = "default"       // ask the registry, fall back to the cached image
+	PullAlways       = "always"        // ask the registry, fail with it
+	PullOnce         = "once"          // ask only if the node has never pulled it
+	PullPreferCached = "prefer-cached" // ask only if the image is not here
+)
+
+// Config is what a Runtime is made of.
+type Config struct {
+	Address     string // containerd's socket
+	Namespace   string // containerd namespace of this node alone; default "roadstead"
+	Dir         string // fifos and hosts files of containers; must outlive the agent, not the machine
+	Cgroup      string // parent of all tasks' cgroups; default "/roadstead"
+	Snapshotter string // default "overlayfs"
+	PidsLimit   int64  // processes of one container; 0 = 32768, -1 = no limit
+
+	DNS       []string // name servers of containers that ask for none; default: the node's own
+	DNSSearch []string
+
+	PullBehavior string
+	// Credentials answers for one registry host; auth is the container's registryAuthentication or nil. Empty
+	// user and password mean: ask anonymously. nil Credentials: always anonymously.
+	Credentials func(ctx context.Context, host string, auth *acs.RegistryAuth) (user, password string, err error)
+	// Endpoint says where a registry host is really served, nil for the host itself (https; http if it is a
+	// loopback address).
+	Endpoint func(host string) *url.URL
+
+	// OpenLog has somebody read the fifos of a container into a file (logs.Keeper.Open), CloseLog ends that for
+	// one that never started. Without OpenLog both streams go raw into the file.
+	OpenLog  func(ctx context.Context, id, stdin, stdout, stderr, path string) error
+	CloseLog func(ctx context.Context, id string) error
+
+	Logger *slog.Logger // default slog.Default()
+}
+
+// Runtime implements task.Runtime. Close it at the end; containers stay.
+type Runtime struct {
+	cfg    Config
+	client *client.Client
+	http   *http.Client
+	cgroup cgroups
+
+	containers containers.Store
+	snapshots  snapshots.Snapshotter
+	tasks      tasksapi.TasksClient
+
+	images imageCache
+	pulls  pullGroup
+
+	mu    sync.Mutex
+	known map[string]identity // by containerd's id; guarded by mu
+}
+
+// New connects lazily: containerd need not be up yet, and may go and come again.
+func New(cfg Config) (*Runtime, error) {
+	if cfg.Namespace == "" {
+		cfg.Namespace = "roadstead"
+	}
+	if cfg.Cgroup == "" {
+		cfg.Cgroup = "/roadstead"
+	}
+	if cfg.Snapshotter == "" {
+		cfg.Snapshotter = "overlayfs"
+	}
+	if cfg.PidsLimit == 0 {
+		cfg.PidsLimit = 32768
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Address == "" || cfg.Dir == "" {
+		return nil, errors.New("runtime needs an address and a directory")
+	}
+	tree, err := findCgroups()
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect(cfg.Address, cfg.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	return &Runtime{
+		cfg: cfg, client: c, cgroup: tree,
+		http:       &http.Client{Transport: transport},
+		containers: c.ContainerService(),
+		snapshots:  c.SnapshotService(cfg.Snapshotter),
+		tasks:      c.TaskService(),
+		known:      map[string]identity{},
+	}, nil
+}
+
+// connect keeps the pauses between attempts short: containerd on the same machine is back within a second.
+func connect(address, namespace string) (*client.Client, error) {
+	c, err := client.New(address, client.WithDefaultNamespace(namespace), client.WithTimeout(500*time.Millisecond))
+	if err != nil {
+		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
+	}
+	return c, nil
+}
+
+// Ready waits until containerd answers.
+func (r *Runtime) Ready(ctx context.Context) error { return awaitServing(ctx, r.client) }
+
+func awaitServing(ctx context.Context, c *client.Client) error {
+	for {
+		probe, cancel := context.WithTimeout(ctx, 2*time.Second)
+		_, err := c.Version(probe)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for containerd: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Close ends the connections. Containers keep running.
+func (r *Runtime) Close() error {
+	r.http.CloseIdleConnections()
+	return r.client.Close()
+}
+
+// in puts our containerd namespace on ctx.
+func (r *Runtime) in(ctx context.Context) context.Context {
+	return namespaces.WithNamespace(ctx, r.cfg.Namespace)
+}

@@ -1,0 +1,258 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/contrib/seccomp"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/pkg/cap"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/oci"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+// specInput is everything that a container's OCI spec depends on.
+type specInput struct {
+	task.ContainerSpec
+	image     ocispec.ImageConfig
+	user      specs.User
+	cgroup    string // the container's own, below the task's
+	hostname  string
+	files     []task.Mount // /etc/hosts and its like
+	pidsLimit int64
+	noFile    uint64 // soft and hard bound on open files where the task names none
+	share     sharedNamespaces
+}
+
+// sharedNamespaces are the paths of namespaces to join, "" for one's own.
+type sharedNamespaces struct{ pid, ipc string }
+
+var errNoCommand = errors.New("no command specified")
+
+// buildSpec is pure but for looking at the node's devices and own capabilities.
+func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
+	ctx = namespaces.WithNamespace(ctx, "roadstead") // GenerateSpec wants one for a path that we replace
+	s, err := oci.GenerateSpec(ctx, nil, &containers.Container{ID: containerdID(in.ID)})
+	if err != nil {
+		return nil, fmt.Errorf("generate spec: %w", err)
+	}
+	if s.Process.Args = processArgs(in); len(s.Process.Args) == 0 {
+		return nil, errNoCommand
+	}
+	s.Process.Env = processEnv(in)
+	s.Process.Cwd = firstOf(in.Config.WorkingDir, in.image.WorkingDir, "/")
+	s.Process.User = in.user
+	s.Process.Terminal = in.Config.Tty
+	s.Process.NoNewPrivileges = hasSecurityOpt(in, "no-new-privileges", "no-new-privileges=true", "no-new-privileges:true")
+	if s.Process.Rlimits, err = rlimits(in.HostConfig.Ulimits, in.noFile); err != nil {
+		return nil, err
+	}
+	s.Root.Readonly = in.HostConfig.ReadonlyRootfs
+	s.Hostname = in.hostname
+	s.Linux.CgroupsPath = in.cgroup
+	setNamespaces(s, in)
+	setSysctls(s, in)
+	if s.Mounts, err = mounts(in); err != nil {
+		return nil, err
+	}
+	setResources(s, in)
+	if err := setDevices(s, in); err != nil {
+		return nil, err
+	}
+	if err := setPrivileges(ctx, s, in); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// processArgs follows Docker: an entry point of the task's own drops the image's command.
+func processArgs(in specInput) []string {
+	entry, command := in.image.Entrypoint, in.image.Cmd
+	if len(in.Container.EntryPoint) > 0 {
+		entry, command = in.Container.EntryPoint, nil
+	}
+	if len(in.Container.Command) > 0 {
+		command = in.Container.Command
+	}
+	return slices.Concat(entry, command)
+}
+
+// processEnv is PATH and HOSTNAME, then the image's, then the task's; sorted so that equal input gives equal specs.
+func processEnv(in specInput) []string {
+	env := map[string]string{
+		"PATH":     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOSTNAME": in.hostname,
+	}
+	if in.Config.Tty {
+		env["TERM"] = "xterm"
+	}
+	for _, kv := range in.image.Env {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	maps.Copy(env, in.Environment)
+	out := make([]string, 0, len(env))
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, k+"="+env[k])
+	}
+	return out
+}
+
+// fargateNoFile is the bound on open files where the task names none.
+const fargateNoFile = 65535
+
+// nodeNoFile is what the node may give: a restricted root cannot raise its own bound.
+func nodeNoFile() uint64 {
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err != nil {
+		return fargateNoFile
+	}
+	return min(fargateNoFile, own.Max)
+}
+
+func rlimits(ulimits []ulimit, noFileDefault uint64) ([]specs.POSIXRlimit, error) {
+	out := []specs.POSIXRlimit{}
+	noFile := false
+	for _, u := range ulimits {
+		name := "RLIMIT_" + strings.ToUpper(u.Name)
+		if !knownRlimits[name] {
+			return nil, fmt.Errorf("invalid ulimit type: %s", u.Name)
+		}
+		noFile = noFile || name == "RLIMIT_NOFILE"
+		out = append(out, specs.POSIXRlimit{Type: name, Soft: uint64(u.Soft), Hard: uint64(u.Hard)}) // -1 is no limit
+	}
+	if !noFile {
+		out = append(out, specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Soft: noFileDefault, Hard: noFileDefault})
+	}
+	return out, nil
+}
+
+var knownRlimits = map[string]bool{
+	"RLIMIT_AS": true, "RLIMIT_CORE": true, "RLIMIT_CPU": true, "RLIMIT_DATA": true, "RLIMIT_FSIZE": true,
+	"RLIMIT_LOCKS": true, "RLIMIT_MEMLOCK": true, "RLIMIT_MSGQUEUE": true, "RLIMIT_NICE": true, "RLIMIT_NOFILE": true,
+	"RLIMIT_NPROC": true, "RLIMIT_RSS": true, "RLIMIT_RTPRIO": true, "RLIMIT_RTTIME": true,
+	"RLIMIT_SIGPENDING": true, "RLIMIT_STACK": true,
+}
+
+func setNamespaces(s *specs.Spec, in specInput) {
+	set := func(kind specs.LinuxNamespaceType, hosts bool, join string) {
+		s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
+		if !hosts {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: join})
+		}
+	}
+	set(specs.NetworkNamespace, hostNetwork(in.ContainerSpec), in.Sandbox.Path)
+	set(specs.PIDNamespace, pidMode(in.ContainerSpec) == "host", in.share.pid)
+	set(specs.IPCNamespace, ipcMode(in.ContainerSpec) == "host", in.share.ipc)
+}
+
+func networkMode(spec task.ContainerSpec) string {
+	return firstOf(spec.Sandbox.Mode, spec.Task.NetworkMode, "bridge")
+}
+
+// hostNetwork says whether the container lives in the node's own network namespace.
+func hostNetwork(spec task.ContainerSpec) bool {
+	return spec.Sandbox.Path == "" && networkMode(spec) == "host"
+}
+
+func pidMode(spec task.ContainerSpec) string {
+	return firstOf(spec.HostConfig.PidMode, spec.Task.PidMode)
+}
+func ipcMode(spec task.ContainerSpec) string {
+	return firstOf(spec.HostConfig.IpcMode, spec.Task.IpcMode)
+}
+
+// setSysctls lets unprivileged processes ping and listen on any port, as Docker does, in namespaces of their own.
+func setSysctls(s *specs.Spec, in specInput) {
+	s.Linux.Sysctl = map[string]string{}
+	if !hostNetwork(in.ContainerSpec) {
+		s.Linux.Sysctl["net.ipv4.ip_unprivileged_port_start"] = "0"
+		s.Linux.Sysctl["net.ipv4.ping_group_range"] = "0 2147483647"
+	}
+	maps.Copy(s.Linux.Sysctl, in.HostConfig.Sysctls)
+}
+
+// setPrivileges sets capabilities, seccomp and what of /proc and /sys is hidden.
+func setPrivileges(ctx context.Context, s *specs.Spec, in specInput) error {
+	if in.HostConfig.Privileged {
+		return oci.ApplyOpts(ctx, nil, nil, s, oci.WithPrivileged, oci.WithHostDevices, oci.WithAllDevicesAllowed)
+	}
+	caps, err := capabilities(in.HostConfig.CapAdd, in.HostConfig.CapDrop)
+	if err != nil {
+		return err
+	}
+	s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: caps, Permitted: caps, Effective: caps}
+	if in.user.UID != 0 { // as the kernel would leave them after a change of user
+		s.Process.Capabilities.Permitted, s.Process.Capabilities.Effective = nil, nil
+	}
+	if !hasSecurityOpt(in, "seccomp=unconfined", "seccomp:unconfined") {
+		s.Linux.Seccomp = seccomp.DefaultProfile(s)
+	}
+	return nil
+}
+
+// defaultCaps is Docker's set.
+var defaultCaps = []string{
+	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
+// capabilities applies drop to the default set and then add, each with or without CAP_, or ALL; sorted.
+func capabilities(add, drop []string) ([]string, error) {
+	known := cap.Known()
+	set := map[string]bool{}
+	for _, c := range defaultCaps {
+		set[c] = true
+	}
+	for i, names := range [][]string{drop, add} {
+		for _, n := range names {
+			n = strings.ToUpper(n)
+			if n == "ALL" {
+				all, err := cap.Current()
+				if err != nil {
+					return nil, fmt.Errorf("read capabilities: %w", err)
+				}
+				for _, c := range slices.Concat(all, defaultCaps) {
+					set[c] = i == 1
+				}
+				continue
+			}
+			if !strings.HasPrefix(n, "CAP_") {
+				n = "CAP_" + n
+			}
+			if !slices.Contains(known, n) {
+				return nil, fmt.Errorf("invalid capability: %q", n)
+			}
+			set[n] = i == 1
+		}
+	}
+	out := []string{}
+	for _, c := range slices.Sorted(maps.Keys(set)) {
+		if set[c] {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func hasSecurityOpt(in specInput, names ...string) bool {
+	return slices.ContainsFunc(in.HostConfig.SecurityOpt, func(o string) bool { return slices.Contains(names, o) })
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,181 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Outcome is how an action ended.
+type Outcome struct {
+	Verb      Verb
+	Container string
+	Err       error
+	Digest    string  // of VerbPull
+	PID       uint32  // of VerbStart
+	Sandbox   Sandbox // of VerbSetup
+}
+
+// oomReason is the reason of a container that the kernel killed for its memory limit (SEMANTICS §4.2) [O].
+const oomReason = "OutOfMemoryError: Container killed due to memory usage"
+
+// exitKilled is the exit code of a process ended by SIGKILL.
+const exitKilled = 137
+
+// Back-off between tries of an action that failed with a passing error: the runtime is away for a moment.
+const (
+	firstRetry = 200 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// Apply writes the outcome of an action into the state. An error that is not a *Failure is passing: the action is
+// tried again after a back-off, within the limits of pull, create, start and setup.
+func (s State) Apply(o Outcome, now time.Time) State {
+	s = s.clone()
+	if o.Verb == VerbSetup || o.Verb == VerbRelease {
+		for i := range s.Nets {
+			if s.Nets[i].Container == o.Container {
+				s.Nets[i].apply(o, now)
+			}
+		}
+		return s
+	}
+	if i := s.index(o.Container); i >= 0 {
+		s.Containers[i].apply(o, now)
+	}
+	return s
+}
+
+func (n *Net) apply(o Outcome, now time.Time) {
+	cancelled := n.Try.Cancelled
+	n.Try.Doing, n.Try.Cancelled = false, false
+	switch {
+	case o.Err == nil && o.Verb == VerbSetup:
+		n.Up, n.Sandbox = true, o.Sandbox
+	case o.Err == nil:
+		n.Gone = true
+	case cancelled:
+	default:
+		limit := time.Duration(0)
+		if o.Verb == VerbSetup {
+			limit = setupLimit
+		}
+		if f := n.Try.retry(o, limit, now); f != nil {
+			n.Failed, n.Reason = true, f.Reason()
+		}
+	}
+}
+
+func (c *Container) apply(o Outcome, now time.Time) {
+	cancelled := c.Try.Cancelled
+	c.Try.Doing, c.Try.Cancelled = false, false
+	if o.Err != nil {
+		c.failed(o, cancelled, now)
+		return
+	}
+	c.Try.Attempts, c.Try.Since, c.Try.NotBefore = 0, time.Time{}, time.Time{}
+	switch o.Verb {
+	case VerbPull:
+		c.PullStoppedAt, c.Digest = now, o.Digest
+		c.Phase = max(c.Phase, PhasePulled)
+	case VerbCreate:
+		c.Phase = max(c.Phase, PhaseCreated)
+	case VerbStart:
+		c.Ran, c.PID = true, o.PID
+		if c.StartedAt.IsZero() {
+			c.StartedAt = now
+		}
+		c.Phase = max(c.Phase, PhaseRunning)
+	case VerbSignal:
+		c.Delivered = true
+	case VerbKill:
+		c.Try.NotBefore = now.Add(killAgain)
+	case VerbDelete:
+		c.Deleted = true
+	}
+}
+
+// failed writes down that the container's action did not succeed.
+func (c *Container) failed(o Outcome, cancelled bool, now time.Time) {
+	if cancelled || o.Verb == VerbStart && c.Phase == PhaseStopped {
+		return // nobody waits for it any more, or its exit overtook the answer
+	}
+	limit := map[Verb]time.Duration{VerbPull: pullLimit, VerbCreate: createLimit, VerbStart: startLimit}[o.Verb]
+	f := c.Try.retry(o, limit, now)
+	if f == nil {
+		return
+	}
+	if o.Verb == VerbPull {
+		c.PullStoppedAt = now
+	}
+	c.Failed, c.Reason, c.Phase, c.Purge = true, f.Reason(), PhaseStopped, c.Touched
+}
+
+// retry notes a passing error and returns nil, or returns the failure if it is final: named so by the runtime, or
+// passing for longer than the limit. Without a limit nothing is final: a stop or a clean-up is never given up.
+func (t *Try) retry(o Outcome, limit time.Duration, now time.Time) *Failure {
+	t.Attempts++
+	next := now.Add(min(firstRetry<<min(t.Attempts-1, 10), lastRetry))
+	if limit == 0 {
+		t.NotBefore = next
+		return nil
+	}
+	if f, ok := errors.AsType[*Failure](o.Err); ok {
+		return f
+	}
+	if next.Before(t.Since.Add(limit)) {
+		t.NotBefore = next
+		return nil
+	}
+	return &Failure{Name: failureName(o.Verb), Err: fmt.Errorf("timed out after waiting %s: %w", limit, o.Err)}
+}
+
+// failureName is the agent's name for an action that failed for good without a name of its own (SEMANTICS §11.2).
+func failureName(v Verb) string {
+	switch v {
+	case VerbPull:
+		return "CannotPullContainerError"
+	case VerbCreate:
+		return "CannotCreateContainerError"
+	case VerbStart:
+		return "CannotStartContainerError"
+	default:
+		return "ContainerNetworkingError"
+	}
+}
+
+// Exit writes down that the container's process has ended. Unknown containers and second exits change nothing.
+func (s State) Exit(container string, code int32, oom bool, at time.Time) State {
+	i := s.index(container)
+	if i < 0 || s.Containers[i].Phase == PhaseStopped {
+		return s
+	}
+	s = s.clone()
+	s.Containers[i].exit(code, oom, at)
+	return s
+}
+
+func (c *Container) exit(code int32, oom bool, at time.Time) {
+	c.Phase, c.Ran, c.ExitCode, c.FinishedAt = PhaseStopped, true, &code, at
+	if c.StartedAt.IsZero() {
+		c.StartedAt = at // its exit came before the answer of its start
+	}
+	if oom && code == exitKilled {
+		c.Reason = oomReason
+	}
+}
+
+// Ack writes down that the control plane accepted the task's STOPPED.
+func (s State) Ack() State {
+	s.Acked = s.Acked || !s.StoppedAt.IsZero()
+	return s
+}
+
+// SetHealth writes down what a container's health check says: HEALTHY, UNHEALTHY or UNKNOWN. It may go back and forth.
+func (s State) SetHealth(container, health string) State {
+	if i := s.index(container); i >= 0 {
+		s = s.clone()
+		s.Containers[i].Health = health
+	}
+	return s
+}

@@ -1,0 +1,120 @@
+// Package ecr is the Elastic Container Registry API: one handler per operation, one file per noun (repository, image,
+// layer, tag, token).
+//
+// Repositories are rows; images are what the registry stores, and are kept nowhere else. The package must not know how
+// requests are decoded (wire) or verified (auth), how images are stored or pushed (registry), nor who else reads the
+// rows.
+package ecr
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// Config says what the API is made of. DB, Images and Endpoint are required.
+type Config struct {
+	DB     *state.DB
+	Images *registry.Registry
+	// Endpoint is the URL at which clients reach the registry: "http://127.0.0.1:4566".
+	Endpoint func() string
+	Now      func() time.Time // nil means time.Now
+}
+
+// api holds the handlers. It has no state of its own.
+type api struct{ Config }
+
+// New returns the handlers of the ECR operations that are served; the others answer UnsupportedFeatureException.
+func New(cfg Config) *wire.Mux {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := &api{cfg}
+	m := wire.NewMux(wire.ECR())
+	wire.Handle(m, "CreateRepository", a.createRepository)
+	wire.Handle(m, "DescribeRepositories", a.describeRepositories)
+	wire.Handle(m, "DeleteRepository", a.deleteRepository)
+	wire.Handle(m, "PutImageTagMutability", a.putImageTagMutability)
+	wire.Handle(m, "PutImageScanningConfiguration", a.putImageScanningConfiguration)
+
+	wire.Handle(m, "PutImage", a.putImage)
+	wire.Handle(m, "BatchGetImage", a.batchGetImage)
+	wire.Handle(m, "ListImages", a.listImages)
+	wire.Handle(m, "DescribeImages", a.describeImages)
+	wire.Handle(m, "BatchDeleteImage", a.batchDeleteImage)
+
+	wire.Handle(m, "BatchCheckLayerAvailability", a.batchCheckLayerAvailability)
+	wire.Handle(m, "GetDownloadUrlForLayer", a.getDownloadURLForLayer)
+	wire.Handle(m, "InitiateLayerUpload", a.initiateLayerUpload)
+	wire.Handle(m, "UploadLayerPart", a.uploadLayerPart)
+	wire.Handle(m, "CompleteLayerUpload", a.completeLayerUpload)
+
+	wire.Handle(m, "GetAuthorizationToken", a.getAuthorizationToken)
+	wire.Handle(m, "TagResource", a.tagResource)
+	wire.Handle(m, "UntagResource", a.untagResource)
+	wire.Handle(m, "ListTagsForResource", a.listTagsForResource)
+	return m
+}
+
+// caller returns who calls.
+func caller(ctx context.Context) (auth.Principal, error) {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return p, errors.New("the request was not verified")
+	}
+	return p, nil
+}
+
+// find returns a repository's row. registryID may be nil and else has to be the caller's account: another's
+// repositories are not there for him.
+func (a *api) find(ctx context.Context, registryID, name *string) (*model.Repository, error) {
+	p, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lookup(a.DB.Snapshot().Tables, p.Scope(), registryID, name)
+}
+
+func lookup(t *state.Tables, s model.Scope, registryID, name *string) (*model.Repository, error) {
+	if err := checkName(value(name)); err != nil {
+		return nil, err
+	}
+	if id := value(registryID); id != "" && id != s.Account {
+		return nil, errNoRepository(id, *name)
+	}
+	row, ok := t.Repositories.Get(s.Key(*name))
+	if !ok {
+		return nil, errNoRepository(s.Account, *name)
+	}
+	return row, nil
+}
+
+// open returns a repository's row and its images.
+func (a *api) open(ctx context.Context, registryID, name *string) (*model.Repository, *registry.Repository, error) {
+	row, err := a.find(ctx, registryID, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	images, err := a.Images.Repository(row.Scope, row.Name)
+	return row, images, err
+}
+
+// uri is the name by which docker and containerd pull from the repository.
+func (a *api) uri(r *model.Repository) string {
+	_, host, _ := strings.Cut(a.Endpoint(), "://")
+	return strings.TrimSuffix(host, "/") + "/" + r.Name
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

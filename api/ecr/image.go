@@ -1,0 +1,221 @@
+package ecr
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/registry"
+)
+
+// maxImageIDs is how many images one request may name [D].
+const maxImageIDs = 100
+
+func checkIDs(ids []types.ImageIdentifier) error {
+	if len(ids) > maxImageIDs {
+		return invalid("imageIds", "Member must have length less than or equal to 100")
+	}
+	return nil
+}
+
+func reference(id types.ImageIdentifier) registry.Reference {
+	return registry.Reference{Digest: value(id.ImageDigest), Tag: value(id.ImageTag)}
+}
+
+func (a *api) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
+	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	payload := []byte(value(in.ImageManifest))
+	if d := value(in.ImageDigest); d != "" && d != digest.FromBytes(payload).String() {
+		return nil, model.Errorf("ImageDigestDoesNotMatchException",
+			"The specified image digest '%s' does not match the digest of the image manifest, '%s'", d, digest.FromBytes(payload))
+	}
+	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag), row.Immutable)
+	if err != nil {
+		return nil, err
+	}
+	image := show(row, m, value(in.ImageTag))
+	return &ecr.PutImageOutput{Image: &image}, nil
+}
+
+// show is a manifest in ECR's shape.
+func show(r *model.Repository, m registry.Manifest, tag string) types.Image {
+	image := types.Image{
+		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(m.Digest)},
+		ImageManifest:          aws.String(string(m.Payload)),
+		ImageManifestMediaType: aws.String(m.MediaType),
+		RegistryId:             aws.String(r.Account),
+		RepositoryName:         aws.String(r.Name),
+	}
+	if tag != "" {
+		image.ImageId.ImageTag = aws.String(tag)
+	}
+	return image
+}
+
+func (a *api) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkIDs(in.ImageIds); err != nil {
+		return nil, err
+	}
+	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
+	for _, id := range in.ImageIds {
+		failure := checkID(id)
+		if failure == nil {
+			m, err := images.Manifest(ctx, reference(id))
+			switch {
+			case model.ErrorCode(err) == "ImageNotFoundException":
+				failure = notFound(id)
+			case err != nil:
+				return nil, err
+			case len(in.AcceptedMediaTypes) > 0 && !slices.Contains(in.AcceptedMediaTypes, m.MediaType):
+				failure = notFound(id) // [I] ECR converts some types for old clients; we answer what was pushed or nothing
+			default:
+				out.Images = append(out.Images, show(row, m, value(id.ImageTag)))
+			}
+		}
+		if failure != nil {
+			out.Failures = append(out.Failures, *failure)
+		}
+	}
+	return out, nil
+}
+
+// checkID returns what is wrong with an image's identifier, nil if nothing [O].
+func checkID(id types.ImageIdentifier) *types.ImageFailure {
+	fail := func(code types.ImageFailureCode, reason string) *types.ImageFailure {
+		return &types.ImageFailure{FailureCode: code, FailureReason: aws.String(reason), ImageId: &id}
+	}
+	ref := reference(id)
+	switch {
+	case ref.Digest == "" && ref.Tag == "":
+		return fail(types.ImageFailureCodeMissingDigestAndTag, "Invalid request parameters: both tag and digest cannot be null")
+	case ref.Digest != "" && !digestPattern.MatchString(ref.Digest):
+		return fail(types.ImageFailureCodeInvalidImageDigest,
+			"Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'")
+	case ref.Tag != "" && !registry.ValidTag(ref.Tag):
+		return fail(types.ImageFailureCodeInvalidImageTag, "Invalid request parameters: image tag is not valid")
+	}
+	return nil
+}
+
+func notFound(id types.ImageIdentifier) *types.ImageFailure {
+	return &types.ImageFailure{
+		FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found"), ImageId: &id,
+	}
+}
+
+func (a *api) listImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
+	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := images.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var want types.TagStatus
+	if in.Filter != nil {
+		want = in.Filter.TagStatus
+	}
+	ids := []types.ImageIdentifier{}
+	for _, i := range stored {
+		if selected(i, want) {
+			ids = append(ids, identifiers(i)...)
+		}
+	}
+	page, next, err := pageOf("ListImages", []string{row.Key(), string(want)}, ids, func(id types.ImageIdentifier) string {
+		return value(id.ImageDigest) + " " + value(id.ImageTag)
+	}, in.MaxResults, in.NextToken)
+	return &ecr.ListImagesOutput{ImageIds: page, NextToken: next}, err
+}
+
+// identifiers are the names of an image: one for each tag, or the digest alone.
+func identifiers(i registry.Image) []types.ImageIdentifier {
+	if len(i.Tags) == 0 {
+		return []types.ImageIdentifier{{ImageDigest: aws.String(i.Digest)}}
+	}
+	var ids []types.ImageIdentifier
+	for _, tag := range i.Tags {
+		ids = append(ids, types.ImageIdentifier{ImageDigest: aws.String(i.Digest), ImageTag: aws.String(tag)})
+	}
+	return ids
+}
+
+func selected(i registry.Image, want types.TagStatus) bool {
+	switch want {
+	case types.TagStatusTagged:
+		return len(i.Tags) > 0
+	case types.TagStatusUntagged:
+		return len(i.Tags) == 0
+	}
+	return true
+}
+
+func (a *api) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkIDs(in.ImageIds); err != nil {
+		return nil, err
+	}
+	if len(in.ImageIds) > 0 && (in.MaxResults != nil || value(in.NextToken) != "") {
+		return nil, invalid("imageIds", "cannot be used with maxResults or nextToken")
+	}
+	stored, err := images.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]bool)
+	for _, id := range in.ImageIds {
+		m, err := images.Manifest(ctx, reference(id))
+		if err != nil {
+			return nil, err
+		}
+		named[m.Digest] = true
+	}
+	var want types.TagStatus
+	if in.Filter != nil {
+		want = in.Filter.TagStatus
+	}
+	details := []types.ImageDetail{}
+	for _, i := range stored {
+		if selected(i, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
+			details = append(details, detail(row, i))
+		}
+	}
+	if len(in.ImageIds) > 0 {
+		return &ecr.DescribeImagesOutput{ImageDetails: details}, nil
+	}
+	page, next, err := pageOf("DescribeImages", []string{row.Key(), string(want)}, details,
+		func(d types.ImageDetail) string { return value(d.ImageDigest) }, in.MaxResults, in.NextToken)
+	return &ecr.DescribeImagesOutput{ImageDetails: page, NextToken: next}, err
+}
+
+func detail(r *model.Repository, i registry.Image) types.ImageDetail {
+	d := types.ImageDetail{
+		ImageDigest:            aws.String(i.Digest),
+		ImageManifestMediaType: aws.String(i.MediaType),
+		ImagePushedAt:          aws.Time(i.PushedAt.UTC()),
+		ImageSizeInBytes:       aws.Int64(i.Size),
+		ImageStatus:            types.ImageStatusActive,
+		ImageTags:              i.Tags,
+		RegistryId:             aws.String(r.Account),
+		RepositoryName:         aws.String(r.Name),
+	}
+	if i.ConfigType != "" {
+		d.ArtifactMediaType = aws.String(i.ConfigType)
+	}
+	return d
+}

@@ -1,0 +1,147 @@
+package ecr_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"go.uber.org/goleak"
+
+	"github.com/roadstead/roadstead/api/ecr"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+func TestMain(m *testing.M) {
+	registry.BridgeLogs(slog.New(slog.DiscardHandler))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/docker/go-events.(*Broadcaster).run"), // one per storage tree, for good
+		goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"),               // of clients' default transports
+		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+}
+
+const account = "000000000000"
+
+// world is an endpoint with the ECR API and the registry, as a server has it.
+type world struct {
+	*sdk.Client
+	other *sdk.Client // of another account
+	node  *sdk.Client
+	url   string
+	host  string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	keys := map[string]model.AccessKey{
+		"test":  {ID: "test", Secret: "secret", Account: account, Kind: model.KeyRoot},
+		"other": {ID: "other", Secret: "secret", Account: "111111111111", Kind: model.KeyRoot},
+		"node":  {ID: "node", Secret: "secret", Account: account, Kind: model.KeyNode},
+	}
+	lookup := func(id string) (model.AccessKey, bool) { k, ok := keys[id]; return k, ok }
+	db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = db.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	if err := db.AwaitLead(ctx); err != nil {
+		t.Fatal(err)
+	}
+	images, err := registry.New(registry.Config{
+		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: lookup,
+		Repository: func(s model.Scope, name string) (model.Repository, bool) {
+			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
+			if !ok {
+				return model.Repository{}, false
+			}
+			return *r, true
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{}
+	v := &auth.Verifier{Lookup: lookup}
+	gateway := wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
+		p, err := v.Verify(r, body)
+		if err != nil {
+			return nil, err
+		}
+		call, _ := wire.CallFrom(r.Context())
+		return auth.WithPrincipal(r.Context(), p), auth.Allowed(p, call.Service, call.Operation)
+	}}, ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }}))
+	mux := http.NewServeMux()
+	mux.Handle("/v2/", images)
+	mux.Handle("/", gateway)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	w.url, w.host = s.URL, strings.TrimPrefix(s.URL, "http://")
+	open := func(id string) *sdk.Client {
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
+	}
+	w.Client, w.other, w.node = open("test"), open("other"), open("node")
+	return w
+}
+
+func (w *world) create(t *testing.T, names ...string) {
+	t.Helper()
+	for _, n := range names {
+		if _, err := w.CreateRepository(t.Context(), &sdk.CreateRepositoryInput{RepositoryName: aws.String(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) push(t *testing.T, ref string, img v1.Image) string {
+	t.Helper()
+	if img == nil {
+		img = randomImage(t)
+	}
+	r, err := name.ParseReference(w.host + "/" + ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(r, img, remote.WithAuth(&authn.Basic{Username: "test", Password: "secret"})); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := img.Digest()
+	return d.String()
+}
+
+func randomImage(t *testing.T) v1.Image {
+	t.Helper()
+	img, err := random.Image(512, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// wantError checks the exception's code and text, as the SDK reads them.
+func wantError(t *testing.T, err error, code, text string) {
+	t.Helper()
+	var e smithy.APIError
+	if !errors.As(err, &e) || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), text) {
+		t.Errorf("got %v, want %s with %q", err, code, text)
+	}
+}
+
+func recent(at *time.Time) bool { return at != nil && time.Since(*at).Abs() < time.Minute }

@@ -1,0 +1,147 @@
+package ecs
+
+import (
+	"context"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// Config says what the API is made of. DB, Now, NewID, NewUUID and Seed are required.
+type Config struct {
+	DB      *state.DB
+	Now     func() time.Time
+	NewID   func() string // 32 hex digits
+	NewUUID func() string
+	Seed    func() uint64 // decides ties of placement
+
+	// Subnet returns the availability zone of a subnet; ok is false if there is no such subnet. Nil: any subnet exists
+	// and is everywhere.
+	Subnet func(s model.Scope, id string) (zone string, ok bool)
+	// PollEndpoint returns where agents open their ACS and TCS websockets.
+	PollEndpoint func() (endpoint, telemetry string)
+	// Limits are the quotas (SEMANTICS §17).
+	Limits Limits
+}
+
+// Limits are the quotas that this package watches; zero means AWS's default.
+type Limits struct {
+	InstanceENIs int32 // task network interfaces per instance: 250
+}
+
+// tokenLife is how long a clientToken of RunTask is remembered (SEMANTICS §1.5) [D].
+const tokenLife = 24 * time.Hour
+
+// api holds the handlers. It has no state of its own.
+type api struct {
+	Config
+}
+
+// New returns the handlers of the ECS operations that are served (SEMANTICS §2); the others answer
+// UnsupportedFeatureException.
+func New(cfg Config) *wire.Mux {
+	if cfg.Subnet == nil {
+		cfg.Subnet = func(model.Scope, string) (string, bool) { return "", true }
+	}
+	if cfg.PollEndpoint == nil {
+		cfg.PollEndpoint = func() (string, string) { return "", "" }
+	}
+	if cfg.Limits.InstanceENIs == 0 {
+		cfg.Limits.InstanceENIs = 250
+	}
+	a := &api{cfg}
+	m := wire.NewMux(wire.ECS())
+	a.handleClusters(m)
+	a.handleDefinitions(m)
+	a.handleTasks(m)
+	a.handleInstances(m)
+	a.handleAgents(m)
+	a.handleTags(m)
+	a.handleSettings(m)
+	return m
+}
+
+// handleClusters registers SEMANTICS §2.1.
+func (a *api) handleClusters(m *wire.Mux) {
+	wire.Handle(m, "CreateCluster", a.createCluster)
+	wire.Handle(m, "DescribeClusters", a.describeClusters)
+	wire.Handle(m, "ListClusters", a.listClusters)
+	wire.Handle(m, "UpdateCluster", a.updateCluster)
+	wire.Handle(m, "UpdateClusterSettings", a.updateClusterSettings)
+	wire.Handle(m, "PutClusterCapacityProviders", a.putClusterCapacityProviders)
+	wire.Handle(m, "DeleteCluster", a.deleteCluster)
+}
+
+// handleDefinitions registers SEMANTICS §2.4.
+func (a *api) handleDefinitions(m *wire.Mux) {
+	wire.Handle(m, "RegisterTaskDefinition", a.registerDefinition)
+	wire.Handle(m, "DescribeTaskDefinition", a.describeDefinition)
+	wire.Handle(m, "ListTaskDefinitions", a.listDefinitions)
+	wire.Handle(m, "ListTaskDefinitionFamilies", a.listFamilies)
+	wire.Handle(m, "DeregisterTaskDefinition", a.deregisterDefinition)
+	wire.Handle(m, "DeleteTaskDefinitions", a.deleteDefinitions)
+}
+
+// handleTasks registers SEMANTICS §2.5 and StartTask.
+func (a *api) handleTasks(m *wire.Mux) {
+	wire.Handle(m, "RunTask", a.runTask)
+	wire.Handle(m, "StartTask", a.startTask)
+	wire.Handle(m, "StopTask", a.stopTask)
+	wire.Handle(m, "DescribeTasks", a.describeTasks)
+	wire.Handle(m, "ListTasks", a.listTasks)
+}
+
+// handleInstances registers the user's half of SEMANTICS §2.3.
+func (a *api) handleInstances(m *wire.Mux) {
+	wire.Handle(m, "DeregisterContainerInstance", a.deregisterInstance)
+	wire.Handle(m, "DescribeContainerInstances", a.describeInstances)
+	wire.Handle(m, "ListContainerInstances", a.listInstances)
+	wire.Handle(m, "UpdateContainerInstancesState", a.updateInstancesState)
+	wire.Handle(m, "UpdateContainerAgent", a.updateAgent)
+	wire.Handle(m, "PutAttributes", a.putAttributes)
+	wire.Handle(m, "DeleteAttributes", a.deleteAttributes)
+	wire.Handle(m, "ListAttributes", a.listAttributes)
+}
+
+// handleAgents registers the agents' half of SEMANTICS §2.3 (AGENT-PROTOCOL §1.1).
+func (a *api) handleAgents(m *wire.Mux) {
+	wire.Handle(m, "RegisterContainerInstance", a.registerInstance)
+	wire.Handle(m, "DiscoverPollEndpoint", a.discoverPollEndpoint)
+	wire.Handle(m, "SubmitTaskStateChange", a.submitTask)
+	wire.Handle(m, "SubmitContainerStateChange", a.submitContainer)
+	wire.Handle(m, "SubmitAttachmentStateChanges", a.submitAttachments)
+}
+
+// handleTags registers the first half of SEMANTICS §2.8.
+func (a *api) handleTags(m *wire.Mux) {
+	wire.Handle(m, "TagResource", a.tagResource)
+	wire.Handle(m, "UntagResource", a.untagResource)
+	wire.Handle(m, "ListTagsForResource", a.listTags)
+}
+
+// handleSettings registers the second half of SEMANTICS §2.8.
+func (a *api) handleSettings(m *wire.Mux) {
+	wire.Handle(m, "PutAccountSetting", a.putSetting)
+	wire.Handle(m, "PutAccountSettingDefault", a.putSettingDefault)
+	wire.Handle(m, "ListAccountSettings", a.listSettings)
+	wire.Handle(m, "DeleteAccountSetting", a.deleteSetting)
+}
+
+// principal returns the verified sender. Without one there is a mistake in the assembly, not in the request.
+func principal(ctx context.Context) (auth.Principal, error) {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return auth.Principal{}, errNoPrincipal{}
+	}
+	return p, nil
+}
+
+type errNoPrincipal struct{}
+
+func (errNoPrincipal) Error() string { return "call without a verified principal" }
+
+// nowMillis is the time that goes into rows.
+func (a *api) nowMillis() model.Millis { return a.Now().UnixMilli() }

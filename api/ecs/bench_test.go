@@ -1,0 +1,73 @@
+package ecs_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
+	"github.com/roadstead/roadstead/state"
+)
+
+// BenchmarkRunTask measures the handler without HTTP, 64 callers at a time as agents of load would be, over the memory
+// backend; floor is the placement alone.
+func BenchmarkRunTask(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("instances=%d", n), func(b *testing.B) { benchRun(b, n, nil) })
+	}
+	b.Run("instances=100/overrides", func(b *testing.B) {
+		name, v := "app", "v"
+		benchRun(b, 100, &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{
+			{Name: &name, Environment: []types.KeyValuePair{{Name: &name, Value: &v}}}}})
+	})
+	b.Run("instances=100/floor", func(b *testing.B) {
+		s := benchServer(b, 100)
+		t := s.db.Snapshot().Tables
+		for b.Loop() {
+			scheduler.Place(t, scheduler.Request{Scope: scope, Cluster: "default", Count: 1, Need: model.Resources{CPU: 1, Memory: 1}})
+		}
+	})
+}
+
+func benchRun(b *testing.B, instances int, o *types.TaskOverride) {
+	s := benchServer(b, instances)
+	def := s.define("web")
+	run := ecs.RunTask(s.config())
+	ctx := auth.WithPrincipal(context.Background(), auth.NewPrincipal(model.AccessKey{ID: "test", Account: home, Kind: model.KeyRoot}, region, "ecs"))
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			out, err := run(ctx, &sdk.RunTaskInput{TaskDefinition: &def, Overrides: o})
+			if err != nil || len(out.Tasks) != 1 {
+				b.Errorf("%v %v", out, err)
+				return
+			}
+		}
+	})
+}
+
+// benchServer has instances that nothing fills.
+func benchServer(b *testing.B, n int) *server {
+	s := newServer(b)
+	s.cluster("default")
+	err := s.db.Update(b.Context(), func(tx *state.Tx) error {
+		for i := range n {
+			row := &model.Instance{Scope: scope, Cluster: "default", ID: fmt.Sprintf("%032x", i), Status: model.InstanceActive,
+				AgentConnected: true, Resources: model.Resources{CPU: 1 << 40, Memory: 1 << 40}}
+			tx.Instances.Put(row)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}

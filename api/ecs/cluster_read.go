@@ -1,0 +1,157 @@
+package ecs
+
+import (
+	"context"
+	"strconv"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// describeClusters shows clusters, INACTIVE ones too; an empty list means the default one (SEMANTICS §1.3, §2.1) [D].
+func (a *api) describeClusters(ctx context.Context, in *sdk.DescribeClustersInput) (*sdk.DescribeClustersOutput, error) {
+	who, err := principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs := in.Clusters
+	if len(refs) == 0 {
+		refs = []string{model.DefaultCluster}
+	}
+	if err := checkBatch("Clusters", len(refs), 100); err != nil {
+		return nil, err
+	}
+	show := clusterDetail{}
+	for _, f := range in.Include {
+		if err := show.include(f); err != nil {
+			return nil, err
+		}
+	}
+	t := a.DB.Snapshot().Tables
+	out := &sdk.DescribeClustersOutput{Clusters: []types.Cluster{}, Failures: []types.Failure{}}
+	for _, ref := range refs {
+		name, ok := clusterName(who.Scope(), &ref)
+		if c, found := t.Clusters.Get(model.ClusterKey(who.Scope(), name)); ok && found {
+			out.Clusters = append(out.Clusters, viewCluster(t, c, show))
+			continue
+		}
+		if _, isARN := model.ParseARN(ref); !isARN {
+			ref = model.ClusterARN(who.Scope(), name)
+		}
+		out.Failures = append(out.Failures, missing(ref))
+	}
+	return out, nil
+}
+
+// listClusters lists the ACTIVE ones (SEMANTICS §2.1).
+func (a *api) listClusters(ctx context.Context, in *sdk.ListClustersInput) (*sdk.ListClustersOutput, error) {
+	who, err := principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := who.Scope()
+	p, err := newPager("ListClusters", []string{s.Account, s.Region}, 100, in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	for c := range a.DB.Snapshot().Clusters.From(s.Key(""), p.start()) {
+		if c.Status == model.ClusterActive && !p.add(c.Key(), c.ARN()) {
+			break
+		}
+	}
+	return &sdk.ListClustersOutput{ClusterArns: p.out, NextToken: p.next}, nil
+}
+
+// clusterDetail says which of the gated members of a cluster are shown (SEMANTICS §2.1: include).
+type clusterDetail struct {
+	attachments, configuration, settings, statistics, tags bool
+}
+
+func (d *clusterDetail) include(f types.ClusterField) error {
+	switch f {
+	case types.ClusterFieldAttachments:
+		d.attachments = true
+	case types.ClusterFieldConfigurations:
+		d.configuration = true
+	case types.ClusterFieldSettings:
+		d.settings = true
+	case types.ClusterFieldStatistics:
+		d.statistics = true
+	case types.ClusterFieldTags:
+		d.tags = true
+	default:
+		return invalid("The include value '%s' is not valid. Valid values: %v", f, f.Values()) // [I]
+	}
+	return nil
+}
+
+func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cluster {
+	arn, n := c.ARN(), t.ClusterCount(c.Key())
+	v := types.Cluster{
+		ClusterArn: &arn, ClusterName: &c.Name, Status: &c.Status,
+		RunningTasksCount:                 int32(n.RunningEC2 + n.RunningFargate + n.RunningExternal),
+		PendingTasksCount:                 int32(n.PendingEC2 + n.PendingFargate + n.PendingExternal),
+		RegisteredContainerInstancesCount: registered(t, c),
+		CapacityProviders:                 list(c.CapacityProviders),
+		DefaultCapacityProviderStrategy:   list(c.DefaultStrategy),
+		Settings:                          []types.ClusterSetting{},
+		Statistics:                        []types.KeyValuePair{},
+		Tags:                              []types.Tag{},
+	}
+	if c.ConnectNamespace != "" {
+		v.ServiceConnectDefaults = &types.ClusterServiceConnectDefaults{Namespace: &c.ConnectNamespace}
+	}
+	if show.settings {
+		v.Settings = list(c.Settings)
+	}
+	if show.configuration {
+		v.Configuration = c.Configuration
+	}
+	if show.tags {
+		v.Tags = tagViews(c.Tags)
+	}
+	if show.statistics {
+		v.Statistics = statistics(n)
+	}
+	if show.attachments {
+		v.Attachments = []types.Attachment{}
+		if len(c.CapacityProviders) > 0 {
+			v.AttachmentsStatus = text("UPDATE_COMPLETE") // providers are attached in the call itself
+		}
+	}
+	return v
+}
+
+// registered counts the ACTIVE and DRAINING instances (SEMANTICS §2.1).
+func registered(t *state.Tables, c *model.Cluster) (n int32) {
+	for i := range t.InstancesOf(c.Scope, c.Name) {
+		if i.Status != model.InstanceInactive {
+			n++
+		}
+	}
+	return n
+}
+
+// statistics names the counts as AWS does, odd capital included (SEMANTICS §2.1) [D/O].
+func statistics(n state.ClusterCount) []types.KeyValuePair {
+	var out []types.KeyValuePair
+	for _, s := range []struct {
+		name  string
+		count int
+	}{
+		{"runningEC2TasksCount", n.RunningEC2},
+		{"RunningFargateTasksCount", n.RunningFargate},
+		{"runningExternalTasksCount", n.RunningExternal},
+		{"pendingEC2TasksCount", n.PendingEC2},
+		{"pendingFargateTasksCount", n.PendingFargate},
+		{"pendingExternalTasksCount", n.PendingExternal},
+		{"activeEC2ServiceCount", 0}, {"activeFargateServiceCount", 0}, {"activeExternalServiceCount", 0},
+		{"drainingEC2ServiceCount", 0}, {"drainingFargateServiceCount", 0}, {"drainingExternalServiceCount", 0},
+	} {
+		out = append(out, types.KeyValuePair{Name: &s.name, Value: text(strconv.Itoa(s.count))})
+	}
+	return out
+}

@@ -1,0 +1,217 @@
+package ecs
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/definition"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
+	"github.com/roadstead/roadstead/state"
+)
+
+// order is what RunTask and StartTask have in common.
+type order struct {
+	definition  *string
+	overrides   *types.TaskOverride
+	network     *types.NetworkConfiguration
+	volumes     []types.TaskVolumeConfiguration
+	group       *string
+	startedBy   *string
+	tags        []types.Tag
+	propagate   types.PropagateTags
+	managedTags bool
+	exec        bool
+}
+
+// plan is an order made ready: everything that does not depend on where the copies go. It is made outside the
+// transaction, which must be short.
+type plan struct {
+	cluster    *model.Cluster
+	definition *model.TaskDefinition
+	copy       model.Task // what all copies have in common
+	request    scheduler.Request
+	subnets    []subnet
+}
+
+type subnet struct{ id, zone string }
+
+// newPlan checks an order against a snapshot (SEMANTICS §2.5, §4, §12).
+func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType string) (*plan, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	d, err := usableDefinition(t, c.Scope, parseDefinitionRef(c.Scope, value(o.definition)))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(d.Spec.Compatibilities, types.Compatibility(launchType)) {
+		return nil, invalid("Task definition does not support launch_type %s.", launchType) // [O]
+	}
+	if len(d.Spec.PlacementConstraints) > 0 {
+		return nil, unsupported("Roadstead does not serve placement constraints yet.")
+	}
+	spec := &d.Spec
+	if o.overrides != nil {
+		if spec, err = applied(spec, o.overrides, launchType); err != nil {
+			return nil, err
+		}
+	}
+	tags, err := o.allTags(c, d)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{cluster: c, definition: d, copy: model.Task{
+		Scope: c.Scope, Cluster: c.Name, Definition: d.Name(), LaunchType: launchType, Network: networkMode(spec),
+		Group: cmp.Or(value(o.group), "family:"+d.Family), StartedBy: value(o.startedBy),
+		CPU: value(spec.Cpu), Memory: value(spec.Memory), ExecEnabled: o.exec,
+		PropagateTags: string(o.propagate), EnableManagedTags: o.managedTags, Tags: tags,
+		Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, Overrides: o.overrides,
+		Containers: definition.Containers(spec, func() string { return "" }),
+	}}
+	if spec.EphemeralStorage != nil {
+		p.copy.EphemeralStorage = spec.EphemeralStorage.SizeInGiB
+	}
+	need := definition.Reserve(spec)
+	if need.GPU.All || need.GPU.Shared > 0 {
+		return nil, unsupported("Roadstead does not serve shared GPUs, or all of an instance, yet.")
+	}
+	p.copy.Reserved = need.Resources
+	p.request = scheduler.Request{Scope: c.Scope, Cluster: c.Name, Need: need.Resources, GPUs: int(need.GPU.Count), Seed: a.Seed(),
+		Attributes: required(spec, launchType)}
+	return p, a.planNetwork(p, o.network)
+}
+
+// applied returns the definition with the overrides of a launch.
+func applied(spec *types.TaskDefinition, overrides *types.TaskOverride, launchType string) (*types.TaskDefinition, error) {
+	out, err := definition.Apply(spec, overrides)
+	if err == nil && launchType == string(types.LaunchTypeFargate) {
+		var e *model.Error
+		if err = definition.CheckFargate(out); errors.As(err, &e) { // in a launch it is a parameter that is wrong [I]
+			return nil, invalid("%s", e.Message)
+		}
+	}
+	return out, err
+}
+
+// check looks at the members of an order that need no other row.
+func (o *order) check() error {
+	switch {
+	case len(o.volumes) > 0:
+		return unsupported("Roadstead does not serve volumes configured at launch yet.")
+	case o.propagate == types.PropagateTagsService:
+		return invalid("The propagateTags value SERVICE is only valid for tasks of a service.") // [I]; refused [O] (SEMANTICS §12)
+	case o.propagate != "" && o.propagate != types.PropagateTagsNone && o.propagate != types.PropagateTagsTaskDefinition:
+		return invalid("Invalid propagateTags value '%s'.", o.propagate) // [I]
+	case strings.HasPrefix(value(o.group), "service:"):
+		return invalid("The task group must not begin with 'service:'.") // [I]: those are the services' own
+	}
+	if err := checkLength("startedBy", o.startedBy, 128); err != nil {
+		return err
+	}
+	return checkLength("group", o.group, 255)
+}
+
+// allTags are the user's tags of a task and those it gets from elsewhere: the user's win (SEMANTICS §16).
+func (o *order) allTags(c *model.Cluster, d *model.TaskDefinition) ([]model.Tag, error) {
+	tags, err := readTags(o.tags)
+	if err != nil {
+		return nil, err
+	}
+	if o.propagate == types.PropagateTagsTaskDefinition {
+		tags = mergeTags(d.Tags, tags)
+	}
+	if o.managedTags {
+		tags = append(slices.Clip(tags), model.Tag{Key: "aws:ecs:clusterName", Value: c.Name})
+	}
+	return tags, checkTagCount(tags)
+}
+
+// usableDefinition returns the definition that new tasks may use (SEMANTICS §2.4).
+func usableDefinition(t *state.Tables, s model.Scope, ref definitionRef) (*model.TaskDefinition, error) {
+	d, ok := findDefinition(t, s, ref)
+	switch {
+	case !ok:
+		return nil, refused("TaskDefinition not found.") // [O]
+	case d.Status != model.DefinitionActive:
+		return nil, refused("TaskDefinition is inactive") // [O]
+	}
+	return d, nil
+}
+
+// networkMode of a definition: bridge unless it says otherwise (SEMANTICS §2.4).
+func networkMode(spec *types.TaskDefinition) string {
+	return cmp.Or(string(spec.NetworkMode), string(types.NetworkModeBridge))
+}
+
+// required are the attributes that an instance must have to take the task (SEMANTICS §5).
+func required(spec *types.TaskDefinition, launchType string) []model.Attribute {
+	out := make([]model.Attribute, 0, len(spec.RequiresAttributes)+3)
+	for _, r := range spec.RequiresAttributes {
+		out = append(out, readAttribute(r))
+	}
+	if launchType == string(types.LaunchTypeExternal) {
+		out = append(out, model.Attribute{Name: attrExternal})
+	}
+	if p := spec.RuntimePlatform; p != nil {
+		if p.CpuArchitecture != "" { // X86_64 is registered as x86_64 [D]
+			out = append(out, model.Attribute{Name: attrArchitecture, Value: strings.ToLower(string(p.CpuArchitecture)), HasValue: true})
+		}
+		if os, _, _ := strings.Cut(string(p.OperatingSystemFamily), "_"); os != "" { // WINDOWS_SERVER_2022_CORE
+			out = append(out, model.Attribute{Name: attrOS, Value: strings.ToLower(os), HasValue: true})
+		}
+	}
+	return out
+}
+
+// valid reports inside the transaction whether what the plan was made of still holds.
+func (p *plan) valid(tx *state.Tx) error {
+	if c, ok := tx.Clusters.Get(p.cluster.Key()); !ok || c.Status == model.ClusterInactive {
+		return errClusterInactive()
+	}
+	_, err := usableDefinition(tx.Tables, p.definition.Scope, definitionRef{p.definition.Family, p.definition.Revision})
+	return err
+}
+
+// copies returns n tasks that only lack a place.
+func (a *api) copies(p *plan, n int) []model.Task {
+	now := a.nowMillis()
+	out := make([]model.Task, n)
+	for i := range out {
+		t := p.copy
+		t.ID, t.CreatedAt = a.NewID(), now
+		t.Containers = slices.Clone(p.copy.Containers)
+		for j := range t.Containers {
+			t.Containers[j].ID = a.NewUUID()
+		}
+		if t.Network == string(types.NetworkModeAwsvpc) {
+			t.Last = model.TaskProvisioning // until its network interface is there (SEMANTICS §11.1)
+			t.Attachments = []model.Attachment{{ID: a.NewUUID(), Type: attachmentENI, Status: "PRECREATED"}}
+		}
+		out[i] = t
+	}
+	return out
+}
+
+// settle gives the copy its place.
+func (p *plan) settle(t *model.Task, at scheduler.Placement) {
+	t.Instance, t.Zone, t.Reserved.GPUs = at.Instance.ID, at.Instance.Zone(), at.GPUs
+	if len(t.Attachments) > 0 {
+		t.Attachments = slices.Clone(t.Attachments) // the transaction may be run twice
+		t.Attachments[0].Details = []model.Tag{{Key: "subnetId", Value: p.subnetIn(t.Zone)}}
+	}
+}
+
+// subnetIn returns the first subnet in the zone, or the first of all if none is known to be there.
+func (p *plan) subnetIn(zone string) string {
+	for _, s := range p.subnets {
+		if s.zone == zone {
+			return s.id
+		}
+	}
+	return p.subnets[0].id
+}

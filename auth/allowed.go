@@ -1,0 +1,41 @@
+package auth
+
+import "github.com/roadstead/roadstead/model"
+
+// Allowed says whether the principal may call an operation of a service (its IAM prefix: "ecs", "ecr"...). It returns
+// nil or AccessDeniedException. Until api/iam brings policies, a root key may do everything and a node key only what
+// an agent must do; ecs:Poll and ecs:StartTelemetrySession are the agent's two websockets (ACS and TCS).
+func Allowed(p Principal, service, op string) error {
+	switch p.Kind {
+	case model.KeyRoot:
+		return nil
+	case model.KeyNode:
+		if nodeMay(service, op) {
+			return nil
+		}
+	}
+	action := service + ":" + op
+	return model.Errorf("AccessDeniedException",
+		"User: %s is not authorized to perform: %s on resource: * because no identity-based policy allows the %s action",
+		p.ARN, action, action)
+}
+
+func nodeMay(service, op string) bool {
+	switch service {
+	case "ecs":
+		switch op {
+		case "RegisterContainerInstance", "DeregisterContainerInstance", "DiscoverPollEndpoint",
+			"SubmitTaskStateChange", "SubmitContainerStateChange", "SubmitAttachmentStateChanges",
+			"UpdateContainerInstancesState", "ListTagsForResource", "Poll", "StartTelemetrySession":
+			return true
+		}
+	case "ecr":
+		switch op {
+		case "GetAuthorizationToken", "BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability":
+			return true
+		}
+	case "sts":
+		return op == "GetCallerIdentity" // nobody needs a permission for it
+	}
+	return false
+}

@@ -1,0 +1,47 @@
+package auth
+
+import (
+	"context"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Principal is the verified sender of a request.
+type Principal struct {
+	Account     string
+	Region      string // of the credential scope: the Region that the client believes it talks to
+	Service     string // of the credential scope: "ecs", "ecr", "sts"...
+	ARN         string // as GetCallerIdentity shows it
+	UserID      string // as GetCallerIdentity shows it
+	AccessKeyID string
+	Kind        string // model.KeyRoot or model.KeyNode
+}
+
+// Scope is the account and Region that the principal's rows live in.
+func (p Principal) Scope() model.Scope { return model.Scope{Account: p.Account, Region: p.Region} }
+
+// NewPrincipal describes the owner of a key, speaking to a service in a Region.
+func NewPrincipal(k model.AccessKey, region, service string) Principal {
+	p := Principal{
+		Account: k.Account, Region: region, Service: service,
+		ARN: k.PrincipalARN(), UserID: k.Account, AccessKeyID: k.ID, Kind: k.Kind,
+	}
+	if k.Kind != model.KeyRoot {
+		// AWS shows ROLEID:SESSION for an assumed role. Ours has no row, hence no id: its name stands for it.
+		p.UserID = "roadstead-" + k.Kind + ":" + k.ID
+	}
+	return p
+}
+
+type principalKey struct{}
+
+// WithPrincipal returns a context that carries the verified sender.
+func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// PrincipalFrom returns the verified sender; ok is false if the request was not verified.
+func PrincipalFrom(ctx context.Context) (p Principal, ok bool) {
+	p, ok = ctx.Value(principalKey{}).(Principal)
+	return p, ok
+}

@@ -1,0 +1,121 @@
+package auth
+
+import (
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Verifier checks signatures. It is safe for concurrent use; do not copy it.
+type Verifier struct {
+	// Lookup finds an access key by its id.
+	Lookup func(accessKeyID string) (model.AccessKey, bool)
+	// Regions are those that a credential scope may name; none means any. The global services (sts, iam) may always
+	// be signed for us-east-1, as clients do.
+	Regions []string
+	// Now is the server's clock; nil means time.Now.
+	Now func() time.Time
+
+	keys keyCache
+}
+
+// Verify checks the request's SigV4 signature over the body as it came over the wire (before any decompression) and
+// returns its sender. The request must still have the Host, path and headers that the client sent: a proxy in front
+// of Verify has to keep them.
+func (v *Verifier) Verify(r *http.Request, body []byte) (Principal, error) {
+	s, err := parse(r)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !v.serves(s.scope) {
+		return Principal{}, model.Errorf(codeInvalid, "Credential should be scoped to a valid region, not '%s'. ", s.scope.region)
+	}
+	if err := s.checkTime(v.now()); err != nil {
+		return Principal{}, err
+	}
+	key, ok := v.Lookup(s.scope.accessKey)
+	if !ok || key.Secret == "" || s.token != "" { // no key of ours comes with a session token yet
+		return Principal{}, errUnrecognized()
+	}
+	if err := checkSigned(r, s); err != nil {
+		return Principal{}, err
+	}
+	payload, err := payloadHash(r, s, body)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !v.matches(r, s, key.Secret, payload) {
+		return Principal{}, errMismatch()
+	}
+	return NewPrincipal(key, s.scope.region, s.scope.service), nil
+}
+
+// matches computes the signature and compares it in constant time.
+func (v *Verifier) matches(r *http.Request, s *signature, secret, payload string) bool {
+	canonical := appendCanonical(make([]byte, 0, 1024), r, s, payload)
+	scope := s.scope.date + "/" + s.scope.region + "/" + s.scope.service + "/aws4_request"
+	text := algorithm + "\n" + s.date + "\n" + scope + "\n" + hexHash(canonical)
+	key, cached := v.keys.get(s.scope, secret)
+	sum := sign(key[:], text)
+	var want [2 * len(sum)]byte
+	hex.Encode(want[:], sum[:])
+	if subtle.ConstantTimeCompare(want[:], []byte(s.sum)) != 1 {
+		return false
+	}
+	if !cached {
+		v.keys.put(s.scope, secret, key)
+	}
+	return true
+}
+
+func (v *Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now()
+	}
+	return v.Now()
+}
+
+func (v *Verifier) serves(scope keyID) bool {
+	global := scope.service == "sts" || scope.service == "iam"
+	return len(v.Regions) == 0 || slices.Contains(v.Regions, scope.region) || global && scope.region == "us-east-1"
+}
+
+// checkSigned demands that the signature covers the host and every x-amz- header: what is not covered could have been
+// added on the way, and X-Amz-Target chooses the operation.
+func checkSigned(r *http.Request, s *signature) error {
+	if !slices.Contains(s.headers, "host") {
+		return model.Errorf(codeInvalid, "'Host' must be a 'SignedHeader' in the AWS Authorization.")
+	}
+	for name := range r.Header {
+		if len(name) < 6 || !strings.EqualFold(name[:6], "x-amz-") {
+			continue
+		}
+		if name = strings.ToLower(name); !slices.Contains(s.headers, name) {
+			return model.Errorf(codeInvalid, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
+		}
+	}
+	return nil
+}
+
+// payloadHash returns the hash that enters the canonical request. We compute it: a claimed hash only ever has to be
+// equal. S3 alone lets a client leave its body unsigned, by its header or, presigned, by default.
+func payloadHash(r *http.Request, s *signature, body []byte) (string, error) {
+	const unsigned = "UNSIGNED-PAYLOAD"
+	claim := r.Header.Get("X-Amz-Content-Sha256")
+	if s.presigned && claim == "" {
+		claim = s.query.Get("X-Amz-Content-Sha256")
+	}
+	if s.scope.service == "s3" && (claim == unsigned || s.presigned && claim == "") {
+		return unsigned, nil
+	}
+	hash := hexHash(body)
+	if claim != "" && claim != hash {
+		return "", model.Errorf(codeInvalid, "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	}
+	return hash, nil
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/roadstead/roadstead/agent"
+)
+
+func newAgent() *cobra.Command {
+	var cfg agent.Config
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Run a node: join a cluster and run its tasks on this machine",
+		Example: `  roadstead agent --server http://10.0.0.1:4566 --token "$(roadstead token create)" --zone b
+  roadstead agent --server http://10.0.0.1:4566 --token $TOKEN --containerd /run/containerd/containerd.sock`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane")
+	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from `roadstead token create` ($ROADSTEAD_TOKEN)")
+	nodeFlags(cmd, &cfg)
+	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/agent", "where images, assignments and logs are kept")
+	f.StringVar(&cfg.Name, "name", "node", "tells nodes of one machine apart")
+	f.StringVar(&cfg.Zone, "zone", "a", "availability zone")
+	f.Int64Var(&cfg.CPU, "cpu", 0, "CPU units to offer (1024 = 1 vCPU; 0 = all)")
+	f.Int64Var(&cfg.Memory, "memory", 0, "memory to offer, MiB (0 = all but 256)")
+	f.StringVar(&cfg.Subnet, "subnet", "10.88.0.0/16", "addresses of tasks on this node")
+	f.StringToStringVar(&cfg.Attributes, "attribute", nil, "custom attributes, NAME=VALUE")
+	logger := logFlags(cmd, "info")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg.Log = logger()
+		a, err := agent.New(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		return a.Run(cmd.Context())
+	}
+	return cmd
+}
+
+// nodeFlags are those that `agent` and `dev` share.
+func nodeFlags(cmd *cobra.Command, cfg *agent.Config) {
+	f := cmd.Flags()
+	f.StringVar(&cfg.Cluster, "cluster", "default", "cluster to join")
+	f.StringVar(&cfg.Containerd, "containerd", "", "socket of a containerd that runs already (default: start a private one)")
+	f.DurationVar(&cfg.CleanupAfter, "cleanup-after", 0, "how long containers and logs of stopped tasks stay (0 = 3h)")
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/roadstead/roadstead/server"
+)
+
+func newServer() *cobra.Command {
+	var cfg server.Config
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Run a member of the control plane",
+		Long: `Run one member of the control plane. A single member keeps its state in an etcd of its own under --data-dir. Three or
+five members form an etcd cluster with --member, --peer-url and --initial-cluster, or share an external etcd with
+--etcd-endpoints; one leads, and the others pass requests on to it.
+
+The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET.`,
+		Example: `  ROADSTEAD_ROOT_KEY_ID=AKROOT ROADSTEAD_ROOT_SECRET=... roadstead server --listen 10.0.0.1:4566
+
+  roadstead server --listen 10.0.0.1:4566 --member a --peer-url http://10.0.0.1:2380 \
+      --initial-cluster a=http://10.0.0.1:2380,b=http://10.0.0.2:2380,c=http://10.0.0.3:2380`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/server", "where state and images are kept")
+	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:4566", "address to listen on")
+	f.StringVar(&cfg.Advertise, "advertise", "", "URL at which agents and other members reach this one (default http://LISTEN)")
+	f.StringVar(&cfg.Region, "region", defaultRegion, "Region of this control plane")
+	f.StringVar(&cfg.Account, "account", defaultAccount, "account to create, 12 digits")
+	f.StringSliceVar(&cfg.EtcdEndpoints, "etcd-endpoints", nil, "external etcd to use instead of an embedded one")
+	f.StringVar(&cfg.Member, "member", "", "name of this member in --initial-cluster")
+	f.StringVar(&cfg.PeerURL, "peer-url", "", "URL at which the etcd of other members reaches this one's")
+	f.StringVar(&cfg.InitialCluster, "initial-cluster", "", "all members, NAME=PEER_URL,...")
+	logger := logFlags(cmd, "info")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg.Log = logger()
+		cfg.RootKeyID, cfg.RootSecret = os.Getenv("ROADSTEAD_ROOT_KEY_ID"), os.Getenv("ROADSTEAD_ROOT_SECRET")
+		if cfg.RootKeyID == "" || cfg.RootSecret == "" {
+			return fmt.Errorf("set ROADSTEAD_ROOT_KEY_ID and ROADSTEAD_ROOT_SECRET: the root access key of account %s", cmp.Or(cfg.Account, defaultAccount))
+		}
+		s, err := server.Open(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.Run(cmd.Context()) }()
+		if s.Ready(cmd.Context()) == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), "ready", s.URL())
+		}
+		return <-done
+	}
+	return cmd
+}

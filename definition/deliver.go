@@ -1,0 +1,66 @@
+package definition
+
+import (
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// Undeliverable names the first feature of an effective definition that a payload cannot carry to a node, "" if there is
+// none. A task that would silently lack a secret or write its data to a volume that vanishes must not start: Payload
+// refuses it, and whoever creates tasks may ask here first.
+func Undeliverable(def *types.TaskDefinition) string {
+	if def.ProxyConfiguration != nil {
+		return "proxyConfiguration"
+	}
+	for i := range def.Volumes {
+		if v := &def.Volumes[i]; mounted(def, deref(v.Name)) && !deliverable(v) {
+			return "volume " + deref(v.Name)
+		}
+	}
+	for i := range def.ContainerDefinitions {
+		if name := undeliverable(&def.ContainerDefinitions[i]); name != "" {
+			return name + " of container " + deref(def.ContainerDefinitions[i].Name)
+		}
+	}
+	return ""
+}
+
+func undeliverable(c *types.ContainerDefinition) string {
+	log := c.LogConfiguration
+	for _, f := range []struct {
+		name string
+		used bool
+	}{
+		{"secrets", len(c.Secrets) > 0},
+		{"secretOptions", log != nil && len(log.SecretOptions) > 0},
+		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
+		{"firelensConfiguration", c.FirelensConfiguration != nil},
+		{"environmentFiles", len(c.EnvironmentFiles) > 0},
+		{"repositoryCredentials", c.RepositoryCredentials != nil},
+		{"credentialSpecs", len(c.CredentialSpecs) > 0},
+		{"resourceRequirements", slices.ContainsFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })},
+	} {
+		if f.used {
+			return f.name
+		}
+	}
+	return ""
+}
+
+func mounted(def *types.TaskDefinition, volume string) bool {
+	return slices.ContainsFunc(def.ContainerDefinitions, func(c types.ContainerDefinition) bool {
+		return slices.ContainsFunc(c.MountPoints, func(m types.MountPoint) bool { return deref(m.SourceVolume) == volume })
+	})
+}
+
+// deliverable says whether the volume is a directory of the node, or one of the task's lifetime: a local Docker volume
+// of scope task without options is the same thing.
+func deliverable(v *types.Volume) bool {
+	if c := v.DockerVolumeConfiguration; c != nil {
+		driver := deref(c.Driver)
+		return c.Scope == types.ScopeTask && len(c.DriverOpts) == 0 && (driver == "" || driver == "local")
+	}
+	return v.EfsVolumeConfiguration == nil && v.FsxWindowsFileServerVolumeConfiguration == nil && v.S3filesVolumeConfiguration == nil &&
+		!deref(v.ConfiguredAtLaunch)
+}

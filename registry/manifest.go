@@ -1,0 +1,231 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Repository is the images of one repository. It does not know whether the repository's row exists.
+type Repository struct {
+	scope model.Scope
+	name  string
+	store *store
+	dist  distribution.Repository
+}
+
+// Repository returns the images of a repository.
+func (g *Registry) Repository(s model.Scope, name string) (*Repository, error) {
+	st, err := g.store(s)
+	if err != nil {
+		return nil, err
+	}
+	return st.repository(s, name)
+}
+
+func (st *store) repository(s model.Scope, name string) (*Repository, error) {
+	named, err := reference.WithName(name)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %q: %w", name, err)
+	}
+	// Distribution keeps this context for logging only; every call brings its own.
+	d, err := st.images.Repository(context.Background(), named)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %q: %w", name, err)
+	}
+	return &Repository{scope: s, name: name, store: st, dist: d}, nil
+}
+
+// Reference names an image by digest, by tag, or by both, which then have to agree.
+type Reference struct{ Digest, Tag string }
+
+// Manifest is a stored manifest, byte by byte as it was pushed.
+type Manifest struct {
+	Digest    string
+	MediaType string
+	Payload   []byte
+}
+
+// Manifest returns the manifest that ref names; ImageNotFoundException if there is none.
+func (p *Repository) Manifest(ctx context.Context, ref Reference) (Manifest, error) {
+	dgst, err := p.resolve(ctx, ref)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := p.get(ctx, dgst)
+	var unknown distribution.ErrManifestUnknownRevision
+	if errors.As(err, &unknown) {
+		return Manifest{}, errNoImage(p.scope, p.name, ref)
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	mediaType, payload, err := m.Payload()
+	return Manifest{Digest: dgst.String(), MediaType: mediaType, Payload: payload}, err
+}
+
+func (p *Repository) get(ctx context.Context, dgst digest.Digest) (distribution.Manifest, error) {
+	ms, err := p.dist.Manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ms.Get(ctx, dgst)
+}
+
+func (p *Repository) resolve(ctx context.Context, ref Reference) (digest.Digest, error) {
+	dgst := digest.Digest(ref.Digest)
+	if ref.Digest != "" && dgst.Validate() != nil {
+		return "", errNoImage(p.scope, p.name, ref)
+	}
+	if ref.Tag == "" {
+		return dgst, nil
+	}
+	tagged, ok := p.tagged(ctx, ref.Tag)
+	if !ok || dgst != "" && dgst != tagged {
+		return "", errNoImage(p.scope, p.name, ref)
+	}
+	return tagged, nil
+}
+
+// tagged returns the digest that a tag points to.
+func (p *Repository) tagged(ctx context.Context, tag string) (digest.Digest, bool) {
+	if !tagPattern.MatchString(tag) {
+		return "", false
+	}
+	d, err := p.dist.Tags(ctx).Get(ctx, tag)
+	return d.Digest, err == nil
+}
+
+// Put stores a manifest and, unless tag is "", points the tag to it. With immutable, a tag that points elsewhere stays.
+// mediaType may be "" if the manifest says its own.
+func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, tag string, immutable bool) (Manifest, error) {
+	if tag != "" && !ValidTag(tag) {
+		return Manifest{}, model.Errorf("InvalidParameterException", "Invalid parameter at 'imageTag' failed to satisfy "+
+			"constraint: 'must satisfy regular expression '[a-zA-Z0-9-_.]+''")
+	}
+	p.store.manifests.Lock()
+	defer p.store.manifests.Unlock()
+	if mediaType == "" {
+		mediaType = sniffMediaType(payload)
+	}
+	m, desc, err := distribution.UnmarshalManifest(mediaType, payload)
+	if err != nil {
+		return Manifest{}, model.Errorf("InvalidParameterException",
+			"Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'")
+	}
+	if has, ok := p.tagged(ctx, tag); ok && has == desc.Digest || tag == "" && p.exists(ctx, desc.Digest) {
+		return Manifest{}, errImageExists(p.scope, p.name, desc.Digest.String(), tag)
+	} else if ok && immutable {
+		return Manifest{}, errTagFinal(p.name, tag)
+	}
+	ms, err := p.dist.Manifests(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if _, err := ms.Put(ctx, m); err != nil {
+		return Manifest{}, p.explain(err)
+	}
+	if tag != "" {
+		if err := p.dist.Tags(ctx).Tag(ctx, tag, desc); err != nil {
+			return Manifest{}, fmt.Errorf("tag %s: %w", tag, err)
+		}
+	}
+	return Manifest{Digest: desc.Digest.String(), MediaType: desc.MediaType, Payload: payload}, nil
+}
+
+func (p *Repository) exists(ctx context.Context, dgst digest.Digest) bool {
+	ms, err := p.dist.Manifests(ctx)
+	if err != nil {
+		return false
+	}
+	ok, err := ms.Exists(ctx, dgst)
+	return ok && err == nil
+}
+
+// explain turns Distribution's verdict on a manifest into ECR's.
+func (p *Repository) explain(err error) error {
+	var verification distribution.ErrManifestVerification
+	if !errors.As(err, &verification) {
+		return fmt.Errorf("store manifest: %w", err)
+	}
+	var missing []string
+	for _, e := range verification {
+		var blob distribution.ErrManifestBlobUnknown
+		if errors.As(e, &blob) {
+			missing = append(missing, blob.Digest.String())
+		}
+	}
+	if len(missing) > 0 {
+		return errNoLayers(p.scope, p.name, missing)
+	}
+	return model.Errorf("InvalidParameterException", "Invalid parameter at 'ImageManifest' failed to satisfy constraint: '%v'", verification)
+}
+
+// Untag removes a tag and leaves the image; ImageNotFoundException if there is no such tag.
+func (p *Repository) Untag(ctx context.Context, tag string) error {
+	p.store.manifests.Lock()
+	defer p.store.manifests.Unlock()
+	if _, ok := p.tagged(ctx, tag); !ok {
+		return errNoImage(p.scope, p.name, Reference{Tag: tag})
+	}
+	return p.dist.Tags(ctx).Untag(ctx, tag)
+}
+
+// Delete removes an image and all of its tags. An image that is part of an index stays: parents then names the indexes.
+func (p *Repository) Delete(ctx context.Context, dgst string) (parents []string, err error) {
+	p.store.manifests.Lock()
+	defer p.store.manifests.Unlock()
+	images, err := p.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var image *Image
+	for i := range images {
+		if images[i].Digest == dgst {
+			image = &images[i]
+		}
+		for _, child := range images[i].children {
+			if child == dgst {
+				parents = append(parents, images[i].Digest)
+			}
+		}
+	}
+	if image == nil {
+		return nil, errNoImage(p.scope, p.name, Reference{Digest: dgst})
+	}
+	if len(parents) > 0 {
+		return parents, nil
+	}
+	for _, tag := range image.Tags {
+		if err := p.dist.Tags(ctx).Untag(ctx, tag); err != nil {
+			return nil, fmt.Errorf("untag %s: %w", tag, err)
+		}
+	}
+	ms, err := p.dist.Manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, ms.Delete(ctx, digest.Digest(dgst))
+}
+
+// sniffMediaType reads the media type out of a manifest; OCI manifests need not have one.
+func sniffMediaType(payload []byte) string {
+	var m struct {
+		MediaType string            `json:"mediaType"`
+		Manifests []json.RawMessage `json:"manifests"`
+	}
+	if json.Unmarshal(payload, &m) == nil && m.MediaType == "" {
+		if m.Manifests != nil {
+			return "application/vnd.oci.image.index.v1+json"
+		}
+		return "application/vnd.oci.image.manifest.v1+json"
+	}
+	return m.MediaType
+}

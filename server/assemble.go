@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/api/ecr"
+	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/api/sts"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/session"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// assemble builds the rooms on top of the backend and connects them.
+func (s *Server) assemble() error {
+	if s.cfg.Now == nil {
+		s.cfg.Now = time.Now
+	}
+	s.db = state.Open(state.Config{
+		Backend: s.backend, Advertise: s.cfg.Advertise, Log: s.cfg.Log,
+		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
+	})
+	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Log: s.cfg.Log})
+	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Now: s.cfg.Now}
+	s.metrics = newMetrics(s.db, s.sessions.Connected)
+	if err := s.openRegistry(); err != nil {
+		return err
+	}
+	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Log: s.cfg.Log}, s.services()...)
+	return nil
+}
+
+// services are the AWS services that are served.
+func (s *Server) services() []*wire.Mux {
+	return []*wire.Mux{
+		ecs.New(ecs.Config{
+			DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
+			PollEndpoint: func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
+		}),
+		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: func() string { return s.cfg.Advertise }, Now: s.cfg.Now}),
+		sts.New(),
+	}
+}
+
+// Coverage returns the services with their handlers, to be counted and not to be called.
+func Coverage() []*wire.Mux { return (&Server{}).services() }
+
+// openRegistry opens the image store. Its tokens are signed with a key that all members derive from the root secret.
+func (s *Server) openRegistry() error {
+	key, err := hkdf.Key(sha256.New, []byte(s.cfg.RootSecret), []byte(s.cfg.Account), "roadstead registry tokens", 32)
+	if err != nil {
+		return err
+	}
+	registry.BridgeLogs(s.cfg.Log)
+	s.registry, err = registry.New(registry.Config{
+		Dir: filepath.Join(s.cfg.DataDir, "registry"), Region: s.cfg.Region, TokenKey: key, Key: s.accessKey,
+		Repository: func(sc model.Scope, name string) (model.Repository, bool) {
+			r, ok := s.db.Snapshot().Repositories.Get(sc.Key(name))
+			if !ok {
+				return model.Repository{}, false
+			}
+			return *r, true
+		},
+		Now: s.cfg.Now,
+	})
+	return err
+}
+
+func (s *Server) accessKey(id string) (model.AccessKey, bool) {
+	k, ok := s.db.Snapshot().AccessKeys.Get(id)
+	if !ok {
+		return model.AccessKey{}, false
+	}
+	return *k, true
+}
+
+// registryAuth says of images in our own registry, and of those named as ECR names them, that they need a token.
+func (s *Server) registryAuth(image string) *acs.RegistryAuth {
+	host, _, _ := strings.Cut(image, "/")
+	own := s.cfg.Advertise
+	if u, err := url.Parse(own); err == nil {
+		own = u.Host
+	}
+	if host != own && !strings.Contains(host, ".dkr.ecr.") {
+		return nil
+	}
+	return &acs.RegistryAuth{Type: "ecr", ECR: &acs.ECRAuth{Region: s.cfg.Region, RegistryID: s.cfg.Account}}
+}
+
+// newID returns 32 random hex digits.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Ready waits until this member leads or knows who does, and has the root key.
+func (s *Server) Ready(ctx context.Context) error {
+	snap, cursor := s.db.Watch()
+	for {
+		if _, ok := snap.AccessKeys.Get(s.cfg.RootKeyID); ok {
+			return nil
+		}
+		r, err := cursor.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("wait for the state: %w", err)
+		}
+		snap = r.Snapshot
+	}
+}
+
+// AwaitNodes waits until n instances are registered and connected.
+func (s *Server) AwaitNodes(ctx context.Context, n int) error {
+	snap, cursor := s.db.Watch()
+	for {
+		connected := 0
+		for i := range snap.Instances.All() {
+			if i.AgentConnected && i.Status != model.InstanceInactive {
+				connected++
+			}
+		}
+		if connected >= n {
+			return nil
+		}
+		r, err := cursor.Next(ctx)
+		if err != nil {
+			return err
+		}
+		snap = r.Snapshot
+	}
+}
+
+// KnowsToken reports whether the token's key exists here.
+func (s *Server) KnowsToken(token string) bool {
+	t, err := acs.ParseJoinToken(token)
+	if err != nil {
+		return false
+	}
+	k, ok := s.accessKey(t.KeyID)
+	return ok && k.Secret == t.Secret
+}

@@ -1,0 +1,26 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is what a control-plane member needs to know.
+type Config struct {
+	DataDir string
+	Listen  string // "127.0.0.1:4566"
+	// Advertise is the URL at which agents and other members reach this one; "" means http://LISTEN.
+	Advertise string
+	Region    string
+	// Account and its root key are created when they are missing.
+	Account, RootKeyID, RootSecret string
+	// EtcdEndpoints are those of an external etcd; none means an embedded one.
+	EtcdEndpoints []string
+	// Member, PeerURL and InitialCluster ("a=http://10.0.0.1:2380,b=...") form an embedded cluster; without them the
+	// embedded etcd is a single member that opens no port.
+	Member, PeerURL, InitialCluster string
+	// Dev allows resets, and creates the cluster "default".
+	Dev bool
+	Log *slog.Logger
+	Now func() time.Time
+}

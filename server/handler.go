@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// handler is the one endpoint: health and metrics of this member, and everything else on the leader.
+func (s *Server) handler() http.Handler {
+	lead := http.NewServeMux()
+	lead.Handle("/", s.gateway)
+	lead.Handle("/v2/", s.registry)
+	lead.Handle("GET /ws", s.signed("Poll", s.sessions.ServeACS))
+	lead.Handle("GET /tcs/ws", s.signed("StartTelemetrySession", s.sessions.ServeTCS))
+	s.operatorRoutes(lead)
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("/", s.metrics.count(s.onLeader(lead)))
+	return mux
+}
+
+// healthz answers 200 while the member leads or knows who does.
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	leader, _, err := s.db.Leader(r.Context())
+	if err != nil || leader == "" {
+		http.Error(w, `{"status":"no leader"}`, http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "ok", "leader": leader, "leading": s.db.Leading(), "revision": s.db.Snapshot().Revision})
+}
+
+// leaderPatience is how long a request waits for a leader, which is as long as an election may take.
+const leaderPatience = 10 * time.Second
+
+// onLeader serves the request here if this member leads, and passes it on to the leader if not.
+func (s *Server) onLeader(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.db.Leading() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		target, err := s.findLeader(r.Context())
+		switch {
+		case err != nil:
+			refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
+		case target == nil:
+			next.ServeHTTP(w, r)
+		default:
+			s.proxy(target).ServeHTTP(w, r)
+		}
+	})
+}
+
+// findLeader waits for a leader: nil means this member.
+func (s *Server) findLeader(ctx context.Context) (*url.URL, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaderPatience)
+	defer cancel()
+	for {
+		if s.db.Leading() {
+			return nil, nil
+		}
+		addr, changed, err := s.db.Leader(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if addr != "" && addr != s.cfg.Advertise {
+			return url.Parse(addr)
+		}
+		poll := time.NewTimer(20 * time.Millisecond) // elected here, but not caught up yet
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			poll.Stop()
+			return nil, ctx.Err()
+		}
+		poll.Stop()
+	}
+}
+
+// proxy passes a request on as it came: the signature covers its host.
+func (s *Server) proxy(to *url.URL) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to); p.Out.Host = p.In.Host },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			s.cfg.Log.Warn("pass a request to the leader", "leader", to.String(), "err", err)
+			refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
+		},
+	}
+}
+
+// authenticate verifies an API call and asks whether its sender may make it.
+func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, error) {
+	p, err := s.verifier.Verify(r, body)
+	if err != nil {
+		return nil, err
+	}
+	call, _ := wire.CallFrom(r.Context())
+	service := call.Service
+	if service == "" {
+		service = p.Service
+	}
+	if err := auth.Allowed(p, service, call.Operation); err != nil {
+		return nil, err
+	}
+	p.Region = s.cfg.Region // global services are signed for us-east-1
+	return auth.WithPrincipal(r.Context(), p), nil
+}
+
+// signed lets only signed requests through whose sender may do the ECS action.
+func (s *Server) signed(action string, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, err := s.verifier.Verify(r, nil)
+		if err == nil {
+			err = auth.Allowed(p, "ecs", action)
+		}
+		if err != nil {
+			var refusal *model.Error
+			if !errors.As(err, &refusal) {
+				refusal = model.Errorf("ServerException", "internal error")
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_ = json.NewEncoder(w).Encode(map[string]string{"AccessDeniedException": refusal.Message})
+			return
+		}
+		p.Region = s.cfg.Region
+		next(w, r.WithContext(auth.WithPrincipal(r.Context(), p)))
+	})
+}
+
+// refuse answers an error in the JSON form that clients of every AWS JSON service read.
+func refuse(w http.ResponseWriter, status int, e *model.Error) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": e.Code, "message": e.Message})
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/session"
+	"github.com/roadstead/roadstead/state"
+)
+
+// operatorRoutes are the calls that ECS has no word for. All are signed (service "roadstead") with a root key.
+func (s *Server) operatorRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /roadstead/v1/reset", s.operator(s.reset))
+	mux.HandleFunc("POST /roadstead/v1/join-tokens", s.operator(s.createJoinToken))
+	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/logs", s.operator(s.taskLogs))
+}
+
+// maxOperatorBody bounds a body of these calls, in bytes.
+const maxOperatorBody = 1 << 20
+
+// operator wraps a call: it verifies the sender, and writes the answer or the refusal as JSON.
+func (s *Server) operator(call func(r *http.Request, p auth.Principal) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOperatorBody))
+		if err != nil {
+			refuse(w, http.StatusRequestEntityTooLarge, model.Errorf("InvalidParameterException", "The body is larger than %d bytes.", maxOperatorBody))
+			return
+		}
+		p, err := s.verifier.Verify(r, body)
+		if err == nil {
+			err = auth.Allowed(p, "roadstead", r.Method)
+		}
+		var answer any
+		if err == nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			answer, err = call(r, p)
+		}
+		var refusal *model.Error
+		switch {
+		case errors.As(err, &refusal):
+			refuse(w, http.StatusBadRequest, refusal)
+		case err != nil:
+			s.cfg.Log.Error("operator call", "path", r.URL.Path, "err", err)
+			refuse(w, http.StatusInternalServerError, model.Errorf("ServerException", "%s", err))
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(answer)
+		}
+	}
+}
+
+// resetPatience bounds how long a reset waits for nodes: to stop their tasks, and to register again.
+const resetPatience = 5 * time.Second
+
+// reset stops all tasks and empties all state but accounts and their keys. Only a dev server does it.
+func (s *Server) reset(r *http.Request, _ auth.Principal) (any, error) {
+	if !s.cfg.Dev {
+		return nil, model.Errorf("UnsupportedFeatureException", "Only a server started with `roadstead dev` can be reset.")
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(r.Context(), resetPatience)
+	defer cancel()
+	nodes := s.sessions.Reset(ctx)
+	if err := s.db.Wipe(ctx, "accounts", "accesskeys"); err != nil {
+		return nil, err
+	}
+	if err := s.registry.Wipe(); err != nil {
+		return nil, err
+	}
+	if err := s.db.Update(ctx, s.seed); err != nil {
+		return nil, err
+	}
+	s.sessions.Disconnect()
+	if err := s.AwaitNodes(ctx, nodes); err != nil {
+		return nil, fmt.Errorf("wait for %d nodes to register again: %w", nodes, err)
+	}
+	return map[string]any{"nodes": nodes, "seconds": time.Since(began).Seconds()}, nil
+}
+
+// createJoinToken makes a node key of the caller's account and returns the token that carries it.
+func (s *Server) createJoinToken(r *http.Request, p auth.Principal) (any, error) {
+	token, err := s.JoinToken(r.Context(), p.Account)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"token": token}, nil
+}
+
+// JoinToken makes a node key of the account and returns the token that carries it.
+func (s *Server) JoinToken(ctx context.Context, account string) (string, error) {
+	key := model.AccessKey{ID: "RSN" + strings.ToUpper(newID()[:17]), Secret: newID() + newID(), Account: account,
+		Kind: model.KeyNode, CreatedAt: s.cfg.Now().UnixMilli()}
+	err := s.db.Update(ctx, func(tx *state.Tx) error { tx.AccessKeys.Put(&key); return nil })
+	if err != nil {
+		return "", err
+	}
+	return acs.JoinToken{KeyID: key.ID, Secret: key.Secret, Region: s.cfg.Region}.String(), nil
+}
+
+// taskLogs reads a task's log records from its node: ?cluster=&container=&offset=&limit=, see acs.RoadsteadReadLogs.
+func (s *Server) taskLogs(r *http.Request, p auth.Principal) (any, error) {
+	q := r.URL.Query()
+	cluster := q.Get("cluster")
+	if cluster == "" {
+		cluster = model.DefaultCluster
+	}
+	scope := model.Scope{Account: p.Account, Region: s.cfg.Region}
+	t, ok := s.db.Snapshot().Tasks.Get(model.TaskKey(scope, cluster, r.PathValue("id")))
+	if !ok {
+		return nil, model.Errorf("InvalidParameterException", "The referenced task was not found.")
+	}
+	offset, _ := strconv.ParseInt(q.Get("offset"), 10, 64)
+	limit, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || limit <= 0 || limit > 10_000 {
+		limit = 1000
+	}
+	logs, err := s.sessions.ReadLogs(r.Context(), t, acs.RoadsteadReadLogs{Container: q.Get("container"), Offset: offset, Limit: limit})
+	if errors.Is(err, session.ErrNotConnected) {
+		return nil, model.Errorf("InvalidParameterException", "The node of the task is not connected, so its logs cannot be read now. Look at `roadstead ps --nodes`.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"records": logs.Records, "offset": logs.Offset, "stopped": t.Last == model.TaskStopped}, nil
+}

@@ -1,0 +1,179 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/session"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// Server is one control-plane member.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	backend  state.Backend
+	db       *state.DB
+	sessions *session.Sessions
+	verifier *auth.Verifier
+	registry *registry.Registry
+	gateway  *wire.Gateway
+	metrics  *metrics
+}
+
+// Open starts listening and opens the state, but serves nothing before Run. Close it with Run's context, or with Close
+// if Run is never called.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	cfg.Listen = l.Addr().String()
+	if cfg.Advertise == "" {
+		cfg.Advertise = "http://" + cfg.Listen
+	}
+	backend, err := openBackend(ctx, &cfg)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	s := &Server{cfg: cfg, listener: l, backend: backend}
+	if err := s.assemble(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func openBackend(ctx context.Context, cfg *Config) (state.Backend, error) {
+	etcd := state.EtcdConfig{Dir: filepath.Join(cfg.DataDir, "state"), Endpoints: cfg.EtcdEndpoints, Log: cfg.Log}
+	if cfg.InitialCluster != "" {
+		members := map[string]string{}
+		for _, m := range strings.Split(cfg.InitialCluster, ",") {
+			name, peer, ok := strings.Cut(m, "=")
+			if !ok {
+				return nil, fmt.Errorf("initial cluster %q is not of the form NAME=PEER_URL,...", cfg.InitialCluster)
+			}
+			members[name] = peer
+		}
+		etcd.Cluster = &state.EtcdCluster{Name: cfg.Member, Members: members, Listen: cfg.PeerURL}
+	}
+	b, err := state.OpenEtcd(ctx, etcd)
+	if err != nil {
+		return nil, fmt.Errorf("open state in %s: %w", cfg.DataDir, err)
+	}
+	return b, nil
+}
+
+// URL is where the server is reached.
+func (s *Server) URL() string { return s.cfg.Advertise }
+
+// Addr is the address that it listens on.
+func (s *Server) Addr() string { return s.cfg.Listen }
+
+// DB is the server's state, for assembly of a process that holds more than the server.
+func (s *Server) DB() *state.DB { return s.db }
+
+// Close releases what Open took.
+func (s *Server) Close() error {
+	s.listener.Close()
+	return s.backend.Close()
+}
+
+// Run serves until ctx ends. It returns nil if that is the reason.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	run := func(name string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	run("state", s.db.Run)
+	run("sessions", s.sessions.Run)
+	run("bootstrap", s.bootstrap)
+	run("http", s.serve)
+	<-ctx.Done()
+	cause := context.Cause(ctx)
+	wg.Wait()
+	if err := s.Close(); err != nil {
+		s.cfg.Log.Warn("close state", "err", err)
+	}
+	if errors.Is(cause, context.Canceled) {
+		return nil
+	}
+	return cause
+}
+
+// serve runs the HTTP server. Requests in flight at the end get a moment; websockets are cut.
+func (s *Server) serve(ctx context.Context) error {
+	srv := &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: 30 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(s.listener) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.sessions.Disconnect()
+	if srv.Shutdown(grace) != nil {
+		srv.Close()
+	}
+	<-done
+	return ctx.Err()
+}
+
+// bootstrap makes sure, on the leader, that the account and its root key exist.
+func (s *Server) bootstrap(ctx context.Context) error {
+	for {
+		if err := s.db.AwaitLead(ctx); err != nil {
+			return err
+		}
+		err := s.db.Update(ctx, s.seed)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, state.ErrNotLeader) {
+			return err
+		}
+	}
+}
+
+// seed writes the rows that every installation begins with.
+func (s *Server) seed(tx *state.Tx) error {
+	now := s.cfg.Now().UnixMilli()
+	if _, ok := tx.Accounts.Get(s.cfg.Account); !ok {
+		tx.Accounts.Put(&model.Account{ID: s.cfg.Account, CreatedAt: now})
+	}
+	root := model.AccessKey{ID: s.cfg.RootKeyID, Secret: s.cfg.RootSecret, Account: s.cfg.Account, Kind: model.KeyRoot, CreatedAt: now}
+	if have, ok := tx.AccessKeys.Get(root.ID); !ok || have.Secret != root.Secret {
+		tx.AccessKeys.Put(&root)
+	}
+	c := model.Cluster{Scope: s.scope(), Name: model.DefaultCluster, Status: model.ClusterActive, CreatedAt: now}
+	if _, ok := tx.Clusters.Get(c.Key()); !ok && s.cfg.Dev {
+		tx.Clusters.Put(&c)
+	}
+	return nil
+}
+
+func (s *Server) scope() model.Scope {
+	return model.Scope{Account: s.cfg.Account, Region: s.cfg.Region}
+}

@@ -1,0 +1,78 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/coder/websocket"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// ServeACS takes the connection of an agent, whose principal is in the request's context, and serves it until one of
+// the two ends it.
+func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	i, refusal := s.instance(r, q.Get("containerInstanceArn"))
+	if refusal != nil {
+		refuse(w, refusal)
+		return
+	}
+	ws, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // Accept has answered
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	x := newSession(s, i, acs.NewConn(ws), cancel)
+	s.enter(x)
+	defer s.leave(x)
+	err = s.setConnected(ctx, x.key, func(i *model.Instance) {
+		i.AgentConnected = true
+		i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
+		i.DockerVersion = q.Get("dockerVersion")
+	})
+	if err == nil {
+		s.cfg.Log.Info("agent connected", "instance", i.ID, "cluster", i.Cluster)
+		err = x.run(ctx)
+	}
+	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)
+	_ = x.conn.Close("ConnectionExpired: Reconnect to continue")
+}
+
+// instance finds the instance that a connection speaks for.
+func (s *Sessions) instance(r *http.Request, arn string) (*model.Instance, *model.Error) {
+	p, ok := auth.PrincipalFrom(r.Context())
+	if !ok {
+		return nil, &model.Error{Code: "AccessDeniedException", Message: "no principal"}
+	}
+	i, ok := findInstance(s.cfg.DB.Snapshot().Tables, p.Account, arn)
+	switch {
+	case !ok:
+		return nil, &model.Error{Code: "InvalidInstanceException", Message: "The container instance is not registered."}
+	case i.Status == model.InstanceInactive:
+		return nil, &model.Error{Code: "InactiveInstanceException", Message: "The container instance is inactive."}
+	}
+	return i, nil
+}
+
+// findInstance looks an instance up by its ARN; another account's is not found.
+func findInstance(t *state.Tables, account, arn string) (*model.Instance, bool) {
+	a, ok := model.ParseARN(arn)
+	if !ok || a.Account != account || a.Type() != "container-instance" {
+		return nil, false
+	}
+	return t.Instances.Get(a.Scope.Key(strings.Join(a.Segments(), "/")))
+}
+
+// refuse answers an upgrade in the short form that agents understand (AGENT-PROTOCOL §1.2).
+func refuse(w http.ResponseWriter, e *model.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]string{e.Code: e.Message})
+}

@@ -1,0 +1,84 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/definition"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// render makes what the task's node is told: to stop it, or everything needed to run it.
+func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
+	if task.Desired == model.TaskStopped {
+		return definition.Stop(task.ARN()), nil
+	}
+	def, err := definitionOf(t, task)
+	if err != nil {
+		return acs.Task{}, err
+	}
+	effective, err := definition.Apply(&def.Spec, task.Overrides)
+	if err != nil {
+		return acs.Task{}, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
+	}
+	return definition.Payload(task, effective, definition.Around{
+		ClusterARN: model.ClusterARN(task.Scope, task.Cluster),
+		Auth:       s.cfg.RegistryAuth,
+		ENIs:       interfaces(t, task),
+	})
+}
+
+func definitionOf(t *state.Tables, task *model.Task) (*model.TaskDefinition, error) {
+	family, revision, _ := strings.Cut(task.Definition, ":")
+	n, err := strconv.ParseInt(revision, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("task %s has the definition %q", task.ID, task.Definition)
+	}
+	def, ok := t.Definitions.Get(model.DefinitionKey(task.Scope, family, int32(n)))
+	if !ok {
+		return nil, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
+	}
+	return def, nil
+}
+
+// interfaces are the task's own network interfaces as its placement chose them.
+func interfaces(t *state.Tables, task *model.Task) []acs.ENI {
+	var out []acs.ENI
+	for _, a := range task.Attachments {
+		if a.Type != "ElasticNetworkInterface" {
+			continue
+		}
+		eni := acs.ENI{AttachmentArn: task.Scope.ARN("ecs", "attachment/"+a.ID), Index: 1, AssociationType: "default"}
+		for _, d := range a.Details {
+			switch d.Key {
+			case "networkInterfaceId":
+				eni.EC2ID = d.Value
+			case "macAddress":
+				eni.MACAddress = d.Value
+			case "privateDnsName":
+				eni.PrivateDNSName = d.Value
+			case "privateIPv4Address":
+				eni.IPv4 = []acs.IPAddr{{Primary: true, Address: d.Value}}
+			}
+		}
+		if i, ok := t.Instances.Get(task.InstanceKey()); ok {
+			eni.GatewayIPv4 = gateway(i)
+		}
+		out = append(out, eni)
+	}
+	return out
+}
+
+// gateway is the first address of the instance's subnet with its length, "10.88.0.1/16"; "" if it has none.
+func gateway(i *model.Instance) string {
+	a, _ := i.Attribute("roadstead.subnet")
+	p, err := netip.ParsePrefix(a.Value)
+	if err != nil {
+		return ""
+	}
+	return netip.PrefixFrom(p.Masked().Addr().Next(), p.Bits()).String()
+}

@@ -1,0 +1,55 @@
+package session
+
+import (
+	"context"
+	"sync"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// Reset asks every connected agent to kill and forget its tasks, and returns how many agents there are when all have
+// done so, or ctx ends.
+func (s *Sessions) Reset(ctx context.Context) int {
+	all := s.all()
+	var wg sync.WaitGroup
+	for _, x := range all {
+		wg.Go(func() {
+			done := make(chan struct{})
+			select {
+			case x.resets <- done:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-done:
+			case <-ctx.Done():
+			}
+		})
+	}
+	wg.Wait()
+	return len(all)
+}
+
+// reset passes the wish on.
+func (x *session) reset(ctx context.Context, done chan struct{}) error {
+	m := acs.RoadsteadReset{MessageID: x.s.cfg.NewID()}
+	x.resetAck[m.MessageID] = done
+	return x.conn.Send(ctx, m)
+}
+
+// Disconnect ends every session; agents come back at once.
+func (s *Sessions) Disconnect() {
+	for _, x := range s.all() {
+		x.cancel()
+	}
+}
+
+func (s *Sessions) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*session, 0, len(s.sessions))
+	for _, x := range s.sessions {
+		all = append(all, x)
+	}
+	return all
+}

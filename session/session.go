@@ -1,0 +1,255 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// payloadTasks bounds the tasks of one payload, and ackTimeout the wait for its acknowledgement before the tasks are
+// sent again.
+const (
+	payloadTasks = 200
+	ackTimeout   = 30 * time.Second
+)
+
+// session is one agent's ACS connection. All fields below wake belong to the goroutine of run.
+type session struct {
+	s      *Sessions
+	inst   *model.Instance
+	key    string
+	conn   *acs.Conn
+	cancel context.CancelFunc
+	wake   chan struct{}
+	calls  chan call
+	resets chan chan struct{} // each is closed when the agent has no task left
+
+	acked    map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
+	flying   map[string]string // what the unacknowledged payload carries
+	flyingID string
+	flyingAt time.Time
+	seq      int64
+	beats    int             // heartbeats since the agent's last ack of one
+	waiting  map[string]call // log reads by message id
+	resetAck map[string]chan struct{}
+	manifest string // id of the newest manifest
+}
+
+// call is a request to the agent with its answer's channel, which has room for one.
+type call struct {
+	msg    acs.RoadsteadReadLogs
+	answer chan *acs.RoadsteadLogs
+}
+
+func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.CancelFunc) *session {
+	return &session{
+		s: s, inst: i, key: i.Key(), conn: conn, cancel: cancel,
+		wake: make(chan struct{}, 1), calls: make(chan call), resets: make(chan chan struct{}),
+		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{},
+	}
+}
+
+// nudge asks the session to look at its tasks again.
+func (x *session) nudge() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+var errAgentSilent = errors.New("the agent does not acknowledge heartbeats")
+
+// run serves the connection until it or ctx ends.
+func (x *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer cancel()
+	inbox, readErr := make(chan any), make(chan error, 1)
+	reader.Go(func() { readErr <- x.read(ctx, inbox) })
+	beat := time.NewTicker(acs.HeartbeatInterval)
+	defer beat.Stop()
+	if err := x.sendManifest(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := x.push(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-x.wake:
+		case msg := <-inbox:
+			if err := x.handle(ctx, msg); err != nil {
+				return err
+			}
+		case <-beat.C:
+			if x.beats++; x.beats > 3 {
+				return errAgentSilent
+			}
+			if err := x.conn.Send(ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}); err != nil {
+				return err
+			}
+		case c := <-x.calls:
+			if err := x.ask(ctx, c); err != nil {
+				return err
+			}
+		case done := <-x.resets:
+			if err := x.reset(ctx, done); err != nil {
+				return err
+			}
+		case err := <-readErr:
+			return err
+		case <-x.s.closing:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// read hands messages to run until the connection ends.
+func (x *session) read(ctx context.Context, inbox chan<- any) error {
+	for {
+		msg, err := x.conn.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case inbox <- msg:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// push sends what the agent has not acknowledged yet, one payload at a time: what changes meanwhile goes together in
+// the next. Rows are the truth; nothing is sent because of an event alone.
+func (x *session) push(ctx context.Context) error {
+	if len(x.flying) > 0 && time.Since(x.flyingAt) < ackTimeout {
+		return nil
+	}
+	snap := x.s.cfg.DB.Snapshot()
+	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
+		return errors.New("the instance is deregistered")
+	}
+	clear(x.flying)
+	var tasks []acs.Task
+	for t := range snap.TasksOn(x.key) {
+		if x.acked[t.Key()] == t.Desired || len(tasks) == payloadTasks {
+			continue
+		}
+		p, err := x.s.render(snap.Tables, t)
+		if err != nil {
+			x.s.cfg.Log.Error("render a task", "task", t.ID, "err", err)
+			continue
+		}
+		tasks = append(tasks, p)
+		x.flying[t.Key()] = t.Desired
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	x.seq++
+	x.flyingID, x.flyingAt = x.s.cfg.NewID(), time.Now()
+	return x.conn.Send(ctx, acs.PayloadMessage{
+		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
+		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq, Tasks: tasks,
+	})
+}
+
+// sendManifest tells a newly connected agent all that it should have.
+func (x *session) sendManifest(ctx context.Context) error {
+	m := acs.TaskManifestMessage{
+		MessageID: x.s.cfg.NewID(), ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster),
+		ContainerInstanceArn: x.inst.ARN(), GeneratedAt: time.Now().UnixMilli(), Timeline: time.Now().UnixMilli(),
+		Tasks: []acs.ManifestTask{},
+	}
+	for t := range x.s.cfg.DB.Snapshot().TasksOn(x.key) {
+		m.Tasks = append(m.Tasks, acs.ManifestTask{TaskArn: t.ARN(), DesiredStatus: t.Desired, ClusterArn: m.ClusterArn})
+	}
+	x.manifest = m.MessageID
+	return x.conn.Send(ctx, m)
+}
+
+func (x *session) handle(ctx context.Context, msg any) error {
+	switch m := msg.(type) {
+	case *acs.AckRequest:
+		return x.handleAck(ctx, m.MessageID)
+	case *acs.HeartbeatAckRequest:
+		x.beats = 0
+	case *acs.TaskStopVerificationMessage:
+		return x.verifyStops(ctx, m)
+	case *acs.RoadsteadResetDone:
+		if done, ok := x.resetAck[m.MessageID]; ok {
+			delete(x.resetAck, m.MessageID)
+			close(done)
+		}
+	case *acs.RoadsteadLogs:
+		if c, ok := x.waiting[m.MessageID]; ok {
+			delete(x.waiting, m.MessageID)
+			c.answer <- m
+		}
+	}
+	return nil
+}
+
+// handleAck notes what the agent has safe, and moves its tasks on.
+func (x *session) handleAck(ctx context.Context, id string) error {
+	if id != x.flyingID || len(x.flying) == 0 {
+		return nil
+	}
+	err := x.s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
+		for key, wish := range x.flying {
+			if t, ok := tx.Tasks.Get(key); ok && t.Desired == wish {
+				if next, changed := t.Delivered(); changed {
+					tx.Tasks.Put(&next)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note an acknowledgement: %w", err)
+	}
+	for key, wish := range x.flying {
+		x.acked[key] = wish
+	}
+	clear(x.flying)
+	x.forget()
+	return nil
+}
+
+// forget drops what was acknowledged for tasks that are over.
+func (x *session) forget() {
+	snap := x.s.cfg.DB.Snapshot()
+	if len(x.acked) < 2*snap.Usage(x.key).Tasks+payloadTasks {
+		return
+	}
+	for key := range x.acked {
+		if t, ok := snap.Tasks.Get(key); !ok || t.Last == model.TaskStopped {
+			delete(x.acked, key)
+		}
+	}
+}
+
+// verifyStops confirms those candidates that really should not run on this instance.
+func (x *session) verifyStops(ctx context.Context, m *acs.TaskStopVerificationMessage) error {
+	if m.MessageID != x.manifest {
+		return nil
+	}
+	ack := acs.TaskStopVerificationAck{MessageID: m.MessageID, GeneratedAt: time.Now().UnixMilli(), StopTasks: []acs.ManifestTask{}}
+	snap := x.s.cfg.DB.Snapshot()
+	for _, c := range m.StopCandidates {
+		t, ok := findTask(snap.Tables, x.inst.Account, c.TaskArn)
+		if !ok || t.Desired == model.TaskStopped || t.InstanceKey() != x.key {
+			ack.StopTasks = append(ack.StopTasks, acs.ManifestTask{TaskArn: c.TaskArn, DesiredStatus: model.TaskStopped, ClusterArn: c.ClusterArn})
+		}
+	}
+	return x.conn.Send(ctx, ack)
+}

@@ -1,0 +1,144 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// Config says what Sessions work with.
+type Config struct {
+	DB    *state.DB
+	NewID func() string
+	// RegistryAuth says how a node authenticates to an image's registry, nil for anonymously.
+	RegistryAuth func(image string) *acs.RegistryAuth
+	Log          *slog.Logger
+}
+
+// AgentGrace is how long an instance counts as connected after its agent fell silent (SEMANTICS §8.9).
+const AgentGrace = 60 * time.Second
+
+// Sessions are the agents connected to this member while it leads.
+type Sessions struct {
+	cfg     Config
+	closing chan struct{} // closed when Run ends: no connection outlives it
+
+	mu       sync.Mutex
+	sessions map[string]*session  // by instance key
+	silent   map[string]time.Time // since when, by instance key
+	changed  chan struct{}        // silent has a new entry
+}
+
+// New returns Sessions without any agent.
+func New(cfg Config) *Sessions {
+	return &Sessions{cfg: cfg, closing: make(chan struct{}), sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+}
+
+// Run tells sessions when their tasks change, and marks instances disconnected whose agents stay away, until ctx ends. It
+// runs once.
+func (s *Sessions) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(s.closing)
+	wg.Go(func() { s.watchSilent(ctx) })
+	_, cursor := s.cfg.DB.Watch()
+	s.nudgeAll()
+	for {
+		r, err := cursor.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if r.Reset {
+			s.nudgeAll()
+			continue
+		}
+		for i := range r.Changes {
+			s.nudge(&r.Changes[i])
+		}
+	}
+}
+
+// nudge wakes the session that a change concerns.
+func (s *Sessions) nudge(c *state.Change) {
+	row := c.New
+	if row == nil {
+		row = c.Old
+	}
+	var key string
+	switch r := row.(type) {
+	case *model.Task:
+		if r.Instance == "" {
+			return
+		}
+		key = r.InstanceKey()
+	case *model.Instance:
+		key = r.Key()
+	default:
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.sessions[key]; x != nil {
+		x.nudge()
+	}
+}
+
+func (s *Sessions) nudgeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.sessions {
+		x.nudge()
+	}
+}
+
+// enter makes x the session of its instance, ending the one before it.
+func (s *Sessions) enter(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.sessions[x.key]; old != nil {
+		old.cancel()
+	}
+	s.sessions[x.key] = x
+	delete(s.silent, x.key)
+}
+
+// leave ends x's turn; if no other session took its place, the instance is silent from now on.
+func (s *Sessions) leave(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[x.key] == x {
+		delete(s.sessions, x.key)
+		s.hush(x.key)
+	}
+}
+
+// hush starts the grace of an instance. Caller holds mu.
+func (s *Sessions) hush(key string) {
+	if _, ok := s.silent[key]; !ok {
+		s.silent[key] = time.Now()
+		select {
+		case s.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// of returns the session of the instance.
+func (s *Sessions) of(key string) (*session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.sessions[key]
+	return x, ok
+}
+
+// Connected is the number of agents connected to this member.
+func (s *Sessions) Connected() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}

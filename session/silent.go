@@ -1,0 +1,98 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// watchSilent marks instances disconnected when their grace is over. When this member takes the lead, every instance
+// that the last leader left connected is silent until its agent comes.
+func (s *Sessions) watchSilent(ctx context.Context) {
+	for s.cfg.DB.AwaitLead(ctx) == nil {
+		s.expectAll()
+		for s.cfg.DB.Leading() {
+			timer := time.NewTimer(s.untilNext())
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-s.changed:
+			case <-timer.C:
+			}
+			timer.Stop()
+			if err := s.markSilent(ctx); err != nil {
+				s.cfg.Log.Warn("mark silent agents", "err", err)
+			}
+		}
+	}
+}
+
+// expectAll starts the grace of every instance said to be connected that is not.
+func (s *Sessions) expectAll() {
+	snap := s.cfg.DB.Snapshot()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range snap.Instances.All() {
+		if i.AgentConnected && s.sessions[i.Key()] == nil {
+			s.hush(i.Key())
+		}
+	}
+}
+
+// untilNext is the time until the next grace ends, an hour if there is none.
+func (s *Sessions) untilNext() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait := time.Hour
+	for _, since := range s.silent {
+		wait = min(wait, max(0, AgentGrace-time.Since(since)))
+	}
+	return wait
+}
+
+// markSilent writes down the instances whose grace is over.
+func (s *Sessions) markSilent(ctx context.Context) error {
+	for _, key := range s.overdue() {
+		if err := s.setConnected(ctx, key, func(i *model.Instance) { i.AgentConnected = false }); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		delete(s.silent, key)
+		s.mu.Unlock()
+		s.cfg.Log.Warn("agent is silent", "instance", key)
+	}
+	return nil
+}
+
+func (s *Sessions) overdue() (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, since := range s.silent {
+		if time.Since(since) >= AgentGrace {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// setConnected changes an instance's agent members, if it still exists and that is a change.
+func (s *Sessions) setConnected(ctx context.Context, key string, change func(*model.Instance)) error {
+	return s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
+		i, ok := tx.Instances.Get(key)
+		if !ok || i.Status == model.InstanceInactive {
+			return nil
+		}
+		next := *i
+		change(&next)
+		if next.AgentConnected == i.AgentConnected && next.AgentVersion == i.AgentVersion && next.AgentHash == i.AgentHash &&
+			next.DockerVersion == i.DockerVersion && next.RuntimeStatus == i.RuntimeStatus {
+			return nil
+		}
+		next.Version++
+		tx.Instances.Put(&next)
+		return nil
+	})
+}

@@ -1,0 +1,192 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// rows begins the keys of rows; the rest is the Pair's key.
+func (e *Etcd) rows() string { return e.cfg.Prefix + "rows/" }
+
+// Load implements Backend. Pages after the first are read at the first one's revision.
+func (e *Etcd) Load(ctx context.Context) (int64, iter.Seq2[Pair, error], error) {
+	first, err := e.page(ctx, "", 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	rev := first.Header.Revision
+	return rev, func(yield func(Pair, error) bool) {
+		for p := first; ; {
+			last := ""
+			for _, kv := range p.Kvs {
+				last = strings.TrimPrefix(string(kv.Key), e.rows())
+				if !yield(Pair{Key: last, Value: present(kv.Value)}, nil) {
+					return
+				}
+			}
+			if !p.More || len(p.Kvs) == 0 {
+				return
+			}
+			if p, err = e.page(ctx, last+"\x00", rev); err != nil {
+				yield(Pair{}, err)
+				return
+			}
+		}
+	}, nil
+}
+
+// present keeps an empty value from looking like none.
+func present(v []byte) []byte {
+	if v == nil {
+		return []byte{}
+	}
+	return v
+}
+
+const pageRows = 1000
+
+// page reads rows from a key on, at a revision or, if that is 0, the newest.
+func (e *Etcd) page(ctx context.Context, from string, rev int64) (*clientv3.GetResponse, error) {
+	ctx, done, err := e.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	r, err := e.client.Get(ctx, e.rows()+from, clientv3.WithRange(clientv3.GetPrefixRangeEnd(e.rows())),
+		clientv3.WithLimit(pageRows), clientv3.WithRev(rev))
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", e.explain(err))
+	}
+	return r, nil
+}
+
+// Watch implements Backend. The leader key is watched along with the rows: its creation is the batch that begins a term.
+func (e *Etcd) Watch(ctx context.Context, after int64) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		watching, done, err := e.enter(ctx)
+		if err != nil {
+			yield(Batch{}, err)
+			return
+		}
+		defer done()
+		// Progress notices move the place from which the client goes on after it lost its connection.
+		responses := e.client.Watch(clientv3.WithRequireLeader(watching), e.cfg.Prefix, clientv3.WithPrefix(),
+			clientv3.WithRev(after+1), clientv3.WithProgressNotify())
+		for r := range responses {
+			if err := r.Err(); err != nil {
+				if ctx.Err() == nil {
+					yield(Batch{}, fmt.Errorf("watch: %w", e.explain(err)))
+				}
+				return
+			}
+			for _, b := range e.batches(r.Events) {
+				if ctx.Err() != nil || !yield(b, nil) {
+					return
+				}
+			}
+		}
+		if ctx.Err() == nil {
+			yield(Batch{}, e.explain(errors.New("watch ended")))
+		}
+	}
+}
+
+// batches splits the events of one response, which holds whole revisions in order.
+func (e *Etcd) batches(events []*clientv3.Event) []Batch {
+	var out []Batch
+	rows := e.rows()
+	for len(events) > 0 {
+		b := Batch{Revision: events[0].Kv.ModRevision}
+		n := slices.IndexFunc(events, func(ev *clientv3.Event) bool { return ev.Kv.ModRevision != b.Revision })
+		if n < 0 {
+			n = len(events)
+		}
+		for _, ev := range events[:n] {
+			key, ok := strings.CutPrefix(string(ev.Kv.Key), rows)
+			if !ok {
+				continue
+			}
+			p := Pair{Key: key}
+			if ev.Type == clientv3.EventTypePut {
+				p.Value = present(ev.Kv.Value)
+			}
+			b.Pairs = append(b.Pairs, p)
+		}
+		out, events = append(out, b), events[n:]
+	}
+	return out
+}
+
+// Commit implements Backend: one etcd transaction, on condition that the leader key is still the one of the term.
+func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, error) {
+	ctx, done, err := e.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	t, ok := term.(*etcdTerm)
+	if !ok || t.over() {
+		return 0, ErrFenced
+	}
+	if tooLarge(pairs, e) {
+		return 0, ErrTooLarge
+	}
+	if e.server != nil {
+		if err := e.server.space.admit(); err != nil {
+			return 0, err
+		}
+	}
+	ctx, cancel := until(ctx, t.lost)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, e.cfg.CommitTimeout)
+	defer cancel()
+	r, err := e.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(e.leaderKey()), "=", t.revision)).
+		Then(nest(e.operations(pairs), e.ops)...).Commit()
+	switch {
+	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
+		return 0, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case err != nil:
+		return 0, fmt.Errorf("commit: %w", e.explain(err))
+	case !r.Succeeded:
+		t.end()
+		return 0, ErrFenced
+	}
+	return r.Header.Revision, nil
+}
+
+func (e *Etcd) operations(pairs []Pair) []clientv3.Op {
+	ops := make([]clientv3.Op, len(pairs))
+	rows := e.rows()
+	for i, p := range pairs {
+		switch {
+		case p.Value != nil:
+			ops[i] = clientv3.OpPut(rows+p.Key, string(p.Value))
+		case p.Prefix:
+			ops[i] = clientv3.OpDelete(rows+p.Key, clientv3.WithPrefix())
+		default:
+			ops[i] = clientv3.OpDelete(rows + p.Key)
+		}
+	}
+	return ops
+}
+
+// nest puts operations into transactions inside the transaction if they are more than one level may have. Etcd counts
+// the levels on a path together, so two levels of half the limit hold its square.
+func nest(ops []clientv3.Op, limit int) []clientv3.Op {
+	if len(ops) <= limit {
+		return ops
+	}
+	var outer []clientv3.Op
+	for part := range slices.Chunk(ops, limit/2) {
+		outer = append(outer, clientv3.OpTxn(nil, part, nil))
+	}
+	return outer
+}

@@ -1,0 +1,34 @@
+package state
+
+import (
+	"context"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Sibling opens another member's backend on the same embedded server, of the rows with the prefix.
+func (e *Etcd) Sibling(prefix string) *Etcd {
+	cfg := e.cfg
+	cfg.Prefix = prefix
+	return e.server.member(cfg)
+}
+
+// Compact makes etcd forget all revisions before its newest.
+func (e *Etcd) Compact(ctx context.Context) error {
+	r, err := e.client.Get(ctx, "x")
+	if err != nil {
+		return err
+	}
+	_, err = e.client.Compact(ctx, r.Header.Revision, clientv3.WithCompactPhysical())
+	return err
+}
+
+// Depose revokes the leader's lease behind its back.
+func (e *Etcd) Depose(ctx context.Context) error {
+	r, err := e.client.Get(ctx, e.leaderKey())
+	if err != nil || len(r.Kvs) == 0 {
+		return err
+	}
+	_, err = e.client.Revoke(ctx, clientv3.LeaseID(r.Kvs[0].Lease))
+	return err
+}

@@ -1,0 +1,57 @@
+package state_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/state/statetest"
+	"pgregory.net/rapid"
+)
+
+func TestModelOnMemory(t *testing.T) {
+	var cases, acked, refused, noSpace, unknown, faults, chaos int
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(t, func(rt *rapid.T) {
+			m := state.NewMemory()
+			out := statetest.Model(t.Context(), rt, statetest.Store{Open: m.Member, Compact: m.Compact, Depose: m.Depose}, statetest.Plan{
+				Seed:    rapid.Uint64().Draw(rt, "seed"),
+				Members: rapid.IntRange(1, 4).Draw(rt, "members"),
+				Writers: rapid.IntRange(1, 6).Draw(rt, "writers"),
+				Updates: rapid.IntRange(1, 15).Draw(rt, "updates"),
+				Faults:  rapid.Float64Range(0, 0.4).Draw(rt, "faults"),
+				Chaos:   rapid.IntRange(0, 10).Draw(rt, "chaos"),
+			})
+			cases++
+			acked, refused, noSpace, unknown = acked+out.Acked, refused+out.Refused, noSpace+out.NoSpace, unknown+out.Unknown
+			for _, n := range out.Faults {
+				faults += n
+			}
+			for _, n := range out.Chaos {
+				chaos += n
+			}
+		})
+	})
+	t.Logf("%d cases: %d acknowledged, %d refused, %d without space, %d unknown; %d faults, %d disturbances",
+		cases, acked, refused, noSpace, unknown, faults, chaos)
+}
+
+func TestModelOnEmbeddedEtcd(t *testing.T) {
+	t.Parallel()
+	server := openEtcd(t, state.EtcdConfig{Dir: tempDir(t), Ballast: smallBallast})
+	next := prefixes()
+	for seed := range uint64(6) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		prefix := next()
+		e := server.Sibling(prefix)
+		store := etcdStore(t, e, func() state.Backend { return server.Sibling(prefix) })
+		out := statetest.Model(ctx, t, store, statetest.Plan{
+			Seed: seed, Members: 1 + int(seed)%3, Writers: 4, Updates: 12, Faults: 0.1, Chaos: 4,
+		})
+		t.Logf("seed %d: %+v", seed, out)
+		_ = e.Close()
+		cancel()
+	}
+}
