@@ -2,11 +2,14 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -117,6 +120,7 @@ func (a *Agent) attributes() []acs.Attribute {
 	values := map[string]string{
 		"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch,
 		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, "roadstead.subnet": eniSubnet(a.cfg.Subnet),
+		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)),
 	}
 	for k, v := range a.cfg.Attributes {
 		values[k] = v
@@ -134,6 +138,21 @@ func (a *Agent) attributes() []acs.Attribute {
 	return out
 }
 
+// addressTowards is the node's own address on the route to the server, "" if there is no route.
+func addressTowards(server string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		return ""
+	}
+	conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))) // sends nothing
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+	return host
+}
+
 // reservedPorts are the host ports that ECS keeps back on every instance (SEMANTICS §4.3).
 func reservedPorts() []string { return []string{"22", "2375", "2376", "51678", "51679", "51680"} }
 
@@ -143,10 +162,10 @@ const memoryReserve = 256
 func (a *Agent) resources() []acs.TotalResource {
 	cpu, memory := a.cfg.CPU, a.cfg.Memory
 	if cpu == 0 {
-		cpu = int64(goruntime.NumCPU()) * 1024
+		cpu = int64(goruntime.NumCPU()) * 1024 / max(a.cfg.Share, 1)
 	}
 	if memory == 0 {
-		memory = max(totalMemory()-memoryReserve, 128)
+		memory = max((totalMemory()-memoryReserve)/max(a.cfg.Share, 1), 128)
 	}
 	return []acs.TotalResource{
 		{Name: "CPU", Type: "INTEGER", IntegerValue: cpu},

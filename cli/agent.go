@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -24,18 +26,33 @@ func newAgent() *cobra.Command {
 	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/agent", "where images, assignments and logs are kept")
 	f.StringVar(&cfg.Name, "name", "node", "tells nodes of one machine apart")
 	f.StringVar(&cfg.Zone, "zone", "a", "availability zone")
+	f.StringVar(&cfg.Address, "address", "", "address at which published ports of this node are reached (default: that of the route to the server)")
 	f.Int64Var(&cfg.CPU, "cpu", 0, "CPU units to offer (1024 = 1 vCPU; 0 = all)")
 	f.Int64Var(&cfg.Memory, "memory", 0, "memory to offer, MiB (0 = all but 256)")
 	f.StringVar(&cfg.Subnet, "subnet", "10.88.0.0/16", "addresses of tasks on this node")
 	f.StringToStringVar(&cfg.Attributes, "attribute", nil, "custom attributes, NAME=VALUE")
+	f.BoolVar(&cfg.StopTasks, "stop-tasks", false, "remove all containers when the agent ends (default: leave them running)")
+	f.Int64Var(&cfg.Share, "share", 1, "offer only one part in so many of the machine's CPU and memory")
+	leash := f.Bool("end-with-stdin", false, "end when standard input ends, as when the parent process dies")
+	_ = f.MarkHidden("end-with-stdin") // for `roadstead dev`
 	logger := logFlags(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg.Log = logger()
-		a, err := agent.New(cmd.Context(), cfg)
+		ctx := cmd.Context()
+		if *leash {
+			var stop context.CancelFunc
+			ctx, stop = context.WithCancel(ctx)
+			defer stop()
+			go func() { // ends with the process at the latest
+				_, _ = io.Copy(io.Discard, cmd.InOrStdin())
+				stop()
+			}()
+		}
+		a, err := agent.New(ctx, cfg)
 		if err != nil {
 			return err
 		}
-		return a.Run(cmd.Context())
+		return a.Run(ctx)
 	}
 	return cmd
 }

@@ -60,6 +60,9 @@ With --nodes N there are N nodes in zones a, b, c ..., each in its own network n
 
 // runDev starts the server, then the nodes, and stops them in the opposite order.
 func runDev(cmd *cobra.Command, cfg *devConfig) error {
+	if cfg.nodes < 1 || cfg.nodes > maxDevNodes {
+		return fmt.Errorf("--nodes %d: one machine takes 1 to %d nodes", cfg.nodes, maxDevNodes)
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: run `sudo roadstead dev`")
 	}
@@ -73,14 +76,23 @@ func runDev(cmd *cobra.Command, cfg *devConfig) error {
 	if err != nil {
 		return err
 	}
+	var nets *devNetwork
+	if cfg.nodes > 1 {
+		if nets, err = openDevNetwork(cfg, s); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
 	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServer()
 	served := make(chan error, 1)
 	go func() { served <- s.Run(serverCtx) }()
-	err = runNodes(ctx, cmd, cfg, s, served)
+	err = runNodes(ctx, cmd, cfg, s, nets, served)
 	stopServer()
 	if serveErr := <-served; err == nil {
 		err = serveErr
+	}
+	if nets != nil && !cfg.keepTasks {
+		err = errors.Join(err, nets.nodes.Close())
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -89,7 +101,7 @@ func runDev(cmd *cobra.Command, cfg *devConfig) error {
 }
 
 // runNodes runs the nodes until ctx ends or something fails.
-func runNodes(ctx context.Context, cmd *cobra.Command, cfg *devConfig, s *server.Server, served chan error) error {
+func runNodes(ctx context.Context, cmd *cobra.Command, cfg *devConfig, s *server.Server, nets *devNetwork, served chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 1)
@@ -109,7 +121,7 @@ func runNodes(ctx context.Context, cmd *cobra.Command, cfg *devConfig, s *server
 	if err != nil {
 		return err
 	}
-	nodes, err := devNodes(ctx, cfg, s, token)
+	nodes, err := devNodes(ctx, cfg, s, nets, token)
 	if err != nil {
 		return err
 	}
@@ -168,18 +180,21 @@ func devToken(ctx context.Context, s *server.Server, dir, account string) (strin
 	return token, os.WriteFile(path, []byte(token), 0o600)
 }
 
+// runner runs a node until ctx ends.
+type runner func(ctx context.Context) error
+
 // devNodes returns what runs each node: in this process if there is one, in a process and network namespace of its own
-// each if there are more.
-func devNodes(ctx context.Context, cfg *devConfig, s *server.Server, token string) ([]func(context.Context) error, error) {
-	if cfg.nodes == 1 {
-		c := cfg.agent
-		c.Server, c.Token, c.Name, c.Zone = s.URL(), token, "dev", "a"
-		c.DataDir, c.StopTasks = filepath.Join(cfg.server.DataDir, "node"), !cfg.keepTasks
-		a, err := agent.New(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		return []func(context.Context) error{a.Run}, nil
+// each if there are more. Close the network when the nodes and the server have ended.
+func devNodes(ctx context.Context, cfg *devConfig, s *server.Server, nets *devNetwork, token string) ([]runner, error) {
+	if cfg.nodes > 1 {
+		return nets.runners(cfg, s, token), nil
 	}
-	return nil, errors.New("more than one node is not possible yet")
+	c := cfg.agent
+	c.Server, c.Token, c.Name, c.Zone = s.URL(), token, "dev", "a"
+	c.DataDir, c.StopTasks = filepath.Join(cfg.server.DataDir, "node"), !cfg.keepTasks
+	a, err := agent.New(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return []runner{a.Run}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"runtime"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,7 @@ import (
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent"
 	"github.com/roadstead/roadstead/server"
+	"github.com/roadstead/roadstead/wire"
 )
 
 func newLogs() *cobra.Command {
@@ -153,12 +153,7 @@ func newCoverage() *cobra.Command {
 	missing := cmd.Flags().Bool("missing", false, "name the operations that are not served")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		muxes := server.Coverage()
-		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "SERVICE\tSERVED\tTOTAL")
-		for _, m := range muxes {
-			fmt.Fprintf(w, "%s\t%d\t%d\n", m.Service().Name, len(m.Served()), len(m.Served())+len(m.Missing()))
-		}
-		if err := w.Flush(); err != nil || !*missing {
+		if err := wire.WriteCoverage(cmd.OutOrStdout(), muxes...); err != nil || !*missing {
 			return err
 		}
 		for _, m := range muxes {

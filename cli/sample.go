@@ -98,23 +98,41 @@ func awaitPage(ctx context.Context, c *client.Client, arn string) (string, error
 		if err := c.Call(ctx, "ecs", "DescribeTasks", map[string]any{"tasks": []string{arn}}, &page); err != nil {
 			return "", err
 		}
-		for _, t := range page.Tasks {
+		for i := range page.Tasks {
+			t := &page.Tasks[i]
 			if t.LastStatus == "STOPPED" {
 				return "", fmt.Errorf("task %s stopped: %s", last(arn), t.note())
 			}
-			for _, con := range t.Containers {
-				for _, b := range con.Bindings {
-					url := fmt.Sprintf("http://127.0.0.1:%d/", b.HostPort)
-					if answers(ctx, url) {
-						return url, nil
-					}
-				}
+			url, err := published(ctx, c, t)
+			if err != nil {
+				return "", err
+			}
+			if url != "" && answers(ctx, url) {
+				return url, nil
 			}
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return "", fmt.Errorf("task %s does not answer: %w", last(arn), err)
 		}
 	}
+}
+
+// published is the URL of the task's first published port, "" while it has none.
+func published(ctx context.Context, c *client.Client, t *taskView) (string, error) {
+	for _, con := range t.Containers {
+		for _, b := range con.Bindings {
+			var page struct {
+				Instances []nodeView `json:"containerInstances"`
+			}
+			if err := c.Call(ctx, "ecs", "DescribeContainerInstances", map[string]any{"containerInstances": []string{t.InstanceArn}}, &page); err != nil {
+				return "", err
+			}
+			for _, n := range page.Instances {
+				return fmt.Sprintf("http://%s:%d/", n.attribute("roadstead.address"), b.HostPort), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 func answers(ctx context.Context, url string) bool {

@@ -23,6 +23,7 @@ import (
 type Server struct {
 	cfg      Config
 	listener net.Listener
+	more     []net.Listener
 	backend  state.Backend
 	db       *state.DB
 	sessions *session.Sessions
@@ -81,6 +82,9 @@ func (s *Server) URL() string { return s.cfg.Advertise }
 // Addr is the address that it listens on.
 func (s *Server) Addr() string { return s.cfg.Listen }
 
+// Also serves on another listener, which Run closes. Call it before Run.
+func (s *Server) Also(l net.Listener) { s.more = append(s.more, l) }
+
 // DB is the server's state, for assembly of a process that holds more than the server.
 func (s *Server) DB() *state.DB { return s.db }
 
@@ -124,8 +128,10 @@ func (s *Server) serve(ctx context.Context) error {
 		Handler: s.handler(), ReadHeaderTimeout: 30 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(s.listener) }()
+	done := make(chan error, 1+len(s.more))
+	for _, l := range append(s.more, s.listener) {
+		go func() { done <- srv.Serve(l) }()
+	}
 	select {
 	case err := <-done:
 		return err
@@ -137,7 +143,9 @@ func (s *Server) serve(ctx context.Context) error {
 	if srv.Shutdown(grace) != nil {
 		srv.Close()
 	}
-	<-done
+	for range len(s.more) + 1 {
+		<-done
+	}
 	return ctx.Err()
 }
 

@@ -57,8 +57,7 @@ func startEtcd(ctx context.Context, cfg EtcdConfig) (*etcdServer, error) {
 	s := &etcdServer{embedded: embedded, log: log, space: guard}
 	select {
 	case <-embedded.Server.ReadyNotify():
-		client := v3client.New(embedded.Server)
-		guard.start(client)
+		guard.start(embedded.Server)
 		return s, nil
 	case err = <-embedded.Err():
 	case <-embedded.Server.StopNotify():

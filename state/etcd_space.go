@@ -16,6 +16,8 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/etcdserver"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 )
 
 // space keeps the embedded member alive when its disk or its quota is full.
@@ -32,6 +34,7 @@ type space struct {
 	log       *slog.Logger
 	free      func(dir string) (int64, error) // bytes of the disk that are free to us
 
+	server  *etcdserver.EtcdServer
 	client  *clientv3.Client
 	over    chan struct{} // asks for the quota to be looked after
 	stopped context.CancelFunc
@@ -76,15 +79,15 @@ func (s *space) prepare() {
 }
 
 // start keeps looking until stop.
-func (s *space) start(client *clientv3.Client) {
+func (s *space) start(server *etcdserver.EtcdServer) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.client, s.stopped = client, cancel
+	s.server, s.client, s.stopped = server, v3client.New(server), cancel
 	s.running.Go(func() { s.watchDisk(ctx) })
 	s.running.Go(func() { s.watchQuota(ctx) })
 	s.askQuota() // the alarm may have been on when the last process ended
 }
 
-// stop ends what start began, and closes the client given to it.
+// stop ends what start began.
 func (s *space) stop() {
 	s.stopped()
 	s.running.Wait()
@@ -240,31 +243,23 @@ func (s *space) makeRoom(ctx context.Context) (bool, error) {
 	if len(full) == 0 {
 		return true, nil
 	}
-	const endpoint = "" // the member in this process
-	st, err := s.client.Status(ctx, endpoint)
-	if err != nil {
-		return false, fmt.Errorf("ask for the size: %w", err)
-	}
-	// The database file does not shrink by itself: old revisions first, then the holes they leave.
-	if _, err := s.client.Compact(ctx, st.Header.Revision, clientv3.WithCompactPhysical()); err != nil && !isCompacted(err) {
+	// The database file does not shrink by itself: old revisions first, then the holes they leave. Not through the
+	// client, whose in-process kind cannot defragment.
+	if _, err := s.client.Compact(ctx, s.server.KV().Rev(), clientv3.WithCompactPhysical()); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return false, fmt.Errorf("compact: %w", err)
 	}
-	if _, err := s.client.Defragment(ctx, endpoint); err != nil {
+	if err := s.server.Backend().Defrag(); err != nil {
 		return false, fmt.Errorf("defragment: %w", err)
 	}
-	if st, err = s.client.Status(ctx, endpoint); err != nil {
-		return false, fmt.Errorf("ask for the size: %w", err)
-	}
-	if st.DbSize >= s.quota*9/10 {
-		return false, fmt.Errorf("%d bytes are in use", st.DbSize)
+	size := s.server.Backend().Size()
+	if size >= s.quota*9/10 {
+		return false, fmt.Errorf("%d bytes are in use", size)
 	}
 	for _, a := range full {
 		if _, err := s.client.AlarmDisarm(ctx, (*clientv3.AlarmMember)(a)); err != nil {
 			return false, fmt.Errorf("disarm: %w", err)
 		}
 	}
-	s.log.Info("state is under its quota again", "size", st.DbSize, "quota", s.quota)
+	s.log.Info("state is under its quota again", "size", size, "quota", s.quota)
 	return true, nil
 }
-
-func isCompacted(err error) bool { return errors.Is(err, rpctypes.ErrCompacted) }

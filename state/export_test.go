@@ -32,3 +32,26 @@ func (e *Etcd) Depose(ctx context.Context) error {
 	_, err = e.client.Revoke(ctx, clientv3.LeaseID(r.Kvs[0].Lease))
 	return err
 }
+
+// SetFree replaces the measurement of free disk space.
+func (e *Etcd) SetFree(free func(dir string) (int64, error)) {
+	s := e.server.space
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = free
+}
+
+// Close closes the DB's backend.
+func (db *DB) Close() error { return db.cfg.Backend.Close() }
+
+// RawPut writes rows in one transaction with nothing else: the floor that benchmarks compare with.
+func (e *Etcd) RawPut(ctx context.Context, pairs []Pair) error {
+	_, err := e.client.Txn(ctx).Then(e.operations(pairs)...).Commit()
+	return err
+}
+
+// EncodeRow is how a row is stored.
+func EncodeRow(row any, c SpecCodec) ([]byte, error) { return encodeRow(row, c) }
+
+// DecodeRow is how it is read again.
+func DecodeRow(b []byte, row any, c SpecCodec) error { return decodeRow(b, row, c) }

@@ -13,17 +13,19 @@ import (
 
 func TestModelOnMemory(t *testing.T) {
 	var cases, acked, refused, noSpace, unknown, faults, chaos int
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(t, func(rt *rapid.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		plan := statetest.Plan{
+			Seed:    rapid.Uint64().Draw(rt, "seed"),
+			Members: rapid.IntRange(1, 4).Draw(rt, "members"),
+			Writers: rapid.IntRange(1, 6).Draw(rt, "writers"),
+			Updates: rapid.IntRange(1, 15).Draw(rt, "updates"),
+			Faults:  rapid.Float64Range(0, 0.4).Draw(rt, "faults"),
+			Chaos:   rapid.IntRange(0, 10).Draw(rt, "chaos"),
+		}
+		synctest.Test(t, func(t *testing.T) {
 			m := state.NewMemory()
-			out := statetest.Model(t.Context(), rt, statetest.Store{Open: m.Member, Compact: m.Compact, Depose: m.Depose}, statetest.Plan{
-				Seed:    rapid.Uint64().Draw(rt, "seed"),
-				Members: rapid.IntRange(1, 4).Draw(rt, "members"),
-				Writers: rapid.IntRange(1, 6).Draw(rt, "writers"),
-				Updates: rapid.IntRange(1, 15).Draw(rt, "updates"),
-				Faults:  rapid.Float64Range(0, 0.4).Draw(rt, "faults"),
-				Chaos:   rapid.IntRange(0, 10).Draw(rt, "chaos"),
-			})
+			store := statetest.Store{Open: m.Member, Compact: m.Compact, Depose: m.Depose}
+			out := statetest.Model(t.Context(), rt, store, plan)
 			cases++
 			acked, refused, noSpace, unknown = acked+out.Acked, refused+out.Refused, noSpace+out.NoSpace, unknown+out.Unknown
 			for _, n := range out.Faults {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
@@ -77,27 +76,25 @@ func (e *entry) forget(dir string) error {
 	return nil
 }
 
+// readEntries skips half-written files (nothing had been made yet, and save replaces them) and those that vanish.
 func readEntries(dir string) ([]*entry, error) {
-	if err := os.MkdirAll(sandboxesDir(dir), 0o700); err != nil {
-		return nil, fmt.Errorf("make sandbox directory: %w", err)
-	}
-	files, err := os.ReadDir(sandboxesDir(dir))
+	files, err := filepath.Glob(filepath.Join(sandboxesDir(dir), "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list sandboxes: %w", err)
 	}
 	var out []*entry
-	for _, f := range files {
-		name := filepath.Join(sandboxesDir(dir), f.Name())
+	for _, name := range files {
 		b, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read sandbox: %w", err)
 		}
 		var e entry
-		if !strings.HasSuffix(name, ".json") || json.Unmarshal(b, &e) != nil || e.TaskID == "" {
-			os.Remove(name) // half a file: nothing had been made yet
-			continue
+		if json.Unmarshal(b, &e) == nil && e.TaskID != "" {
+			out = append(out, &e)
 		}
-		out = append(out, &e)
 	}
 	return out, nil
 }

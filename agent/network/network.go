@@ -108,6 +108,9 @@ func New(ctx context.Context, cfg Config) (*Network, error) {
 
 // load takes over the files of earlier processes and returns what of them is published.
 func (n *Network) load() ([]published, error) {
+	if err := os.MkdirAll(sandboxesDir(n.cfg.Dir), 0o700); err != nil {
+		return nil, fmt.Errorf("make sandbox directory: %w", err)
+	}
 	entries, err := readEntries(n.cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -284,12 +287,14 @@ func (n *Network) Release(ctx context.Context, taskID, container string) error {
 	return nil
 }
 
-// List implements task.Network.
+// List implements task.Network. It reads the files, which are the truth for whoever else looks at the node.
 func (n *Network) List(context.Context) ([]task.Sandbox, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	entries, err := readEntries(n.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
 	out := []task.Sandbox{}
-	for _, e := range n.entries {
+	for _, e := range entries {
 		if !e.Released {
 			out = append(out, e.sandbox(n.netns))
 		}

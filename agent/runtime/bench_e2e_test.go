@@ -44,7 +44,7 @@ func BenchmarkStart(b *testing.B) {
 	n, tidy := newNetwork(b)
 	defer tidy()
 	ours, raw := oursContender(e, n), rawContender(b, e)
-	rounds := 60
+	rounds := 40
 	if testing.Short() {
 		rounds = 10
 	}
@@ -80,7 +80,7 @@ func inTurns(b *testing.B, ours, raw contender, rounds int) {
 func atOnce(b *testing.B, ours, raw contender, rounds, workers int) {
 	var spent [2]time.Duration
 	times := [2][]time.Duration{}
-	const batches = 4
+	const batches = 3
 	for batch := range batches {
 		for k, c := range []contender{ours, raw} {
 			var mu sync.Mutex

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	eventtypes "github.com/containerd/containerd/api/events"
@@ -15,19 +16,20 @@ import (
 // helloTopic marks the event that we send ourselves to learn that a subscription has begun: containerd does not say.
 const helloTopic = "/roadstead/hello"
 
-// Events implements task.Runtime. The first event is a Resync: exits before it are in List. The channel closes
-// after ctx has ended.
+// Events implements task.Runtime. The first event is a Resync: exits before it are in List. Events waits up to two
+// seconds for the subscription to begin. The channel closes after ctx has ended.
 func (r *Runtime) Events(ctx context.Context) <-chan task.Event {
-	out := make(chan task.Event)
+	out, begun := make(chan task.Event), make(chan struct{})
 	go func() { // owned by ctx
 		defer close(out)
+		begin := sync.OnceFunc(func() { close(begun) })
 		for wait := time.Duration(0); ctx.Err() == nil; {
-			began := time.Now()
-			err := r.subscribe(ctx, out)
+			since := time.Now()
+			err := r.subscribe(ctx, out, begin)
 			if ctx.Err() != nil {
 				return
 			}
-			if wait = min(2*wait+20*time.Millisecond, time.Second); time.Since(began) > 10*time.Second {
+			if wait = min(2*wait+20*time.Millisecond, time.Second); time.Since(since) > 10*time.Second {
 				wait = 0
 			}
 			r.cfg.Logger.Warn("containerd events ended, subscribing again", "err", err, "wait", wait)
@@ -37,18 +39,24 @@ func (r *Runtime) Events(ctx context.Context) <-chan task.Event {
 			}
 		}
 	}()
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	case <-time.After(2 * time.Second): // containerd is away: the Resync comes when it is back
+	}
 	return out
 }
 
-// subscribe forwards exits until the stream breaks.
-func (r *Runtime) subscribe(ctx context.Context, out chan<- task.Event) error {
+// subscribe forwards exits until the stream breaks, and calls begun when it carries events.
+func (r *Runtime) subscribe(ctx context.Context, out chan<- task.Event, begun func()) error {
 	ctx, cancel := context.WithCancel(r.in(ctx))
 	defer cancel()
 	envelopes, errs := r.client.Subscribe(ctx,
 		`namespace==`+r.cfg.Namespace+`,topic=="/tasks/exit"`,
 		`namespace==`+r.cfg.Namespace+`,topic=="`+helloTopic+`"`)
-	hello := time.NewTicker(10 * time.Millisecond)
+	hello := time.NewTicker(5 * time.Millisecond)
 	defer hello.Stop()
+	greeted := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -63,17 +71,17 @@ func (r *Runtime) subscribe(ctx context.Context, out chan<- task.Event) error {
 				return err
 			}
 		case e := <-envelopes:
-			if e == nil {
+			switch {
+			case e == nil:
 				return errors.New("stream closed")
-			}
-			if e.Topic == helloTopic {
+			case e.Topic != helloTopic:
+				r.forward(ctx, out, e)
+			case !greeted:
+				greeted = true
 				hello.Stop()
-				if !send(ctx, out, task.Event{Resync: true}) {
-					return ctx.Err()
-				}
-				continue
+				begun()
+				send(ctx, out, task.Event{Resync: true})
 			}
-			r.forward(ctx, out, e)
 		}
 	}
 }

@@ -40,8 +40,8 @@ func cutUser(name string) (user, group string) {
 	return user, group
 }
 
-// Start implements task.Runtime. A container that runs already is left alone. One that stopped starts again with
-// its writable layer kept; its log goes on.
+// Start implements task.Runtime. A container that runs already is left alone; one that has run does not run again:
+// the caller may only have missed the answer to its first call.
 func (r *Runtime) Start(ctx context.Context, id string) (uint32, error) {
 	ctx = r.in(ctx)
 	pid, err := r.start(ctx, containerdID(id))
@@ -49,12 +49,15 @@ func (r *Runtime) Start(ctx context.Context, id string) (uint32, error) {
 }
 
 func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
-	if err := r.markStarted(cid); err != nil {
-		return 0, err
+	before := !r.startedAt(cid).IsZero()
+	if !before { // written first: what may have run must not look as if it never had
+		if err := r.markStarted(cid); err != nil {
+			return 0, err
+		}
 	}
 	a, err := r.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: cid})
 	if err == nil {
-		return a.Pid, nil
+		return a.Pid, r.markStarted(cid) // again, for the time
 	}
 	err = errgrpc.ToNative(err)
 	if ctx.Err() != nil || errdefs.IsUnavailable(err) {
@@ -64,26 +67,18 @@ func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
 	switch {
 	case gerr == nil && p.Status == tasktypes.Status_RUNNING:
 		return p.Pid, nil
-	case gerr == nil && p.Status == tasktypes.Status_STOPPED && !startRefused(err):
-		return 0, err // it failed in this very call: a wrong command, say
-	case gerr == nil && p.Status == tasktypes.Status_STOPPED:
-		if err := r.deleteTask(ctx, cid); err != nil {
-			return 0, err
-		}
-	case !errdefs.IsNotFound(gerr):
-		return 0, errors.Join(err, gerr)
+	case gerr == nil && p.Status == tasktypes.Status_STOPPED && before:
+		return 0, fmt.Errorf("container %s has run", cid)
+	case errdefs.IsNotFound(gerr) && before:
+		return 0, fmt.Errorf("container %s has run, and its end was not seen", cid)
+	case errdefs.IsNotFound(gerr):
+		return r.completeAndStart(ctx, cid)
 	}
-	return r.startAnew(ctx, cid)
+	return 0, errors.Join(err, gerr)
 }
 
-// startRefused tells "this process has stopped earlier" from an error of the start itself.
-func startRefused(err error) bool {
-	s := err.Error()
-	return strings.Contains(s, "cannot start a stopped process") || strings.Contains(s, "cannot start a container that has stopped")
-}
-
-// startAnew makes a container's task again, from what containerd remembers, and starts it.
-func (r *Runtime) startAnew(ctx context.Context, cid string) (uint32, error) {
+// completeAndStart is for a container whose Create was killed before its last step.
+func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, error) {
 	who, err := r.identify(ctx, cid)
 	if err != nil {
 		return 0, err

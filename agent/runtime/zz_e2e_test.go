@@ -5,85 +5,78 @@ package runtime_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/contrib/seccomp"
-	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/containerd/v2/pkg/cio"
-	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/containerd/v2/pkg/oci"
-	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/task"
 )
-
-func cg(n string) specs.Mount {
-	return specs.Mount{Destination: "/sys/fs/cgroup/" + n, Type: "bind", Source: "/sys/fs/cgroup/" + n, Options: []string{"bind", "ro", "nosuid", "noexec", "nodev"}}
-}
 
 func TestZZ(t *testing.T) {
 	e := newEnv(t)
 	e.pull(t)
-	c, err := client.New(e.daemon.Address())
-	must(t, err)
-	defer c.Close()
-	ctx := namespaces.WithNamespace(context.Background(), "raw")
-	img, err := c.Pull(ctx, e.image("bb:1"), client.WithPullUnpack, client.WithPullSnapshotter("overlayfs"), client.WithResolver(runtime.PlainResolver()))
-	must(t, err)
-	hosts := filepath.Join(e.dir, "hosts")
-	os.WriteFile(hosts, []byte("x"), 0o644)
-	variants := []struct {
-		name string
-		opts []oci.SpecOpts
-		log  bool
-	}{
-		{"plain", nil, false},
-		{"seccomp", []oci.SpecOpts{seccomp.WithDefaultProfile()}, false},
-		{"seccomp-nox32", []oci.SpecOpts{seccomp.WithDefaultProfile(), func(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error { s.Linux.Seccomp.Architectures = s.Linux.Seccomp.Architectures[:2]; return nil }}, false},
-		{"seccomp-64", []oci.SpecOpts{seccomp.WithDefaultProfile(), func(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error { s.Linux.Seccomp.Architectures = s.Linux.Seccomp.Architectures[:1]; return nil }}, false},
-		{"seccomp-allow", []oci.SpecOpts{func(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86}, Syscalls: []specs.LinuxSyscall{{Names: []string{"kexec_load", "bpf", "add_key", "mount", "umount2", "reboot", "setns", "init_module"}, Action: specs.ActErrno}}}; return nil }}, false},
-		{"cgroupmount", []oci.SpecOpts{oci.WithMounts([]specs.Mount{{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"ro", "nosuid", "noexec", "nodev"}}})}, false},
-		{"binds4", []oci.SpecOpts{oci.WithMounts([]specs.Mount{{Destination: "/sys/fs/cgroup", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}}, cg("memory"), cg("cpu"), cg("cpuacct"), cg("cpuset")})}, false},
+	n, tidy := newNetwork(t)
+	defer tidy()
+	raw := rawContender(t, e)
+	mk := func(seccomp, net, log, host bool) contender {
+		o := oursContender(e, n)
+		return contender{start: func(id string) error {
+			ctx := context.Background()
+			s := e.spec(id, "")
+			s.Container.Command = []string{"/bin/sleep", "1000"}
+			s.Container.CPU, s.Container.Memory = 128, 64
+			if !seccomp {
+				s.HostConfig.SecurityOpt = []string{"seccomp=unconfined"}
+			}
+			if !log {
+				s.LogPath = ""
+			}
+			if net {
+				var err error
+				s.Sandbox, err = n.Setup(ctx, task.SandboxRequest{TaskID: s.TaskID, Container: s.Name, Mode: "bridge", Ports: []acs.PortMapping{{ContainerPort: 80}}})
+				if err != nil {
+					return err
+				}
+			} else if host {
+				s.Sandbox.Mode = "host"
+			}
+			if err := e.rt.Create(ctx, s); err != nil {
+				return err
+			}
+			_, err := e.rt.Start(ctx, id)
+			return err
+		}, stop: o.stop}
 	}
-	times := make([][4][]time.Duration, len(variants))
-	for i := range 25 {
-		for k, v := range variants {
-			id := fmt.Sprintf("z-%d-%d", i, k)
-			t0 := time.Now()
-			opts := append([]oci.SpecOpts{oci.WithImageConfig(img), oci.WithProcessArgs("/bin/sleep", "1000")}, v.opts...)
-			ct, err := c.NewContainer(ctx, id, client.WithSnapshotter("overlayfs"), client.WithNewSnapshot(id, img), client.WithImage(img), client.WithNewSpec(opts...))
-			must(t, err)
-			t1 := time.Now()
-			cr := cio.NullIO
-			if v.log {
-				cr = cio.LogFile(filepath.Join(e.dir, "l.log"))
+	vs := []struct {
+		n string
+		c contender
+	}{{"raw", raw}, {"full", mk(true, true, true, false)}, {"noseccomp", mk(false, true, true, false)}, {"nonet(none)", mk(true, false, true, false)}, {"nolog", mk(true, true, false, false)}, {"host", mk(false, false, true, true)}}
+	spent := make([]time.Duration, len(vs))
+	const per = 32
+	for b := range 3 {
+		for k, v := range vs {
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			began := time.Now()
+			for range 8 {
+				wg.Go(func() {
+					for i := next.Add(1); i <= per; i = next.Add(1) {
+						if err := v.c.start(fmt.Sprintf("z-%d-%d-%d", k, b, i)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
 			}
-			tk, err := ct.NewTask(ctx, cr)
-			must(t, err)
-			t2 := time.Now()
-			must(t, tk.Start(ctx))
-			t3 := time.Now()
-			if i > 2 {
-				times[k][0] = append(times[k][0], t1.Sub(t0))
-				times[k][1] = append(times[k][1], t2.Sub(t1))
-				times[k][2] = append(times[k][2], t3.Sub(t2))
-				times[k][3] = append(times[k][3], t3.Sub(t0))
+			wg.Wait()
+			spent[k] += time.Since(began)
+			for i := range per {
+				v.c.stop(fmt.Sprintf("z-%d-%d-%d", k, b, i+1))
 			}
-			tk.Delete(ctx, client.WithProcessKill)
-			ct.Delete(ctx, client.WithSnapshotCleanup)
 		}
 	}
-	for k, v := range variants {
-		out := v.name
-		for j := range 4 {
-			slices.Sort(times[k][j])
-			out += fmt.Sprintf(" %.1f", ms(quantile(times[k][j], .5)))
-		}
-		fmt.Println(out, "(container task start total)")
+	for k, v := range vs {
+		fmt.Printf("%s %.1f/s\n", v.n, 3*per/spent[k].Seconds())
 	}
 }

@@ -159,10 +159,7 @@ func (e *Engine) exited(ev Event) {
 	if !ok {
 		return
 	}
-	at := ev.FinishedAt
-	if at.IsZero() {
-		at = time.Now()
-	}
+	at := known(ev.FinishedAt, time.Now())
 	o.runner.tell(e.done, func(r *runner) { r.state = r.state.Exit(o.name, ev.ExitCode, ev.OOMKilled, at) })
 }
 

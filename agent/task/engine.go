@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -63,6 +64,7 @@ type Engine struct {
 	tasks      map[string]*runner // by task id
 	containers map[string]owner   // by container id
 	gone       map[string]time.Time
+	pruneAt    int             // gone is searched for what is no longer late when it is longer
 	orphans    map[string]bool // task ids of which unknown containers or sandboxes are still there
 	starts     []*runner       // registered, not yet running
 }
@@ -93,7 +95,7 @@ func New(c Config) *Engine {
 // every container as it is. It fails if the assignments cannot be read. Call it once.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.ended)
-	j, err := openJournal(filepath.Join(e.config.Dir, "tasks"), e.fault, time.Now())
+	j, err := openJournal(filepath.Join(e.config.Dir, "tasks"), e.fault)
 	if err != nil {
 		return fmt.Errorf("load tasks: %w", err)
 	}
@@ -293,12 +295,12 @@ func (e *Engine) forget(ctx context.Context, r *runner) {
 	for i := range r.desired.Task.Containers {
 		delete(e.containers, ContainerID(r.id, r.desired.Task.Containers[i].Name))
 	}
-	for id, at := range e.gone {
-		if time.Now().After(at) {
-			delete(e.gone, id)
-		}
-	}
 	e.gone[r.id] = until
+	if len(e.gone) > e.pruneAt {
+		now := time.Now()
+		maps.DeleteFunc(e.gone, func(_ string, at time.Time) bool { return now.After(at) })
+		e.pruneAt = 2*len(e.gone) + 1000
+	}
 }
 
 // retry calls f until it succeeds or ctx ends, with a growing pause.

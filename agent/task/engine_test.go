@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -435,6 +436,87 @@ func TestAnonymousVolume(t *testing.T) {
 		if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, os.ErrNotExist) {
 			t.Fatal("the volume outlived its task:", err)
 		}
+		s.end(l)
+	})
+}
+
+// [I] An agent that shuts down in the middle of a pull fails no task, whatever its runtime calls a cancelled pull.
+func TestShutdownFailsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.node.Latency = func(op, _ string) time.Duration {
+			return map[string]time.Duration{"pull": time.Minute}[op]
+		}
+		for range 20 {
+			l := s.start(nil)
+			s.accept(l, run("t1", app("app")), run("t2", app("app"), app("app2")))
+			time.Sleep(time.Second)
+			s.end(l)
+		}
+		l := s.start(nil)
+		time.Sleep(2 * time.Minute)
+		s.want("t1", s.plane.last("t1").Status, task.StatusRunning)
+		s.want("t2", s.plane.last("t2").Status, task.StatusRunning)
+		s.end(l)
+	})
+}
+
+// [I] Stops of a task that is just being forgotten do no harm, now or after a restart.
+func TestStopWhileForgetting(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.conf.CleanupAfter = -1
+		l := s.start(nil)
+		s.accept(l, run("t1", app("app", "sh", "-c", "exit 0")))
+		for range 200 {
+			s.accept(l, stop("t1"))
+		}
+		settle()
+		s.end(l)
+		l = s.start(nil)
+		settle()
+		s.want("tasks", len(l.List()), 0)
+		s.end(l)
+	})
+}
+
+// [D] SEMANTICS §11.4: the seam of health checks: what the checker tells lets a HEALTHY dependant start.
+func TestHealthLetsDependantsStart(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		db := app("db")
+		db.HealthCheckType = "docker"
+		web := app("web")
+		web.DependsOn = []acs.Dependency{{ContainerName: "db", Condition: "HEALTHY"}}
+		l := s.start(nil)
+		s.accept(l, run("t1", db, web))
+		settle()
+		s.want("status", s.plane.last("t1").Status, task.StatusPending)
+		l.SetHealth("t1", "db", task.HealthHealthy)
+		settle()
+		s.want("status", s.plane.last("t1").Status, task.StatusRunning)
+		s.end(l)
+	})
+}
+
+// [I] 250 tasks at once: reports are coalesced and handed over in batches.
+func TestReportsComeInBatches(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.node.Latency = func(op, _ string) time.Duration {
+			return map[string]time.Duration{"start": time.Second}[op]
+		}
+		l := s.start(nil)
+		var tasks []acs.Task
+		for i := range 250 {
+			tasks = append(tasks, run(fmt.Sprintf("t%03d", i), app("app")))
+		}
+		s.plane.refuse = 1
+		s.accept(l, tasks...)
+		time.Sleep(time.Minute)
+		for _, a := range tasks {
+			s.want(a.Arn, s.plane.last(task.ID(a.Arn)).Status, task.StatusRunning)
+		}
+		if s.plane.batches > 30 {
+			t.Errorf("%d batches", s.plane.batches)
+		}
+		s.want("waiting reports", len(l.Reports()), 0)
 		s.end(l)
 	})
 }

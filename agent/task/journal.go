@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,8 +74,8 @@ var errClosed = errors.New("the agent is shutting down")
 // compactAt is the size below which the file is never rewritten while running.
 const compactAt = 1 << 20
 
-// openJournal reads the journal in dir, making it if need be, and rewrites it without what is over.
-func openJournal(dir string, fault func(string) error, now time.Time) (*journal, error) {
+// openJournal reads the journal in dir, making it if need be, and rewrites it without what is forgotten.
+func openJournal(dir string, fault func(string) error) (*journal, error) {
 	if fault == nil {
 		fault = func(string) error { return nil }
 	}
@@ -88,11 +89,6 @@ func openJournal(dir string, fault func(string) error, now time.Time) (*journal,
 	}
 	if err := j.load(data); err != nil {
 		return nil, fmt.Errorf("read %s: %w", j.path(), err)
-	}
-	for id, r := range j.records {
-		if !r.Gone.IsZero() && now.After(r.Gone) {
-			delete(j.records, id)
-		}
 	}
 	if err := j.rewrite(); err != nil {
 		return nil, fmt.Errorf("write %s: %w", j.path(), err)
@@ -143,10 +139,14 @@ func appendLine(to []byte, r record) ([]byte, error) {
 	return append(append(to, text...), '\n'), nil
 }
 
-// merge lays a newer record over an older one.
+// merge lays a newer record over an older one. A task that is gone only comes back as a new assignment: a stop that
+// was on its way while it went changes nothing.
 func (j *journal) merge(r record) {
 	old, ok := j.records[r.ID]
-	if ok && r.Gone.IsZero() {
+	if !old.Gone.IsZero() && r.Task == nil && r.Gone.IsZero() {
+		return
+	}
+	if ok && old.Gone.IsZero() && r.Gone.IsZero() {
 		if r.Task == nil {
 			r.Task = old.Task
 		}
@@ -272,11 +272,9 @@ func (j *journal) undo() error {
 // rewrite writes the live records to a new file and puts it in place of the old one. Called by openJournal and by the
 // leader: records change only there.
 func (j *journal) rewrite() error {
-	ids := make([]string, 0, len(j.records))
-	for id := range j.records {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	now := time.Now()
+	maps.DeleteFunc(j.records, func(_ string, r record) bool { return !r.Gone.IsZero() && now.After(r.Gone) })
+	ids := slices.Sorted(maps.Keys(j.records))
 	var lines []byte
 	var err error
 	for _, id := range ids {

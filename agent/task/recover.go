@@ -63,7 +63,7 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 		if c.StartedAt.IsZero() {
 			c.StartedAt = seen.StartedAt
 		}
-		c.exit(seen.ExitCode, seen.OOMKilled, seen.FinishedAt)
+		c.exit(seen.ExitCode, seen.OOMKilled, known(seen.FinishedAt, now))
 	default:
 		if c.Ran { // the node was rebooted under it: it is not started a second time
 			c.vanish(now)
@@ -72,6 +72,14 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 		}
 		c.Phase = PhaseCreated
 	}
+}
+
+// known is the time, or now if nobody noted it.
+func known(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return now
+	}
+	return at
 }
 
 // missing: the runtime does not have the container.
@@ -127,7 +135,7 @@ func (s State) Resync(containers []ContainerState, asked, now time.Time) State {
 		case !ok:
 			c.vanish(now)
 		case seen.Status == StatusStopped:
-			c.exit(seen.ExitCode, seen.OOMKilled, seen.FinishedAt)
+			c.exit(seen.ExitCode, seen.OOMKilled, known(seen.FinishedAt, now))
 		}
 	}
 	return s

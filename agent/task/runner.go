@@ -192,6 +192,9 @@ func (r *runner) perform(ctx context.Context, children *sync.WaitGroup, a Action
 		cancel()
 		r.tell(ctx.Done(), func(r *runner) {
 			delete(r.doing, key)
+			if o.Err != nil && ctx.Err() != nil {
+				return // the agent shuts down: that is no failure of the task, whatever the runtime calls it
+			}
 			if o.Err != nil {
 				r.mach.log.Info("action failed", "task", r.id, "action", string(o.Verb), "container", o.Container,
 					"error", o.Err)

@@ -156,7 +156,9 @@ func run(id string, containers ...acs.Container) acs.Task {
 }
 
 // stop is the wish that a task stops, as it comes in a payload.
-func stop(id string) acs.Task { return acs.Task{Arn: arnPrefix + id, DesiredStatus: task.StatusStopped} }
+func stop(id string) acs.Task {
+	return acs.Task{Arn: arnPrefix + id, DesiredStatus: task.StatusStopped}
+}
 
 // app is an essential container with a command that the fake understands; none means to run until SIGTERM.
 func app(name string, command ...string) acs.Container {

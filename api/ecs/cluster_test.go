@@ -30,7 +30,7 @@ func TestCreateCluster(t *testing.T) {
 
 	must(s.DeleteCluster(ctx, &sdk.DeleteClusterInput{Cluster: aws.String("a")}))(t)
 	fresh := must(s.CreateCluster(ctx, &sdk.CreateClusterInput{ClusterName: aws.String("a")}))(t).Cluster
-	same(t, "an INACTIVE name starts afresh [D]", fmt.Sprint(*fresh.Status, len(fresh.Tags)), "ACTIVE 0")
+	same(t, "an INACTIVE name starts afresh [D]", words(*fresh.Status, len(fresh.Tags)), "ACTIVE 0")
 }
 
 func TestClusterRefusals(t *testing.T) {
@@ -99,7 +99,7 @@ func TestClusterCounts(t *testing.T) {
 	out := s.run("web", 3)
 	s.report(*out.Tasks[0].TaskArn, "RUNNING", nil)
 	c := must(s.DescribeClusters(ctx, &sdk.DescribeClustersInput{Include: []types.ClusterField{"STATISTICS"}}))(t).Clusters[0]
-	same(t, "counts", fmt.Sprint(c.RunningTasksCount, c.PendingTasksCount, c.RegisteredContainerInstancesCount), "1 2 1")
+	same(t, "counts", words(c.RunningTasksCount, c.PendingTasksCount, c.RegisteredContainerInstancesCount), "1 2 1")
 	got := map[string]string{}
 	for _, p := range c.Statistics {
 		got[*p.Name] = *p.Value
@@ -146,10 +146,10 @@ func TestUpdateCluster(t *testing.T) {
 	conf := &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: types.ExecuteCommandLoggingNone}}
 	c := must(s.UpdateCluster(ctx, &sdk.UpdateClusterInput{Cluster: name, Configuration: conf,
 		ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("ns")}}))(t).Cluster
-	same(t, "set", fmt.Sprint(c.Configuration.ExecuteCommandConfiguration.Logging, *c.ServiceConnectDefaults.Namespace), "NONE ns")
+	same(t, "set", words(c.Configuration.ExecuteCommandConfiguration.Logging, *c.ServiceConnectDefaults.Namespace), "NONE ns")
 	c = must(s.UpdateClusterSettings(ctx, &sdk.UpdateClusterSettingsInput{Cluster: name,
 		Settings: []types.ClusterSetting{{Name: "containerInsights", Value: aws.String("enhanced")}}}))(t).Cluster
-	same(t, "one setting [D]", fmt.Sprint(len(c.Settings), *c.Settings[0].Value), "1 enhanced")
+	same(t, "one setting [D]", words(len(c.Settings), *c.Settings[0].Value), "1 enhanced")
 	c = must(s.UpdateCluster(ctx, &sdk.UpdateClusterInput{Cluster: name,
 		ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("")}}))(t).Cluster
 	if c.ServiceConnectDefaults != nil || c.Configuration == nil || *c.Settings[0].Value != "enhanced" {
@@ -170,14 +170,14 @@ func TestPutClusterCapacityProviders(t *testing.T) {
 		return s.PutClusterCapacityProviders(ctx, in)
 	}
 	c := must(put("FARGATE", "FARGATE_SPOT"))(t).Cluster
-	same(t, "replaced [D]", fmt.Sprint(c.CapacityProviders, len(c.DefaultCapacityProviderStrategy), *c.AttachmentsStatus), "[FARGATE FARGATE_SPOT] 1 UPDATE_COMPLETE")
+	same(t, "replaced [D]", words(c.CapacityProviders, len(c.DefaultCapacityProviderStrategy), *c.AttachmentsStatus), "[FARGATE FARGATE_SPOT] 1 UPDATE_COMPLETE")
 
 	run := must(s.RunTask(ctx, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: inSubnets("subnet-a")}))(t)
-	same(t, "the default strategy places the task [D]", fmt.Sprint(run.Tasks[0].LaunchType, *run.Tasks[0].CapacityProviderName), "FARGATE FARGATE")
+	same(t, "the default strategy places the task [D]", words(run.Tasks[0].LaunchType, *run.Tasks[0].CapacityProviderName), "FARGATE FARGATE")
 	refusal(t, fails(put()), "ResourceInUseException", "The specified capacity provider is in use and cannot be removed.") // [O]
 	s.report(*run.Tasks[0].TaskArn, "STOPPED", aws.Int32(0))
 	c = must(put())(t).Cluster
-	same(t, "cleared [D]", fmt.Sprint(c.CapacityProviders, c.DefaultCapacityProviderStrategy), "[] []")
+	same(t, "cleared [D]", words(c.CapacityProviders, c.DefaultCapacityProviderStrategy), "[] []")
 }
 
 // TestDeleteClusterOrder pins the order of the checks [O].

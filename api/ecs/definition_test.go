@@ -2,7 +2,6 @@ package ecs_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -17,8 +16,8 @@ func TestRegisterTaskDefinition(t *testing.T) {
 		ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("app"), Image: aws.String("busybox"), Memory: aws.Int32(64)}},
 		Tags:                 []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}))(t)
 	d := out.TaskDefinition
-	same(t, "revision", fmt.Sprint(*d.TaskDefinitionArn, d.Revision, d.Status, *d.RegisteredBy, d.RegisteredAt.UnixMilli(), len(out.Tags)),
-		fmt.Sprint(defARN+"web:1", 1, "ACTIVE", "arn:aws:iam::000000000000:root", int64(1_700_000_000_000), 1))
+	same(t, "revision", words(*d.TaskDefinitionArn, d.Revision, d.Status, *d.RegisteredBy, d.RegisteredAt.UnixMilli(), len(out.Tags)),
+		words(defARN+"web:1", 1, "ACTIVE", "arn:aws:iam::000000000000:root", int64(1_700_000_000_000), 1))
 	s.define("web")
 	for _, n := range []string{"web:1", "web:2"} {
 		must(s.DeregisterTaskDefinition(ctx, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: &n}))(t)
@@ -82,7 +81,7 @@ func TestDescribeTaskDefinition(t *testing.T) {
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			d := must(s.DescribeTaskDefinition(ctx, &sdk.DescribeTaskDefinitionInput{TaskDefinition: &c.ref}))(t)
-			same(t, c.ref, fmt.Sprint(strings.TrimPrefix(*d.TaskDefinition.TaskDefinitionArn, defARN), " ", d.TaskDefinition.Status), c.want)
+			same(t, c.ref, words(strings.TrimPrefix(*d.TaskDefinition.TaskDefinitionArn, defARN), d.TaskDefinition.Status), c.want)
 			same(t, "tags only if asked [D]", len(d.Tags), 0)
 		})
 	}
@@ -142,7 +141,7 @@ func TestDeleteTaskDefinitions(t *testing.T) {
 	s.define("web")
 	must(s.DeregisterTaskDefinition(ctx, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:1")}))(t)
 	out := must(s.DeleteTaskDefinitions(ctx, &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web:2", "web:3"}}))(t)
-	same(t, "deleted", fmt.Sprint(len(out.TaskDefinitions), out.TaskDefinitions[0].Status, out.TaskDefinitions[0].DeleteRequestedAt != nil), "1 DELETE_IN_PROGRESS true")
+	same(t, "deleted", words(len(out.TaskDefinitions), out.TaskDefinitions[0].Status, out.TaskDefinitions[0].DeleteRequestedAt != nil), "1 DELETE_IN_PROGRESS true")
 	same(t, "ACTIVE ones are failures [O]", reasons(out.Failures), []string{
 		defARN + "web:2: The specified task definition is still in ACTIVE status. Please deregister the target and try again.", defARN + "web:3: MISSING"})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,7 +41,7 @@ type server struct {
 	testing.TB
 	*sdk.Client // of the root user of home
 	db          *state.DB
-	url         string
+	gateway     http.Handler
 	clock       atomic.Int64 // milliseconds
 	ids         atomic.Int64
 }
@@ -52,11 +51,7 @@ func newServer(t testing.TB) *server {
 	s := &server{TB: t}
 	s.clock.Store(1_700_000_000_000)
 	s.db = lead(t)
-	mux := ecs.New(s.config())
-	gateway := wire.NewGateway(wire.GatewayConfig{Authenticate: authenticate}, mux)
-	h := httptest.NewServer(gateway)
-	t.Cleanup(h.Close)
-	s.url = h.URL
+	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: authenticate}, ecs.New(s.config()))
 	s.Client = s.client("test", region)
 	return s
 }
@@ -111,14 +106,21 @@ func authenticate(r *http.Request, _ []byte) (context.Context, error) {
 }
 
 func (s *server) client(key, region string) *sdk.Client {
-	return sdk.New(sdk.Options{Region: region, BaseEndpoint: &s.url, Credentials: credentials.NewStaticCredentialsProvider(key, "secret", ""),
-		Retryer: aws.NopRetryer{}})
+	return sdk.New(sdk.Options{Region: region, BaseEndpoint: aws.String("http://roadstead.test"), HTTPClient: s,
+		Credentials: credentials.NewStaticCredentialsProvider(key, "secret", ""), Retryer: aws.NopRetryer{}})
+}
+
+// Do is the SDK's way to the gateway: no socket between them.
+func (s *server) Do(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	s.gateway.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 // raw calls an operation with JSON and returns the status and the JSON of the answer.
 func (s *server) raw(op, body string) (int, string) {
 	s.Helper()
-	req, err := http.NewRequest(http.MethodPost, s.url+"/", bytes.NewReader([]byte(body)))
+	req, err := http.NewRequest(http.MethodPost, "http://roadstead.test/", bytes.NewReader([]byte(body)))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -128,16 +130,9 @@ func (s *server) raw(op, body string) (int, string) {
 	if err := v4.NewSigner().SignHTTP(s.Context(), creds, req, "", "ecs", region, time.Now()); err != nil {
 		s.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	w := httptest.NewRecorder()
+	s.gateway.ServeHTTP(w, req)
+	return w.Code, w.Body.String()
 }
 
 // rawOK is raw for a call that must succeed; it returns the answer decoded.
@@ -336,3 +331,8 @@ func wireError(body string) error {
 	}
 	return &smithy.GenericAPIError{Code: e.Type, Message: e.Message}
 }
+
+// words are the values with spaces between.
+func words(v ...any) string { return strings.TrimSuffix(fmt.Sprintln(v...), "\n") }
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

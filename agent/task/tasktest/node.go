@@ -258,6 +258,13 @@ func (c *Crash) Dead() bool {
 	return c.dead
 }
 
+// Count is the number of steps made so far.
+func (c *Crash) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
 // Where is the step that was not made, "" while the process lives.
 func (c *Crash) Where() string {
 	c.mu.Lock()

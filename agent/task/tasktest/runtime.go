@@ -32,6 +32,10 @@ func (r *Runtime) Pull(ctx context.Context, image string, _ *acs.RegistryAuth) (
 		}
 		return nil
 	})
+	if err != nil && ctx.Err() != nil {
+		// A registry client calls everything that goes wrong a failed pull, its own cancellation too.
+		err = &task.Failure{Name: "CannotPullContainerError", Err: err}
+	}
 	return digest, err
 }
 

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/roadstead/roadstead/agent/network"
+	"github.com/roadstead/roadstead/server"
+)
+
+// maxDevNodes is how many /20 subnets 10.88.0.0/16 has.
+const maxDevNodes = 16
+
+// devNetwork is the network of `dev --nodes N`: 10.87.0.0/16 joins the nodes, and each has a part of 10.88.0.0/16 for its
+// tasks.
+type devNetwork struct {
+	nodes *network.Nodes
+	list  []*network.Node
+}
+
+// devSubnet is where the i-th node's tasks have their addresses.
+func devSubnet(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 88, byte(16 * i), 0}), 20)
+}
+
+// openDevNetwork makes the namespaces and lets the server listen in each at the address that it has outside: on loopback
+// only, and every URL and image reference means the same everywhere.
+func openDevNetwork(cfg *devConfig, s *server.Server) (*devNetwork, error) {
+	nodes, err := network.NewNodes("rs-nodes", netip.AddrFrom4([4]byte{10, 87, 0, 0}))
+	if err != nil {
+		return nil, err
+	}
+	d := &devNetwork{nodes: nodes}
+	for i := range cfg.nodes {
+		x, err := nodes.Add("rs-"+devName(i), i, devSubnet(i))
+		if err != nil {
+			return nil, errors.Join(err, nodes.Close())
+		}
+		err = x.Do(func() error {
+			l, err := net.Listen("tcp", s.Addr())
+			if err == nil {
+				s.Also(l)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("listen in node %s: %w", x.Name, err), nodes.Close())
+		}
+		d.list = append(d.list, x)
+	}
+	return d, nil
+}
+
+func devName(i int) string { return "n" + strconv.Itoa(i+1) }
+
+func (d *devNetwork) runners(cfg *devConfig, s *server.Server, token string) []runner {
+	var all []runner
+	for i, x := range d.list {
+		all = append(all, func(ctx context.Context) error { return runChild(ctx, x, childArgs(cfg, s, x, i), token) })
+	}
+	return all
+}
+
+// childArgs are the arguments of the agent that is the i-th node: it offers its share of the machine.
+func childArgs(cfg *devConfig, s *server.Server, x *network.Node, i int) []string {
+	args := []string{
+		"agent", "--server", s.URL(), "--name", devName(i), "--zone", string(rune('a' + i%26)), "--cluster", cfg.agent.Cluster,
+		"--data-dir", filepath.Join(cfg.server.DataDir, "nodes", devName(i)), "--subnet", devSubnet(i).String(),
+		"--cleanup-after", cfg.agent.CleanupAfter.String(), "--end-with-stdin", "--log-level", "warn",
+		"--address", x.Address.String(), "--share", strconv.Itoa(cfg.nodes),
+	}
+	if !cfg.keepTasks {
+		args = append(args, "--stop-tasks")
+	}
+	if cfg.agent.Containerd != "" {
+		args = append(args, "--containerd", cfg.agent.Containerd)
+	}
+	return args
+}
+
+// childPatience is how long a node may take to stop its tasks.
+const childPatience = 40 * time.Second
+
+// runChild runs an agent in the node's namespace, and another one when it dies, until ctx ends.
+func runChild(ctx context.Context, x *network.Node, args []string, token string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		cmd := exec.CommandContext(ctx, self, args...)
+		cmd.Env = append(os.Environ(), "ROADSTEAD_TOKEN="+token)
+		cmd.Stderr = os.Stderr
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = childPatience
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is ours to pass on
+		leash, err := cmd.StdinPipe()
+		if err != nil {
+			return err
+		}
+		if err := x.Do(cmd.Start); err != nil {
+			return fmt.Errorf("start node %s: %w", x.Name, err)
+		}
+		err = cmd.Wait()
+		leash.Close()
+		if ctx.Err() != nil {
+			return nil
+		}
+		fmt.Fprintf(os.Stderr, "node %s ended (%v), starting it again\n", x.Name, err)
+		_ = pause(ctx, time.Second)
+	}
+	return nil
+}
