@@ -119,7 +119,7 @@ func (a *Agent) attributes() []acs.Attribute {
 	}
 	values := map[string]string{
 		"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch,
-		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, "roadstead.subnet": eniSubnet(a.cfg.Subnet),
+		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, model.SubnetAttribute: eniSubnet(a.cfg.Subnet),
 		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)),
 	}
 	for k, v := range a.cfg.Attributes {

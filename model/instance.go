@@ -49,6 +49,8 @@ type Resources struct {
 	PortsUDP []int32  `json:"udp,omitempty"`
 	GPUs     []string `json:"gpus,omitempty"`
 	ENIs     int32    `json:"enis,omitempty"`
+	// Addresses are those of task network interfaces, out of the subnet that an instance registers.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // Key is the instance's row key.
@@ -72,6 +74,10 @@ func (i *Instance) Zone() string {
 	a, _ := i.Attribute("ecs.availability-zone")
 	return a.Value
 }
+
+// SubnetAttribute is the attribute by which a node says out of which subnet, "10.88.128.0/17", the control plane may give
+// addresses to its awsvpc tasks.
+const SubnetAttribute = "roadstead.subnet"
 
 // InstanceKey is the row key of an instance.
 func InstanceKey(s Scope, cluster, id string) string { return s.Key(cluster, id) }

@@ -46,6 +46,11 @@ func (c *candidate) take(req *Request) Placement {
 	c.used.PortsTCP = append(slices.Clip(c.used.PortsTCP), req.Need.PortsTCP...)
 	c.used.PortsUDP = append(slices.Clip(c.used.PortsUDP), req.Need.PortsUDP...)
 	c.used.GPUs = append(slices.Clip(c.used.GPUs), p.GPUs...)
+	if req.Need.ENIs > 0 {
+		if p.Address = c.freeAddress(); p.Address != "" {
+			c.used.Addresses = append(slices.Clip(c.used.Addresses), p.Address)
+		}
+	}
 	return p
 }
 

@@ -27,6 +27,7 @@ type Request struct {
 type Placement struct {
 	Instance *model.Instance
 	GPUs     []string // the devices that the copy gets
+	Address  string   // of its network interface; "" if it needs none, or the instance registered no subnet
 }
 
 // Result is a decision with its explanation.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -28,7 +27,7 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
 	return definition.Payload(task, effective, definition.Around{
 		ClusterARN: model.ClusterARN(task.Scope, task.Cluster),
 		Auth:       s.cfg.RegistryAuth,
-		ENIs:       interfaces(t, task),
+		ENIs:       interfaces(task),
 	})
 }
 
@@ -46,7 +45,7 @@ func definitionOf(t *state.Tables, task *model.Task) (*model.TaskDefinition, err
 }
 
 // interfaces are the task's own network interfaces as its placement chose them.
-func interfaces(t *state.Tables, task *model.Task) []acs.ENI {
+func interfaces(task *model.Task) []acs.ENI {
 	var out []acs.ENI
 	for _, a := range task.Attachments {
 		if a.Type != "ElasticNetworkInterface" {
@@ -65,20 +64,7 @@ func interfaces(t *state.Tables, task *model.Task) []acs.ENI {
 				eni.IPv4 = []acs.IPAddr{{Primary: true, Address: d.Value}}
 			}
 		}
-		if i, ok := t.Instances.Get(task.InstanceKey()); ok {
-			eni.GatewayIPv4 = gateway(i)
-		}
 		out = append(out, eni)
 	}
 	return out
-}
-
-// gateway is the first address of the instance's subnet with its length, "10.88.0.1/16"; "" if it has none.
-func gateway(i *model.Instance) string {
-	a, _ := i.Attribute("roadstead.subnet")
-	p, err := netip.ParsePrefix(a.Value)
-	if err != nil {
-		return ""
-	}
-	return netip.PrefixFrom(p.Masked().Addr().Next(), p.Bits()).String()
 }

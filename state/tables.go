@@ -166,6 +166,7 @@ func addUsage(u Usage, t *model.Task, sign int) Usage {
 	u.PortsTCP = addAll(u.PortsTCP, r.PortsTCP, sign)
 	u.PortsUDP = addAll(u.PortsUDP, r.PortsUDP, sign)
 	u.GPUs = addAll(u.GPUs, r.GPUs, sign)
+	u.Addresses = addAll(u.Addresses, r.Addresses, sign)
 	u.Tasks += sign
 	if t.Desired == model.TaskRunning {
 		if t.Last == model.TaskRunning {

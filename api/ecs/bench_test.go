@@ -18,7 +18,7 @@ import (
 // BenchmarkRunTask measures the handler without HTTP, 64 callers at a time as agents of load would be, over the memory
 // backend; floor is the placement alone.
 func BenchmarkRunTask(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
+	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("instances=%d", n), func(b *testing.B) { benchRun(b, n, nil) })
 	}
 	b.Run("instances=100/overrides", func(b *testing.B) {

@@ -3,6 +3,8 @@ package ecs
 import (
 	"cmp"
 	"errors"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -200,9 +202,31 @@ func (a *api) copies(p *plan, n int) []model.Task {
 // settle gives the copy its place.
 func (p *plan) settle(t *model.Task, at scheduler.Placement) {
 	t.Instance, t.Zone, t.Reserved.GPUs = at.Instance.ID, at.Instance.Zone(), at.GPUs
-	if len(t.Attachments) > 0 {
-		t.Attachments = slices.Clone(t.Attachments) // the transaction may be run twice
-		t.Attachments[0].Details = []model.Tag{{Key: "subnetId", Value: p.subnetIn(t.Zone)}}
+	if len(t.Attachments) == 0 {
+		return
+	}
+	t.Attachments = slices.Clone(t.Attachments) // the transaction may be run twice
+	eni := &t.Attachments[0]
+	eni.Details = []model.Tag{{Key: "subnetId", Value: p.subnetIn(t.Zone)}}
+	t.Reserved.Addresses = nil
+	if at.Address != "" {
+		t.Reserved.Addresses = []string{at.Address}
+		eni.Details = append(eni.Details, interfaceDetails(eni.ID, at.Address, t.Region)...)
+	}
+}
+
+// interfaceDetails are those of the network interface that the node will make (SEMANTICS §13.1): its id follows from the
+// attachment's and its MAC address from the IP address, both being unique already.
+func interfaceDetails(attachment, ip, region string) []model.Tag {
+	var mac net.HardwareAddr
+	if a, err := netip.ParseAddr(ip); err == nil {
+		mac = append(net.HardwareAddr{0x0a, 0x58}, a.AsSlice()...)
+	}
+	return []model.Tag{
+		{Key: "networkInterfaceId", Value: "eni-" + strings.ReplaceAll(attachment, "-", "")[:17]},
+		{Key: "macAddress", Value: mac.String()},
+		{Key: "privateDnsName", Value: "ip-" + strings.ReplaceAll(ip, ".", "-") + "." + region + ".compute.internal"},
+		{Key: "privateIPv4Address", Value: ip},
 	}
 }
 
