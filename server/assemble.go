@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -29,9 +28,6 @@ import (
 
 // assemble builds the rooms on top of the backend and connects them.
 func (s *Server) assemble() error {
-	if s.cfg.Now == nil {
-		s.cfg.Now = time.Now
-	}
 	s.db = state.Open(state.Config{
 		Backend: s.backend, Advertise: s.cfg.Advertise, Log: s.cfg.Log,
 		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},

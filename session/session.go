@@ -3,30 +3,21 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/state"
 )
 
-// payloadTasks bounds the tasks of one payload, and ackTimeout the wait for its acknowledgement before the tasks are
-// sent again.
-const (
-	payloadTasks = 200
-	ackTimeout   = 30 * time.Second
-)
-
-// session is one agent's ACS connection. All fields below wake belong to the goroutine of run.
+// session is one agent's ACS connection. All fields below resets belong to the goroutine of run.
 type session struct {
 	s      *Sessions
 	inst   *model.Instance
 	key    string
 	conn   *acs.Conn
 	cancel context.CancelFunc
-	wake   chan struct{}
+	todo   *todo
 	calls  chan call
 	resets chan chan struct{} // each is closed when the agent has no task left
 
@@ -50,16 +41,8 @@ type call struct {
 func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.CancelFunc) *session {
 	return &session{
 		s: s, inst: i, key: i.Key(), conn: conn, cancel: cancel,
-		wake: make(chan struct{}, 1), calls: make(chan call), resets: make(chan chan struct{}),
+		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}),
 		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{},
-	}
-}
-
-// nudge asks the session to look at its tasks again.
-func (x *session) nudge() {
-	select {
-	case x.wake <- struct{}{}:
-	default:
 	}
 }
 
@@ -78,12 +61,13 @@ func (x *session) run(ctx context.Context) error {
 	if err := x.sendManifest(ctx); err != nil {
 		return err
 	}
+	x.todo.addAll()
 	for {
 		if err := x.push(ctx); err != nil {
 			return err
 		}
 		select {
-		case <-x.wake:
+		case <-x.todo.wake:
 		case msg := <-inbox:
 			if err := x.handle(ctx, msg); err != nil {
 				return err
@@ -128,41 +112,6 @@ func (x *session) read(ctx context.Context, inbox chan<- any) error {
 	}
 }
 
-// push sends what the agent has not acknowledged yet, one payload at a time: what changes meanwhile goes together in
-// the next. Rows are the truth; nothing is sent because of an event alone.
-func (x *session) push(ctx context.Context) error {
-	if len(x.flying) > 0 && time.Since(x.flyingAt) < ackTimeout {
-		return nil
-	}
-	snap := x.s.cfg.DB.Snapshot()
-	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
-		return errors.New("the instance is deregistered")
-	}
-	clear(x.flying)
-	var tasks []acs.Task
-	for t := range snap.TasksOn(x.key) {
-		if x.acked[t.Key()] == t.Desired || len(tasks) == payloadTasks {
-			continue
-		}
-		p, err := x.s.render(snap.Tables, t)
-		if err != nil {
-			x.s.cfg.Log.Error("render a task", "task", t.ID, "err", err)
-			continue
-		}
-		tasks = append(tasks, p)
-		x.flying[t.Key()] = t.Desired
-	}
-	if len(tasks) == 0 {
-		return nil
-	}
-	x.seq++
-	x.flyingID, x.flyingAt = x.s.cfg.NewID(), time.Now()
-	return x.conn.Send(ctx, acs.PayloadMessage{
-		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
-		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq, Tasks: tasks,
-	})
-}
-
 // sendManifest tells a newly connected agent all that it should have.
 func (x *session) sendManifest(ctx context.Context) error {
 	m := acs.TaskManifestMessage{
@@ -197,45 +146,6 @@ func (x *session) handle(ctx context.Context, msg any) error {
 		}
 	}
 	return nil
-}
-
-// handleAck notes what the agent has safe, and moves its tasks on.
-func (x *session) handleAck(ctx context.Context, id string) error {
-	if id != x.flyingID || len(x.flying) == 0 {
-		return nil
-	}
-	err := x.s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
-		for key, wish := range x.flying {
-			if t, ok := tx.Tasks.Get(key); ok && t.Desired == wish {
-				if next, changed := t.Delivered(); changed {
-					tx.Tasks.Put(&next)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("note an acknowledgement: %w", err)
-	}
-	for key, wish := range x.flying {
-		x.acked[key] = wish
-	}
-	clear(x.flying)
-	x.forget()
-	return nil
-}
-
-// forget drops what was acknowledged for tasks that are over.
-func (x *session) forget() {
-	snap := x.s.cfg.DB.Snapshot()
-	if len(x.acked) < 2*snap.Usage(x.key).Tasks+payloadTasks {
-		return
-	}
-	for key := range x.acked {
-		if t, ok := snap.Tasks.Get(key); !ok || t.Last == model.TaskStopped {
-			delete(x.acked, key)
-		}
-	}
 }
 
 // verifyStops confirms those candidates that really should not run on this instance.

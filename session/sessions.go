@@ -63,36 +63,29 @@ func (s *Sessions) Run(ctx context.Context) error {
 	}
 }
 
-// nudge wakes the session that a change concerns.
+// nudge tells the session that a change concerns where to look.
 func (s *Sessions) nudge(c *state.Change) {
 	row := c.New
 	if row == nil {
 		row = c.Old
 	}
-	var key string
 	switch r := row.(type) {
 	case *model.Task:
-		if r.Instance == "" {
-			return
+		if r.Instance != "" && r.Last != model.TaskStopped {
+			if x, ok := s.of(r.InstanceKey()); ok {
+				x.todo.add(c.Key)
+			}
 		}
-		key = r.InstanceKey()
 	case *model.Instance:
-		key = r.Key()
-	default:
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.sessions[key]; x != nil {
-		x.nudge()
+		if x, ok := s.of(c.Key); ok {
+			x.todo.signal()
+		}
 	}
 }
 
 func (s *Sessions) nudgeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, x := range s.sessions {
-		x.nudge()
+	for _, x := range s.all() {
+		x.todo.addAll()
 	}
 }
 

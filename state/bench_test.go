@@ -59,16 +59,17 @@ func benchDB(b *testing.B) (*state.Etcd, *state.DB) {
 }
 
 // BenchmarkUpdate writes durable task rows with 100 writers, ten rows (a RunTask) an Update, and the same rows raw in
-// transactions of 100 of as many writers, in turns. An op is a row.
+// transactions of 100, in turns: once by ten writers, so that as many rows are under way as with ours (ratio), and once
+// by a hundred, ten times as many (ratio100). An op is a row.
 func BenchmarkUpdate(b *testing.B) {
-	const writers, perUpdate, perTxn, round = 100, 10, 100, 20_000
+	const perUpdate, perTxn, round = 10, 100, 20_000
 	e, db := benchDB(b)
 	ctx := context.Background()
 	raw := e.Sibling("/raw/")
 	defer func() { _ = raw.Close() }()
-	var rawTime, ourTime time.Duration
+	var rawTime, rawTime100, ourTime time.Duration
 	var rows int
-	each := func(n, size int, f func(from int) error) time.Duration {
+	each := func(writers, n, size int, f func(from int) error) time.Duration {
 		var next atomic.Int64
 		var wg sync.WaitGroup
 		began := time.Now()
@@ -98,9 +99,11 @@ func BenchmarkUpdate(b *testing.B) {
 		for i := range pairs {
 			pairs[i] = benchPair(b, rows+i)
 		}
-		rawTime += each(n, perTxn, func(from int) error { return raw.RawPut(ctx, pairs[from:min(from+perTxn, n)]) })
+		put := func(from int) error { return raw.RawPut(ctx, pairs[from:min(from+perTxn, n)]) }
+		rawTime += each(10, n, perTxn, put)
+		rawTime100 += each(100, n, perTxn, put)
 		b.StartTimer()
-		ourTime += each(n, perUpdate, func(from int) error {
+		ourTime += each(100, n, perUpdate, func(from int) error {
 			return db.Update(ctx, func(tx *state.Tx) error {
 				for i := from; i < min(from+perUpdate, n); i++ {
 					tx.Tasks.Put(benchTask(rows + i))
@@ -116,7 +119,9 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)/ourTime.Seconds(), "rows/s")
 	b.ReportMetric(float64(rows)/rawTime.Seconds(), "raw-rows/s")
+	b.ReportMetric(float64(rows)/rawTime100.Seconds(), "raw100-rows/s")
 	b.ReportMetric(rawTime.Seconds()/ourTime.Seconds(), "ratio")
+	b.ReportMetric(rawTime100.Seconds()/ourTime.Seconds(), "ratio100")
 }
 
 // BenchmarkUpdateOne is one writer, one row at a time, beside raw puts of the same rows.

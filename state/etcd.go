@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -54,7 +54,8 @@ type Etcd struct {
 	server  *etcdServer // nil: external
 	owns    bool        // Close stops the server
 	client  *clientv3.Client
-	leases  etcdserverpb.LeaseClient
+	kv      pb.KVClient
+	leases  pb.LeaseClient
 	ops     int    // operations that one level of a txn may have
 	bytes   int    // of keys and values in a txn
 	owner   string // tells this member's leader key from others'
@@ -122,18 +123,17 @@ func dialEtcd(cfg EtcdConfig) (*Etcd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}
-	e := newEtcd(cfg, client, clientv3.RetryLeaseClient(client), rand.Text())
+	e := &Etcd{client: client, kv: clientv3.RetryKVClient(client), leases: clientv3.RetryLeaseClient(client), owner: rand.Text()}
 	e.ops, e.bytes = externalOps, externalBytes
+	e.begin(cfg)
 	return e, nil
 }
 
-func newEtcd(cfg EtcdConfig, client *clientv3.Client, leases etcdserverpb.LeaseClient, owner string) *Etcd {
-	e := &Etcd{
-		cfg: cfg, client: client, leases: leases, owner: owner, ops: embeddedOps, bytes: embeddedBytes,
-		closed: make(chan struct{}), elected: make(chan struct{}), observed: make(chan struct{}),
-	}
+// begin completes a backend that has its clients and limits.
+func (e *Etcd) begin(cfg EtcdConfig) {
+	e.cfg = cfg
+	e.closed, e.elected, e.observed = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	e.started.Go(e.observe)
-	return e
 }
 
 // MaxBatch implements Backend.

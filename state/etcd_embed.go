@@ -72,9 +72,12 @@ func startEtcd(ctx context.Context, cfg EtcdConfig) (*etcdServer, error) {
 // member returns a backend on the server.
 func (s *etcdServer) member(cfg EtcdConfig) *Etcd {
 	server := s.embedded.Server
-	leases := adapter.LeaseServerToLeaseClient(v3rpc.NewQuotaLeaseServer(server))
-	e := newEtcd(cfg, v3client.New(server), leases, server.MemberID().String())
-	e.server = s
+	e := &Etcd{
+		server: s, client: v3client.New(server), owner: server.MemberID().String(), ops: embeddedOps, bytes: embeddedBytes,
+		kv:     adapter.KvServerToKvClient(v3rpc.NewQuotaKVServer(server)),
+		leases: adapter.LeaseServerToLeaseClient(v3rpc.NewQuotaLeaseServer(server)),
+	}
+	e.begin(cfg)
 	return e
 }
 

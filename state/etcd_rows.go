@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -143,13 +144,16 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 			return 0, err
 		}
 	}
+	fence := clientv3.Compare(clientv3.CreateRevision(e.leaderKey()), "=", t.revision)
 	ctx, cancel := until(ctx, t.lost)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, e.cfg.CommitTimeout)
 	defer cancel()
-	r, err := e.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(e.leaderKey()), "=", t.revision)).
-		Then(nest(e.operations(pairs), e.ops)...).Commit()
+	r, err := e.kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{(*pb.Compare)(&fence)},
+		Success: nest(e.operations(pairs), e.ops),
+	})
+	err = clientv3.ContextError(ctx, err)
 	switch {
 	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
 		return 0, fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -162,17 +166,20 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 	return r.Header.Revision, nil
 }
 
-func (e *Etcd) operations(pairs []Pair) []clientv3.Op {
-	ops := make([]clientv3.Op, len(pairs))
-	rows := e.rows()
+// operations are made of etcd's own messages: clientv3 would copy every value twice.
+func (e *Etcd) operations(pairs []Pair) []*pb.RequestOp {
+	ops := make([]*pb.RequestOp, len(pairs))
 	for i, p := range pairs {
+		key := []byte(e.rows() + p.Key)
 		switch {
 		case p.Value != nil:
-			ops[i] = clientv3.OpPut(rows+p.Key, string(p.Value))
-		case p.Prefix:
-			ops[i] = clientv3.OpDelete(rows+p.Key, clientv3.WithPrefix())
+			ops[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: p.Value}}}
 		default:
-			ops[i] = clientv3.OpDelete(rows + p.Key)
+			del := &pb.DeleteRangeRequest{Key: key}
+			if p.Prefix {
+				del.RangeEnd = []byte(clientv3.GetPrefixRangeEnd(string(key)))
+			}
+			ops[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: del}}
 		}
 	}
 	return ops
@@ -180,13 +187,13 @@ func (e *Etcd) operations(pairs []Pair) []clientv3.Op {
 
 // nest puts operations into transactions inside the transaction if they are more than one level may have. Etcd counts
 // the levels on a path together, so two levels of half the limit hold its square.
-func nest(ops []clientv3.Op, limit int) []clientv3.Op {
+func nest(ops []*pb.RequestOp, limit int) []*pb.RequestOp {
 	if len(ops) <= limit {
 		return ops
 	}
-	var outer []clientv3.Op
+	var outer []*pb.RequestOp
 	for part := range slices.Chunk(ops, limit/2) {
-		outer = append(outer, clientv3.OpTxn(nil, part, nil))
+		outer = append(outer, &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: &pb.TxnRequest{Success: part}}})
 	}
 	return outer
 }

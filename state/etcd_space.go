@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/etcdserver"
@@ -237,8 +237,8 @@ func (s *space) makeRoom(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list alarms: %w", err)
 	}
-	full := slices.DeleteFunc(alarms.Alarms, func(a *etcdserverpb.AlarmMember) bool {
-		return a.Alarm != etcdserverpb.AlarmType_NOSPACE
+	full := slices.DeleteFunc(alarms.Alarms, func(a *pb.AlarmMember) bool {
+		return a.Alarm != pb.AlarmType_NOSPACE
 	})
 	if len(full) == 0 {
 		return true, nil

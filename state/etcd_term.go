@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -154,7 +154,7 @@ func (e *Etcd) renew(ctx context.Context, t *etcdTerm, granted time.Time) {
 	defer expiry.Stop()
 	tick := time.NewTicker(ttl / 5)
 	defer tick.Stop()
-	var stream etcdserverpb.Lease_LeaseKeepAliveClient
+	var stream pb.Lease_LeaseKeepAliveClient
 	for {
 		select {
 		case <-tick.C:
@@ -182,8 +182,8 @@ func (e *Etcd) renew(ctx context.Context, t *etcdTerm, granted time.Time) {
 }
 
 // renewOnce returns the time to live after the renewal, 0 if the lease is gone.
-func renewOnce(s etcdserverpb.Lease_LeaseKeepAliveClient, lease clientv3.LeaseID) (time.Duration, error) {
-	if err := s.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: int64(lease)}); err != nil {
+func renewOnce(s pb.Lease_LeaseKeepAliveClient, lease clientv3.LeaseID) (time.Duration, error) {
+	if err := s.Send(&pb.LeaseKeepAliveRequest{ID: int64(lease)}); err != nil {
 		return 0, err
 	}
 	r, err := s.Recv()

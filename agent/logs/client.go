@@ -137,8 +137,8 @@ func (k *Keeper) Open(ctx context.Context, id, stdin, stdout, stderr, path strin
 	return k.call(ctx, request{Op: "open", container: container{ID: id, Stdin: stdin, Stdout: stdout, Stderr: stderr, Path: path}})
 }
 
-// Close ends the reading for a container that will not write any more; what its fifos hold is kept. Containers that
-// ran end by themselves: Close is for those that never started.
+// Close ends the reading for a container that will not write any more, or never started. When it returns the file
+// has all that the container wrote.
 func (k *Keeper) Close(ctx context.Context, id string) error {
 	return k.call(ctx, request{Op: "close", container: container{ID: id}})
 }

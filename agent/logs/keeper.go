@@ -23,7 +23,8 @@ const (
 	lockName    = "keeper.lock"
 	streamsName = "streams" // one file an open container, so that a keeper that died is replaced without a gap
 	idleCheck   = 500 * time.Millisecond
-	idleChecks  = 3 // so many idle checks in a row end the keeper: time for the agent to connect first
+	closeWithin = 50 * time.Millisecond // how long a fifo without data is waited for at the end
+	idleChecks  = 3                     // so many idle checks in a row end the keeper: time for the agent to connect first
 )
 
 // request is one line from the agent to the keeper, answered with one line.
@@ -79,6 +80,7 @@ type openLog struct {
 	streams []*fifo
 	file    *os.File
 	stdin   *os.File
+	ended   chan struct{} // closed when all is written
 }
 
 func (k *keeper) run(ctx context.Context) error {
@@ -182,7 +184,7 @@ func (k *keeper) handle(q request) error {
 		}
 		return k.start(q.container)
 	case "close":
-		k.hurry(q.ID)
+		k.finish(q.ID)
 		return nil
 	}
 	return fmt.Errorf("unknown operation %q", q.Op)
@@ -217,12 +219,13 @@ func (k *keeper) start(c container) error {
 		o.close()
 		delete(k.open, c.ID)
 		os.Remove(k.streamFile(c.ID))
+		close(o.ended)
 	})
 	return nil
 }
 
 func openStreams(c container) (*openLog, error) {
-	o := &openLog{}
+	o := &openLog{ended: make(chan struct{})}
 	var err error
 	if o.file, err = os.OpenFile(c.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -257,14 +260,21 @@ func (o *openLog) close() {
 	}
 }
 
-// hurry ends the streams of a container that will not write any more, or never started, after what they hold.
-func (k *keeper) hurry(id string) {
+// finish ends the streams of a container that will not write any more, or never started, after what they hold, and
+// waits for that.
+func (k *keeper) finish(id string) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if o := k.open[id]; o != nil {
-		for _, f := range o.streams {
-			f.hurry(time.Now().Add(100 * time.Millisecond))
-		}
+	o := k.open[id]
+	k.mu.Unlock()
+	if o == nil {
+		return
+	}
+	for _, f := range o.streams {
+		f.hurry(time.Now().Add(closeWithin), true)
+	}
+	select {
+	case <-o.ended:
+	case <-time.After(2 * time.Second): // the disk does not keep up
 	}
 }
 
@@ -274,7 +284,7 @@ func (k *keeper) hurryAll() {
 	defer k.mu.Unlock()
 	for _, o := range k.open {
 		for _, f := range o.streams {
-			f.hurry(time.Now())
+			f.hurry(time.Now(), false)
 		}
 	}
 }

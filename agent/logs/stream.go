@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // fifo reads the reading end of a named pipe. Opening it waits for no writer, and until the first writer has come
 // Read waits rather than reporting the end: the container's shim opens its end some milliseconds later.
 type fifo struct {
-	f   *os.File
-	raw syscall.RawConn
+	f     *os.File
+	raw   syscall.RawConn
+	drain atomic.Bool // after the deadline, read what is there
 }
 
 func openFifo(path string) (*fifo, error) {
@@ -31,7 +33,8 @@ func openFifo(path string) (*fifo, error) {
 	return &fifo{f: f, raw: raw}, nil
 }
 
-// Read returns io.EOF when every writer has gone, and os.ErrDeadlineExceeded when hurry has passed without data.
+// Read returns io.EOF when every writer has gone, and os.ErrDeadlineExceeded when the time that hurry set has
+// passed without data.
 func (p *fifo) Read(b []byte) (int, error) {
 	var n int
 	var failed error
@@ -49,6 +52,11 @@ func (p *fifo) Read(b []byte) (int, error) {
 			return true
 		}
 	})
+	if errors.Is(err, os.ErrDeadlineExceeded) && p.drain.Load() {
+		if cerr := p.raw.Control(func(fd uintptr) { n, failed = unix.Read(int(fd), b) }); cerr == nil && failed == nil && n > 0 {
+			return n, nil
+		}
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -69,8 +77,11 @@ func hungUp(fd int) bool {
 	return fds[0].Revents&unix.POLLHUP != 0
 }
 
-// hurry ends reads that find nothing until then: nobody will write any more.
-func (p *fifo) hurry(until time.Time) { _ = p.f.SetReadDeadline(until) }
+// hurry ends reads that wait for longer than until. With drain, what is in the fifo is read all the same.
+func (p *fifo) hurry(until time.Time, drain bool) {
+	p.drain.Store(drain)
+	_ = p.f.SetReadDeadline(until)
+}
 
 func (p *fifo) close() { p.f.Close() }
 

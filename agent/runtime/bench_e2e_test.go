@@ -126,7 +126,7 @@ func ms(d time.Duration) float64 { return d.Seconds() * 1e3 }
 
 func newNetwork(tb testing.TB) (*network.Network, func()) {
 	tb.Helper()
-	dir, err := os.MkdirTemp("/run", "rsnet")
+	dir, err := os.MkdirTemp("/dev/shm", "rsnet")
 	must(tb, err)
 	n, err := network.New(context.Background(), network.Config{
 		Dir: dir, Bridge: "rse" + strconv.Itoa(os.Getpid()%100000), Subnet: netip.MustParsePrefix("10.214.0.0/22"), MetadataIP: "-",

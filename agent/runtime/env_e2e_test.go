@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 // env is one private containerd with a log keeper, a registry and a Runtime on it.
 type env struct {
 	dir      string
+	run      string // on tmpfs, as /run is
 	daemon   *runtime.Daemon
 	keeper   *logs.Keeper
 	registry string // host:port
@@ -59,11 +60,13 @@ func newEnv(tb testing.TB) *env {
 	}
 	dir, err := os.MkdirTemp("/tmp", "rse2e") // short: a socket's path must fit
 	must(tb, err)
-	e := &env{dir: dir}
+	run, err := os.MkdirTemp("/dev/shm", "rse2e")
+	must(tb, err)
+	e := &env{dir: dir, run: run}
 	logger := slog.New(slog.NewTextHandler(tb.Output(), nil))
 	e.daemon, err = runtime.NewDaemon(runtime.DaemonConfig{Dir: filepath.Join(dir, "cd"), Logger: logger})
 	must(tb, err)
-	e.keeper, err = logs.NewKeeper(logs.KeeperConfig{Dir: filepath.Join(dir, "keeper"), Logger: logger})
+	e.keeper, err = logs.NewKeeper(logs.KeeperConfig{Dir: filepath.Join(run, "keeper"), Logger: logger})
 	must(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
@@ -72,7 +75,7 @@ func newEnv(tb testing.TB) *env {
 	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, 0))))
 	e.registry = strings.TrimPrefix(server.URL, "http://")
 	e.cfg = runtime.Config{
-		Address: e.daemon.Address(), Namespace: "e2e", Dir: filepath.Join(dir, "rt"), Cgroup: "/rse2e",
+		Address: e.daemon.Address(), Namespace: "e2e", Dir: filepath.Join(run, "rt"), Cgroup: "/rse2e",
 		OpenLog: e.keeper.Open, CloseLog: e.keeper.Close, Logger: logger,
 	}
 	tb.Cleanup(func() {
@@ -84,6 +87,7 @@ func newEnv(tb testing.TB) *env {
 		}
 		server.Close()
 		must(tb, os.RemoveAll(dir))
+		must(tb, os.RemoveAll(run))
 	})
 	e.open(tb)
 	must(tb, e.rt.Ready(within(tb, 20*time.Second)))

@@ -127,8 +127,9 @@ func parseSignal(name string) (unix.Signal, error) {
 	if name == "" {
 		return unix.SIGTERM, nil
 	}
-	if n, err := strconv.Atoi(name); err == nil && n > 0 && n < 65 {
-		return unix.Signal(n), nil
+	n, err := strconv.Atoi(name)
+	if err == nil && (n < 1 || n > 64) {
+		return 0, fmt.Errorf("invalid signal: %s", name)
 	}
 	s, err := signal.ParseSignal(name)
 	if err != nil {

@@ -55,8 +55,8 @@ type Config struct {
 	// loopback address).
 	Endpoint func(host string) *url.URL
 
-	// OpenLog has somebody read the fifos of a container into a file (logs.Keeper.Open), CloseLog ends that for
-	// one that never started. Without OpenLog both streams go raw into the file.
+	// OpenLog has somebody read the fifos of a container into a file (logs.Keeper.Open), CloseLog waits until all is
+	// there (logs.Keeper.Close). Without OpenLog both streams go raw into the file.
 	OpenLog  func(ctx context.Context, id, stdin, stdout, stderr, path string) error
 	CloseLog func(ctx context.Context, id string) error
 

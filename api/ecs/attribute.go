@@ -27,7 +27,7 @@ const maxCustomAttributes = 10
 
 // builtIn reports whether only the agent and the control plane write the attribute.
 func builtIn(name string) bool {
-	return strings.HasPrefix(name, "ecs.") || strings.HasPrefix(name, "com.amazonaws.")
+	return strings.HasPrefix(name, "ecs.") || strings.HasPrefix(name, "com.amazonaws.") || strings.HasPrefix(name, "roadstead.")
 }
 
 func readAttribute(a types.Attribute) model.Attribute {

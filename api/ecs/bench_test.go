@@ -3,6 +3,9 @@ package ecs_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -48,6 +51,29 @@ func benchRun(b *testing.B, instances int, o *types.TaskOverride) {
 			out, err := run(ctx, &sdk.RunTaskInput{TaskDefinition: &def, Overrides: o})
 			if err != nil || len(out.Tasks) != 1 {
 				b.Errorf("%v %v", out, err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkRunTaskWire is BenchmarkRunTask with the JSON in and out, but neither signature nor socket.
+func BenchmarkRunTaskWire(b *testing.B) {
+	s := benchServer(b, 10)
+	s.define("web")
+	const body = `{"taskDefinition":"web","startedBy":"bench","overrides":{"containerOverrides":[{"name":"app","command":["true"]}]}}`
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+			req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+			req.Header.Set("X-Amz-Target", "AmazonEC2ContainerServiceV20141113.RunTask")
+			req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecs/aws4_request, SignedHeaders=host, Signature=0")
+			w := httptest.NewRecorder()
+			if s.gateway.ServeHTTP(w, req); w.Code != http.StatusOK {
+				b.Errorf("%d %s", w.Code, w.Body)
 				return
 			}
 		}

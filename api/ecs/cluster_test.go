@@ -186,7 +186,9 @@ func TestDeleteClusterOrder(t *testing.T) {
 	i := s.instance("default", "a")
 	s.define("web")
 	task := *s.run("web", 1).Tasks[0].TaskArn
-	del := func() error { return fails(s.DeleteCluster(ctx, &sdk.DeleteClusterInput{Cluster: aws.String("default")})) }
+	del := func() error {
+		return fails(s.DeleteCluster(ctx, &sdk.DeleteClusterInput{Cluster: aws.String("default")}))
+	}
 	refusal(t, del(), "ClusterContainsContainerInstancesException", "The Cluster cannot be deleted while Container Instances are active or draining.")
 	s.changeInstance(i, inactive)
 	refusal(t, del(), "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")

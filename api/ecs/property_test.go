@@ -14,13 +14,13 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// TestProperties drives random calls and checks after each: no instance is oversold, no host port is held twice,
+// TestProperties drives random calls and checks after each: no instance is oversold, no host port or address is held twice,
 // statuses only move forward, every row's ARN leads back to its key, and what is reported matches the rows.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &world{T: rt, server: newServer(t), last: map[string]int{}}
-		w.instance("default", "a")
-		w.instance("default", "b")
+		w.join("a")
+		w.join("b")
 		w.define("small", hostless(100, 300))
 		w.define("big", hostless(1500, 2000))
 		w.define("port", hostPort(8080))
@@ -36,6 +36,13 @@ type world struct {
 	*rapid.T
 	*server
 	last map[string]int // rank of each task's status when last looked at
+}
+
+// join adds an instance with two addresses for tasks.
+func (w *world) join(zone string) {
+	w.changeInstance(w.instance("default", zone), func(i *model.Instance) {
+		i.Attributes = append(i.Attributes, model.Attribute{Name: model.SubnetAttribute, Value: "10.0.0.0/30", HasValue: true})
+	})
 }
 
 func hostless(cpu, memory int32) func(*sdk.RegisterTaskDefinitionInput) {
@@ -106,7 +113,7 @@ func (w *world) leaveSome(rt *rapid.T) {
 			rt.Fatal(err)
 		}
 		if err == nil && i.Status != model.InstanceInactive {
-			w.instance("default", rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "zone"))
+			w.join(rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "zone"))
 		}
 	}
 }
@@ -142,6 +149,7 @@ func (w *world) invariants(rt *rapid.T) {
 		r := &task.Reserved
 		u.CPU, u.Memory, u.ENIs = u.CPU+r.CPU, u.Memory+r.Memory, u.ENIs+r.ENIs
 		u.PortsTCP = append(u.PortsTCP, r.PortsTCP...)
+		u.Addresses = append(u.Addresses, r.Addresses...)
 	}
 	for i := range t.InstancesOf(scope, "default") {
 		w.checkInstance(rt, t, i, used[i.ID])
@@ -176,6 +184,10 @@ func (w *world) checkInstance(rt *rapid.T, t *state.Tables, i *model.Instance, u
 	slices.Sort(used.PortsTCP)
 	if len(slices.Compact(slices.Clone(used.PortsTCP))) != len(used.PortsTCP) {
 		rt.Fatalf("a port of instance %s is held twice: %v", i.ID, used.PortsTCP)
+	}
+	slices.Sort(used.Addresses)
+	if len(slices.Compact(slices.Clone(used.Addresses))) != len(used.Addresses) || len(used.Addresses) > 2 {
+		rt.Fatalf("an address of instance %s is held twice: %v", i.ID, used.Addresses)
 	}
 	if u := t.Usage(i.Key()); fmt.Sprint(u.CPU, u.Memory, u.ENIs) != fmt.Sprint(used.CPU, used.Memory, used.ENIs) {
 		rt.Fatalf("usage of %s is %+v, the tasks say %+v", i.ID, u, used)

@@ -30,6 +30,8 @@ func errClusterInactive() error {
 	return model.Errorf("ClusterNotFoundException", "The referenced cluster was inactive.")
 }
 
+func errNoTask() error { return invalid("The referenced task was not found.") }
+
 func errWrongCluster(of, yours string) error {
 	return invalid("Identifier is for cluster %s. Your cluster is %s", of, yours)
 }

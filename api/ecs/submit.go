@@ -91,14 +91,14 @@ func (a *api) observe(ctx context.Context, cluster, task *string, r model.Report
 	return a.DB.Update(ctx, func(tx *state.Tx) error {
 		c, err := findCluster(tx.Tables, who.Scope(), cluster)
 		if err != nil {
-			return err
+			return errNoTask() // an agent would repeat ClusterNotFoundException for ever
 		}
 		have, _, err := findTask(tx.Tables, c, value(task))
 		switch {
 		case err != nil:
 			return err
 		case have == nil:
-			return invalid("The referenced task was not found.") // [I]
+			return errNoTask()
 		}
 		if seen, changed := have.Observe(r, now); changed {
 			tx.Tasks.Put(&seen)

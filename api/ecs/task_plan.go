@@ -63,6 +63,9 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 			return nil, err
 		}
 	}
+	if what := definition.Undeliverable(spec); what != "" {
+		return nil, unsupported("Roadstead does not serve %s yet.", what)
+	}
 	tags, err := o.allTags(c, d)
 	if err != nil {
 		return nil, err

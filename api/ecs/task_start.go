@@ -110,7 +110,7 @@ func (a *api) stopTask(ctx context.Context, in *sdk.StopTaskInput) (*sdk.StopTas
 		case err != nil:
 			return err
 		case have == nil:
-			return invalid("The referenced task was not found.") // [O]
+			return errNoTask()
 		}
 		stopped, changed := have.Stop(model.StopUserInitiated, reason, now)
 		if changed {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/roadstead/roadstead/definition"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -36,6 +37,9 @@ func viewTask(t *state.Tables, task *model.Task, tags bool) types.Task {
 	if task.ConnectivityAt != 0 {
 		v.Connectivity, v.ConnectivityAt = types.ConnectivityConnected, moment(task.ConnectivityAt)
 	}
+	if len(task.Reserved.GPUs) > 0 {
+		shareGPUs(t, task, v.Containers)
+	}
 	if arch := architecture(t, task); arch != "" {
 		v.Attributes = append(v.Attributes, types.Attribute{Name: text(attrArchitecture), Value: &arch})
 	}
@@ -49,6 +53,28 @@ func viewTask(t *state.Tables, task *model.Task, tags bool) types.Task {
 		v.ContainerInstanceArn = text(model.InstanceARN(task.Scope, task.Cluster, task.Instance)) // FARGATE shows none (SEMANTICS §4.1)
 	}
 	return v
+}
+
+// shareGPUs shows which of the task's GPUs each container has: in the order of the definition, as many as it asks for
+// (SEMANTICS §4.5).
+func shareGPUs(t *state.Tables, task *model.Task, containers []types.Container) {
+	d, ok := findDefinition(t, task.Scope, parseDefinitionRef(task.Scope, task.Definition))
+	if !ok {
+		return
+	}
+	spec, err := definition.Apply(&d.Spec, task.Overrides)
+	if err != nil || len(spec.ContainerDefinitions) != len(containers) {
+		return
+	}
+	rest := task.Reserved.GPUs
+	for i := range spec.ContainerDefinitions {
+		for _, r := range spec.ContainerDefinitions[i].ResourceRequirements {
+			n, err := strconv.Atoi(value(r.Value))
+			if r.Type == types.ResourceTypeGpu && err == nil && n <= len(rest) {
+				containers[i].GpuIds, rest = rest[:n:n], rest[n:]
+			}
+		}
+	}
 }
 
 // fargateStorage is the ephemeral storage of a FARGATE task that asks for none, in GiB (SEMANTICS §4.2) [D].

@@ -1,0 +1,112 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+)
+
+// payloadTasks bounds the tasks of one payload, and ackTimeout the wait for its acknowledgement before the tasks are
+// sent again.
+const (
+	payloadTasks = 500
+	ackTimeout   = 30 * time.Second
+)
+
+// push sends what the agent has not acknowledged yet, one payload at a time: what changes meanwhile goes together in
+// the next.
+func (x *session) push(ctx context.Context) error {
+	if len(x.flying) > 0 && time.Since(x.flyingAt) < ackTimeout {
+		return nil
+	}
+	for key := range x.flying {
+		x.todo.add(key) // not acknowledged in time: again
+	}
+	clear(x.flying)
+	snap := x.s.cfg.DB.Snapshot()
+	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
+		return errors.New("the instance is deregistered")
+	}
+	tasks := x.collect(snap)
+	if len(tasks) == 0 {
+		return nil
+	}
+	x.seq++
+	x.flyingID, x.flyingAt = x.s.cfg.NewID(), time.Now()
+	return x.conn.Send(ctx, acs.PayloadMessage{
+		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
+		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq, Tasks: tasks,
+	})
+}
+
+// collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list.
+func (x *session) collect(snap *state.Snapshot) []acs.Task {
+	if x.todo.takeAll() {
+		for t := range snap.TasksOn(x.key) {
+			x.todo.add(t.Key())
+		}
+	}
+	var tasks []acs.Task
+	for len(tasks) < payloadTasks {
+		key, ok := x.todo.take()
+		if !ok {
+			break
+		}
+		t, ok := snap.Tasks.Get(key)
+		if !ok || t.Last == model.TaskStopped || t.InstanceKey() != x.key || x.acked[key] == t.Desired {
+			continue
+		}
+		p, err := x.s.render(snap.Tables, t)
+		if err != nil {
+			x.s.cfg.Log.Error("render a task", "task", t.ID, "err", err)
+			continue
+		}
+		tasks = append(tasks, p)
+		x.flying[key] = t.Desired
+	}
+	return tasks
+}
+
+// handleAck notes what the agent has safe, and moves its tasks on.
+func (x *session) handleAck(ctx context.Context, id string) error {
+	if id != x.flyingID || len(x.flying) == 0 {
+		return nil
+	}
+	err := x.s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
+		for key, wish := range x.flying {
+			if t, ok := tx.Tasks.Get(key); ok && t.Desired == wish {
+				if next, changed := t.Delivered(); changed {
+					tx.Tasks.Put(&next)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note an acknowledgement: %w", err)
+	}
+	for key, wish := range x.flying {
+		x.acked[key] = wish
+	}
+	clear(x.flying)
+	x.forget()
+	return nil
+}
+
+// forget drops what was acknowledged for tasks that are over.
+func (x *session) forget() {
+	snap := x.s.cfg.DB.Snapshot()
+	if len(x.acked) < 2*snap.Usage(x.key).Tasks+payloadTasks {
+		return
+	}
+	for key := range x.acked {
+		if t, ok := snap.Tasks.Get(key); !ok || t.Last == model.TaskStopped {
+			delete(x.acked, key)
+		}
+	}
+}

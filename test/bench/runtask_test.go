@@ -1,0 +1,87 @@
+package bench_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/roadstead/roadstead/client"
+)
+
+// BenchmarkRunTask calls RunTask over HTTP with SigV4 against a durable control plane. Each sub-benchmark reports calls/s,
+// tasks/s, the latencies in ms, and the floor: the same client against a server that answers at once.
+func BenchmarkRunTask(b *testing.B) {
+	for _, c := range []struct{ connections, count int }{{1, 1}, {64, 1}, {64, 10}} {
+		b.Run(fmt.Sprintf("connections=%d/count=%d", c.connections, c.count), func(b *testing.B) {
+			p := startPlane(b)
+			var answer bytes.Buffer
+			request := map[string]any{"taskDefinition": "web", "count": c.count, "startedBy": "bench"}
+			if err := p.client(b).Call(b.Context(), "ecs", "RunTask", request, nil); err != nil {
+				b.Fatal(err)
+			}
+			if err := p.client(b).Call(b.Context(), "ecs", "RunTask", request, &answer); err != nil {
+				b.Fatal(err)
+			}
+			low := measure(b, dial(b, floor(b, answer.Bytes())), c.connections, request)
+			b.ResetTimer()
+			r := measure(b, p.client(b), c.connections, request)
+			b.StopTimer()
+			b.ReportMetric(r.perSecond, "calls/s")
+			b.ReportMetric(r.perSecond*float64(c.count), "tasks/s")
+			b.ReportMetric(ms(r.at(0.50)), "p50-ms")
+			b.ReportMetric(ms(r.at(0.99)), "p99-ms")
+			b.ReportMetric(low.perSecond, "floor-calls/s")
+			b.ReportMetric(low.perSecond/r.perSecond, "floor-ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+type result struct {
+	perSecond float64
+	latencies []time.Duration // sorted
+}
+
+func (r *result) at(q float64) time.Duration { return r.latencies[int(float64(len(r.latencies)-1)*q)] }
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// measure makes b.N calls, at least 50 per connection, over so many connections.
+func measure(b *testing.B, c *client.Client, connections int, request map[string]any) result {
+	b.Helper()
+	n := int64(max(b.N, 50*connections))
+	var next atomic.Int64
+	all := make([][]time.Duration, connections)
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[error]
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	began := time.Now()
+	for i := range connections {
+		wg.Go(func() {
+			for next.Add(1) <= n {
+				at := time.Now()
+				var answer bytes.Buffer
+				if err := c.Call(ctx, "ecs", "RunTask", request, &answer); err != nil {
+					failed.Store(&err)
+					cancel()
+					return
+				}
+				all[i] = append(all[i], time.Since(at))
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	if err := failed.Load(); err != nil {
+		b.Fatal(*err)
+	}
+	latencies := slices.Concat(all...)
+	slices.Sort(latencies)
+	return result{float64(n) / took.Seconds(), latencies}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// serve answers HTTP at an address, in the background: / says who answers, /look reports, /get?url= fetches from here.
+func serve(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	born := time.Now().UnixNano()
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "%s born %d", os.Getenv("MARK"), born)
+	})
+	http.HandleFunc("/look", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(look())
+	})
+	http.HandleFunc("/get", func(w http.ResponseWriter, r *http.Request) {
+		text, err := get(r.Context(), r.FormValue("url"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		fmt.Fprint(w, text)
+	})
+	http.HandleFunc("/addresses", func(w http.ResponseWriter, _ *http.Request) {
+		all, _ := net.InterfaceAddrs()
+		for _, a := range all {
+			fmt.Fprintln(w, a)
+		}
+	})
+	go func() { // ends with the process
+		fmt.Fprintln(os.Stderr, http.Serve(l, nil))
+		os.Exit(98)
+	}()
+	return nil
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return string(b), err
+}
+
+// echo answers every UDP datagram with itself, in the background.
+func echo(addr string) error {
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
+	}
+	go func() {
+		b := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = c.WriteTo(b[:n], from)
+		}
+	}()
+	return nil
+}
+
+// dial connects to an address until it answers, for ten seconds at most.
+func dial(addr string) error {
+	var err error
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var c net.Conn
+		if c, err = net.DialTimeout("tcp", addr, time.Second); err == nil {
+			c.Close()
+			fmt.Println("reached", addr)
+			return nil
+		}
+	}
+	return err
+}
+
+// answer connects once and prints the outcome, whatever it is.
+func answer(addr string) error {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		fmt.Println("not reached", addr)
+		return nil
+	}
+	fmt.Println("reached", addr)
+	return c.Close()
+}
