@@ -116,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("state", s.db.Run)
 	run("sessions", s.sessions.Run)
 	run("bootstrap", s.bootstrap)
+	run("reap", s.reap)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

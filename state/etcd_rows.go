@@ -144,13 +144,16 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 			return 0, err
 		}
 	}
-	fence := clientv3.Compare(clientv3.CreateRevision(e.leaderKey()), "=", t.revision)
+	fence := &pb.Compare{
+		Key: []byte(e.leaderKey()), Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL,
+		TargetUnion: &pb.Compare_CreateRevision{CreateRevision: t.revision},
+	}
 	ctx, cancel := until(ctx, t.lost)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, e.cfg.CommitTimeout)
 	defer cancel()
 	r, err := e.kv.Txn(ctx, &pb.TxnRequest{
-		Compare: []*pb.Compare{(*pb.Compare)(&fence)},
+		Compare: []*pb.Compare{fence},
 		Success: nest(e.operations(pairs), e.ops),
 	})
 	err = clientv3.ContextError(ctx, err)

@@ -124,7 +124,7 @@ func rlimits(ulimits []ulimit, noFileDefault uint64) ([]specs.POSIXRlimit, error
 	noFile := false
 	for _, u := range ulimits {
 		name := "RLIMIT_" + strings.ToUpper(u.Name)
-		if !knownRlimits[name] {
+		if !knownRlimit(name) {
 			return nil, fmt.Errorf("invalid ulimit type: %s", u.Name)
 		}
 		noFile = noFile || name == "RLIMIT_NOFILE"
@@ -136,11 +136,13 @@ func rlimits(ulimits []ulimit, noFileDefault uint64) ([]specs.POSIXRlimit, error
 	return out, nil
 }
 
-var knownRlimits = map[string]bool{
-	"RLIMIT_AS": true, "RLIMIT_CORE": true, "RLIMIT_CPU": true, "RLIMIT_DATA": true, "RLIMIT_FSIZE": true,
-	"RLIMIT_LOCKS": true, "RLIMIT_MEMLOCK": true, "RLIMIT_MSGQUEUE": true, "RLIMIT_NICE": true, "RLIMIT_NOFILE": true,
-	"RLIMIT_NPROC": true, "RLIMIT_RSS": true, "RLIMIT_RTPRIO": true, "RLIMIT_RTTIME": true,
-	"RLIMIT_SIGPENDING": true, "RLIMIT_STACK": true,
+func knownRlimit(name string) bool {
+	switch name {
+	case "RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS", "RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE",
+		"RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO", "RLIMIT_RTTIME", "RLIMIT_SIGPENDING", "RLIMIT_STACK":
+		return true
+	}
+	return false
 }
 
 func setNamespaces(s *specs.Spec, in specInput) {
@@ -204,16 +206,18 @@ func setPrivileges(ctx context.Context, s *specs.Spec, in specInput) error {
 }
 
 // defaultCaps is Docker's set.
-var defaultCaps = []string{
-	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+func defaultCaps() []string {
+	return []string{
+		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+		"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+	}
 }
 
 // capabilities applies drop to the default set and then add, each with or without CAP_, or ALL; sorted.
 func capabilities(add, drop []string) ([]string, error) {
 	known := cap.Known()
 	set := map[string]bool{}
-	for _, c := range defaultCaps {
+	for _, c := range defaultCaps() {
 		set[c] = true
 	}
 	for i, names := range [][]string{drop, add} {
@@ -224,7 +228,7 @@ func capabilities(add, drop []string) ([]string, error) {
 				if err != nil {
 					return nil, fmt.Errorf("read capabilities: %w", err)
 				}
-				for _, c := range slices.Concat(all, defaultCaps) {
+				for _, c := range slices.Concat(all, defaultCaps()) {
 					set[c] = i == 1
 				}
 				continue
