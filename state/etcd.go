@@ -152,14 +152,21 @@ func (e *Etcd) AddMember(ctx context.Context, peerURL string) error {
 	return nil
 }
 
-// enter begins a call: the context it returns ends with Close, which waits for done to be called.
-func (e *Etcd) enter(ctx context.Context) (_ context.Context, done func(), err error) {
+// register begins a call that Close waits for; the caller calls running.Done in the end. False means closed.
+func (e *Etcd) register() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closing {
+	if !e.closing {
+		e.running.Add(1)
+	}
+	return !e.closing
+}
+
+// enter is register for a call that blocks: the context it returns ends with Close.
+func (e *Etcd) enter(ctx context.Context) (_ context.Context, done func(), err error) {
+	if !e.register() {
 		return nil, nil, ErrClosed
 	}
-	e.running.Add(1)
 	ctx, cancel := until(ctx, e.closed)
 	return ctx, func() { cancel(); e.running.Done() }, nil
 }

@@ -127,11 +127,13 @@ func (e *Etcd) batches(events []*clientv3.Event) []Batch {
 
 // Commit implements Backend: one etcd transaction, on condition that the leader key is still the one of the term.
 func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, error) {
-	ctx, done, err := e.enter(ctx)
-	if err != nil {
+	if !e.register() {
+		return 0, ErrClosed
+	}
+	defer e.running.Done()
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	defer done()
 	t, ok := term.(*etcdTerm)
 	if !ok || t.over() {
 		return 0, ErrFenced
@@ -148,10 +150,9 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 		Key: []byte(e.leaderKey()), Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL,
 		TargetUnion: &pb.Compare_CreateRevision{CreateRevision: t.revision},
 	}
-	ctx, cancel := until(ctx, t.lost)
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.CommitTimeout)
 	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, e.cfg.CommitTimeout)
-	defer cancel()
+	defer t.onEnd(cancel)()
 	r, err := e.kv.Txn(ctx, &pb.TxnRequest{
 		Compare: []*pb.Compare{fence},
 		Success: nest(e.operations(pairs), e.ops),

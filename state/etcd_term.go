@@ -20,6 +20,7 @@ type etcdTerm struct {
 	lease    clientv3.LeaseID
 	lost     <-chan struct{}
 	end      context.CancelFunc
+	onEnd    func(f func()) (stop func() bool) // has f called when the term ends, without a goroutine that waits for it
 	kept     chan struct{} // closed when nobody renews the lease any more
 }
 
@@ -131,6 +132,7 @@ func (e *Etcd) seize(ctx context.Context, advertise string) (*etcdTerm, error) {
 	// The term outlives this call: what ends it is its own.
 	renewing, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &etcdTerm{revision: r.Header.Revision, lease: lease.ID, lost: renewing.Done(), end: end, kept: make(chan struct{})}
+	t.onEnd = func(f func()) func() bool { return context.AfterFunc(renewing, f) }
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closing {

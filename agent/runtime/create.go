@@ -52,6 +52,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 		stopSignal: firstOf(spec.Config.StopSignal, img.config.StopSignal), io: ioMode(spec),
 		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name),
 	}
+	defer r.holdCgroup(path.Dir(who.cgroup))()
 	snapshot := make(chan prepared, 1)
 	go func() { // ends with its one call; create does not return before
 		mounts, err := r.prepare(ctx, cid, img)
@@ -63,6 +64,30 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	}
 	r.remember(cid, who)
 	return r.newTask(ctx, cid, who, rootfs)
+}
+
+// holdCgroup keeps a task's cgroup from being removed, with another container of the task, before it is in use.
+func (r *Runtime) holdCgroup(name string) (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.making[name]++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.making[name]--; r.making[name] == 0 {
+			delete(r.making, name)
+		}
+	}
+}
+
+// dropCgroup removes a container's cgroup, and its task's unless another container is in it or about to be.
+func (r *Runtime) dropCgroup(name string) {
+	r.cgroup.remove(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if parent := path.Dir(name); r.making[parent] == 0 {
+		r.cgroup.remove(parent)
+	}
 }
 
 type prepared struct {

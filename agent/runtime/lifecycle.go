@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 
@@ -175,8 +174,7 @@ func (r *Runtime) remove(ctx context.Context, cid string) error {
 	}
 	r.forget(cid)
 	if who.cgroup != "" {
-		r.cgroup.remove(who.cgroup)
-		r.cgroup.remove(path.Dir(who.cgroup)) // the task's: stays while another container is in it
+		r.dropCgroup(who.cgroup)
 	}
 	return nil
 }

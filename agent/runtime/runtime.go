@@ -77,8 +77,9 @@ type Runtime struct {
 	images imageCache
 	pulls  pullGroup
 
-	mu    sync.Mutex
-	known map[string]identity // by containerd's id; guarded by mu
+	mu     sync.Mutex
+	known  map[string]identity // by containerd's id; guarded by mu
+	making map[string]int      // Creates under way, by the task's cgroup; guarded by mu
 }
 
 // New connects lazily: containerd need not be up yet, and may go and come again.
@@ -117,6 +118,7 @@ func New(cfg Config) (*Runtime, error) {
 		snapshots:  c.SnapshotService(cfg.Snapshotter),
 		tasks:      c.TaskService(),
 		known:      map[string]identity{},
+		making:     map[string]int{},
 	}, nil
 }
 
