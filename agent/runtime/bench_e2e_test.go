@@ -169,7 +169,13 @@ func oursContender(e *env, n *network.Network) contender {
 func rawContender(tb testing.TB, e *env) contender {
 	c, err := client.New(e.daemon.Address())
 	must(tb, err)
-	tb.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() {
+		c.Close()
+		left, _ := filepath.Glob("/sys/fs/cgroup/*/raw") // the default cgroup of the namespace
+		for _, dir := range left {
+			_ = os.Remove(dir)
+		}
+	})
 	ctx := namespaces.WithNamespace(context.Background(), "raw")
 	_, err = c.Pull(ctx, e.image("bb:1"), client.WithPullUnpack, client.WithPullSnapshotter("overlayfs"), client.WithResolver(runtime.PlainResolver()))
 	must(tb, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -116,6 +117,9 @@ func (r *Runtime) Purge(ctx context.Context) error {
 	below := r.cgroup.below(r.cfg.Cgroup)
 	for i := len(below) - 1; i >= 0; i-- { // children come after their parents
 		_ = os.Remove(below[i])
+	}
+	if above := path.Dir(r.cfg.Cgroup); above != "/" { // the machine's, once its last node goes
+		r.cgroup.remove(above)
 	}
 	return err
 }

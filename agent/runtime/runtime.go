@@ -39,7 +39,7 @@ const (
 type Config struct {
 	Address     string // containerd's socket
 	Namespace   string // containerd namespace of this node alone; default "roadstead"
-	Dir         string // fifos and hosts files of containers; must outlive the agent, not the machine
+	Dir         string // fifos, hosts files and start marks of containers; on disk, so that what ran before a power cut is not taken for new
 	Cgroup      string // parent of all tasks' cgroups; default "/roadstead"
 	Snapshotter string // default "overlayfs"
 	PidsLimit   int64  // processes of one container; 0 = 32768, -1 = no limit

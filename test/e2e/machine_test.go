@@ -34,8 +34,8 @@ func (l leftovers) empty() bool {
 }
 
 func (l leftovers) String() string {
-	return fmt.Sprintf("processes %q, mounts %q, cgroups %q, namespaces %q, links %q, nft %q, snapshots %q",
-		l.Processes, l.Mounts, l.Cgroups, l.Netns, l.Links, l.Nft, l.Snapshots)
+	return fmt.Sprintf("processes %s, mounts %s, cgroups %s, namespaces %s, links %s, nft %s, snapshots %s", short(l.Processes),
+		short(l.Mounts), short(l.Cgroups), short(l.Netns), short(l.Links), short(l.Nft), short(l.Snapshots))
 }
 
 // ofTasks is what of it belongs to tasks: a node at rest has its containerd, its log keeper, its bridge and its table.

@@ -33,7 +33,7 @@ var verbs = map[string]func(string) error{
 	"stderr": func(text string) error { fmt.Fprintln(os.Stderr, text); return nil },
 	"exit":   func(code string) error { n, err := strconv.Atoi(code); exitIf(err == nil, n); return err },
 	"sleep":  func(d string) error { t, err := time.ParseDuration(d); time.Sleep(t); return err },
-	"wait":   func(string) error { select {} },
+	"wait":   func(string) error { return wait() },
 	"onterm": onTerm,
 	"ignore": func(string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	"eat":    eat,
@@ -50,6 +50,13 @@ var verbs = map[string]func(string) error{
 func exitIf(ok bool, code int) {
 	if ok {
 		os.Exit(code)
+	}
+}
+
+// wait waits for ever; the tick keeps Go from calling it a deadlock.
+func wait() error {
+	for {
+		time.Sleep(time.Hour)
 	}
 }
 

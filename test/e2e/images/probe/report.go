@@ -14,7 +14,8 @@ type report struct {
 	Env      []string
 	Dir      string
 	UID, GID int
-	Files    syscall.Rlimit // RLIMIT_NOFILE
+	Files    syscall.Rlimit // RLIMIT_NOFILE, whose soft bound Go raises by itself
+	Size     syscall.Rlimit // RLIMIT_FSIZE
 	Hostname string
 	PID1     string // of this container's PID namespace
 }
@@ -25,6 +26,7 @@ func look() report {
 	r.Dir, _ = os.Getwd()
 	r.Hostname, _ = os.Hostname()
 	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r.Files)
+	_ = syscall.Getrlimit(syscall.RLIMIT_FSIZE, &r.Size)
 	cmdline, _ := os.ReadFile("/proc/1/cmdline")
 	r.PID1 = string(cmdline)
 	return r
