@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// pick returns the value at a path like tasks[0].containers[name=web].exitCode; "length" at its end counts a list.
+// pick returns the value at a path like tasks[0].containers[name=web].exitCode; [=x] is the element x of
+// a list of texts, and "length" at the end counts a list.
 func pick(v any, path string) (any, bool) {
 	for _, step := range steps(path) {
 		switch at := v.(type) {
@@ -62,6 +63,9 @@ func position(list []any, step string) int {
 	}
 	name, want, ok := strings.Cut(step, "=")
 	for i, e := range list {
+		if ok && name == "" && show(e) == want {
+			return i
+		}
 		if m, is := e.(map[string]any); ok && is && m[name] != nil && show(m[name]) == want {
 			return i
 		}
