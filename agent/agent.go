@@ -207,8 +207,30 @@ func (a *Agent) forget(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(a.dir("engine")), removeIdentity(a.cfg.DataDir))
 }
 
-// clear removes every container and sandbox of the node, many at a time.
+// clear removes every container and sandbox of the node, many at a time. A container that the engine was creating when it
+// ended may come up in containerd after the first look, and its cgroup was made before it: clear looks until there are none.
 func (a *Agent) clear(ctx context.Context) error {
+	for {
+		err := a.clearOnce(ctx)
+		left, lookErr := a.runtime.Leftovers(ctx)
+		if err = errors.Join(err, lookErr); err == nil && left.Empty() {
+			return nil
+		}
+		if err == nil {
+			err = a.runtime.Purge(ctx)
+		}
+		select {
+		case <-time.After(clearInterval):
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("remove everything: %d containers, %d shims and %d cgroups are left: %w",
+				len(left.Containers), len(left.Shims), len(left.Cgroups), ctx.Err()), err)
+		}
+	}
+}
+
+const clearInterval = 20 * time.Millisecond
+
+func (a *Agent) clearOnce(ctx context.Context) error {
 	containers, err := a.runtime.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)

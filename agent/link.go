@@ -136,7 +136,7 @@ func (l *link) dial(ctx context.Context, endpoint, path string, q url.Values) (*
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	ws, resp, err := websocket.Dial(ctx, r.URL.String(), &websocket.DialOptions{HTTPHeader: r.Header})
+	ws, resp, err := websocket.Dial(ctx, r.URL.String(), &websocket.DialOptions{HTTPHeader: r.Header}) //nolint:bodyclose // websocket.Dial closes it, and leaves a buffered copy
 	if err != nil {
 		return nil, explainRefusal(resp, err)
 	}

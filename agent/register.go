@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -122,9 +123,7 @@ func (a *Agent) attributes() []acs.Attribute {
 		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, model.SubnetAttribute: eniSubnet(a.cfg.Subnet),
 		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)),
 	}
-	for k, v := range a.cfg.Attributes {
-		values[k] = v
-	}
+	maps.Copy(values, a.cfg.Attributes)
 	var out []acs.Attribute
 	for k, v := range values {
 		if v != "" {

@@ -42,8 +42,7 @@ func (c *Client) retry(ctx context.Context, k call, out any) error {
 }
 
 func retriable(err error) bool {
-	var fault *serverFault
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*serverFault](err); ok {
 		return true
 	}
 	var op *net.OpError

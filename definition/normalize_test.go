@@ -101,8 +101,8 @@ func TestEveryMemberIsKept(t *testing.T) {
 
 func checkExercised(t *testing.T, prefix string, typ reflect.Type, ok func(string) bool) {
 	t.Helper()
-	for i := range typ.NumField() {
-		if f := typ.Field(i); f.IsExported() && !ok(f.Name) {
+	for f := range typ.Fields() {
+		if f := f; f.IsExported() && !ok(f.Name) {
 			t.Errorf("member %s%s is not exercised", prefix, f.Name)
 		}
 	}

@@ -28,8 +28,7 @@ func Errorf(code, format string, args ...any) *Error {
 
 // ErrorCode returns the Code of the Error in err's chain, or "" if there is none.
 func ErrorCode(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""

@@ -86,8 +86,7 @@ func (p *Repository) Images(ctx context.Context) ([]Image, error) {
 func (p *Repository) tags(ctx context.Context) (map[digest.Digest][]string, error) {
 	service := p.dist.Tags(ctx)
 	names, err := service.All(ctx) // sorted
-	var unknown distribution.ErrRepositoryUnknown
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[distribution.ErrRepositoryUnknown](err); ok {
 		return nil, nil
 	}
 	if err != nil {

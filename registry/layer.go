@@ -86,8 +86,7 @@ func (p *Repository) CompleteUpload(ctx context.Context, id, dgst string) error 
 		return errors.Join(err, w.Cancel(ctx))
 	}
 	_, err = w.Commit(ctx, v1.Descriptor{Digest: d})
-	var invalid distribution.ErrBlobInvalidDigest
-	if errors.As(err, &invalid) {
+	if _, ok := errors.AsType[distribution.ErrBlobInvalidDigest](err); ok {
 		return model.Errorf("InvalidLayerException", "Layer with digest '%s' does not match what was uploaded", dgst)
 	}
 	return err

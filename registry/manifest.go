@@ -60,8 +60,7 @@ func (p *Repository) Manifest(ctx context.Context, ref Reference) (Manifest, err
 		return Manifest{}, err
 	}
 	m, err := p.get(ctx, dgst)
-	var unknown distribution.ErrManifestUnknownRevision
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[distribution.ErrManifestUnknownRevision](err); ok {
 		return Manifest{}, errNoImage(p.scope, p.name, ref)
 	}
 	if err != nil {
@@ -157,8 +156,7 @@ func (p *Repository) explain(err error) error {
 	}
 	var missing []string
 	for _, e := range verification {
-		var blob distribution.ErrManifestBlobUnknown
-		if errors.As(e, &blob) {
+		if blob, ok := errors.AsType[distribution.ErrManifestBlobUnknown](e); ok {
 			missing = append(missing, blob.Digest.String())
 		}
 	}

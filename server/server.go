@@ -67,7 +67,7 @@ func openBackend(ctx context.Context, cfg *Config) (state.Backend, error) {
 	etcd := state.EtcdConfig{Dir: filepath.Join(cfg.DataDir, "state"), Endpoints: cfg.EtcdEndpoints, Log: cfg.Log}
 	if cfg.InitialCluster != "" {
 		members := map[string]string{}
-		for _, m := range strings.Split(cfg.InitialCluster, ",") {
+		for m := range strings.SplitSeq(cfg.InitialCluster, ",") {
 			name, peer, ok := strings.Cut(m, "=")
 			if !ok {
 				return nil, fmt.Errorf("initial cluster %q is not of the form NAME=PEER_URL,...", cfg.InitialCluster)

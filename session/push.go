@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -90,9 +91,7 @@ func (x *session) handleAck(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("note an acknowledgement: %w", err)
 	}
-	for key, wish := range x.flying {
-		x.acked[key] = wish
-	}
+	maps.Copy(x.acked, x.flying)
 	clear(x.flying)
 	x.forget()
 	return nil

@@ -192,11 +192,11 @@ type sum[R, A any] struct {
 	key   func(*R) (string, bool)
 	add   func(A, *R, int) A // sign is +1 or -1; must not modify A's slices in place
 	empty func(A) bool
-	by    *btree.Map[string, A]
+	by    *btree.Map[string, *A] // pointers, because writing to a shared node copies all of it
 }
 
 func newSum[R, A any](key func(*R) (string, bool), add func(A, *R, int) A, empty func(A) bool) fold[R] {
-	return &sum[R, A]{key, add, empty, &btree.Map[string, A]{}}
+	return &sum[R, A]{key, add, empty, &btree.Map[string, *A]{}}
 }
 
 func (s *sum[R, A]) apply(old, new *R) {
@@ -213,17 +213,22 @@ func (s *sum[R, A]) change(r *R, sign int) {
 	if !ok {
 		return
 	}
-	a, _ := s.by.Get(k)
+	var a A
+	if p, ok := s.by.Get(k); ok {
+		a = *p
+	}
 	if a = s.add(a, r, sign); s.empty(a) {
 		s.by.Delete(k)
 	} else {
-		s.by.Set(k, a)
+		s.by.Set(k, &a)
 	}
 }
 
 func (s *sum[R, A]) copy() fold[R] { return &sum[R, A]{s.key, s.add, s.empty, s.by.Copy()} }
 
 func sumOf[R, A any](t *Table[R], n int, key string) A {
-	a, _ := t.folds[n].(*sum[R, A]).by.Get(key)
-	return a
+	if a, ok := t.folds[n].(*sum[R, A]).by.Get(key); ok {
+		return *a
+	}
+	return *new(A)
 }

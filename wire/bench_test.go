@@ -37,8 +37,7 @@ func mirror(t reflect.Type) reflect.Type {
 	}
 	names := wire.WireNames(t)
 	var fields []reflect.StructField
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, ok := names[f.Name]
 		if !ok {
 			continue

@@ -21,7 +21,7 @@ func (e *decodeError) Error() string {
 
 // within notes that err happened inside a member or element.
 func within(err error, name string) error {
-	e, ok := err.(*decodeError)
+	e, ok := err.(*decodeError) //nolint:errorlint // only what this package made itself, unwrapped: the hot path
 	if !ok {
 		return err
 	}

@@ -77,11 +77,11 @@ func (w *jsonWriter) document(v reflect.Value) error {
 		w.b = append(w.b, "null"...)
 		return nil
 	}
-	if holder, ok := v.Interface().(interface{ Value() any }); ok && isPlain(holder.Value()) {
+	if holder, ok := reflect.TypeAssert[interface{ Value() any }](v); ok && isPlain(holder.Value()) {
 		w.plain(holder.Value())
 		return nil
 	}
-	m, ok := v.Interface().(document.Marshaler)
+	m, ok := reflect.TypeAssert[document.Marshaler](v)
 	if !ok {
 		return fmt.Errorf("encode document: %s is no document", v.Elem().Type())
 	}

@@ -109,7 +109,7 @@ func dumpTo(b *strings.Builder, v reflect.Value, path string) {
 			dumpTo(b, v.Elem(), path)
 		}
 	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
+		if t, ok := reflect.TypeAssert[time.Time](v); ok {
 			fmt.Fprintf(b, "%s %s\n", path, t.UTC().Format(time.RFC3339Nano))
 			return
 		}
@@ -136,7 +136,7 @@ func dumpTo(b *strings.Builder, v reflect.Value, path string) {
 }
 
 func isDocument(v reflect.Value) bool {
-	_, ok := v.Interface().(document.Marshaler)
+	_, ok := reflect.TypeAssert[document.Marshaler](v)
 	return ok
 }
 

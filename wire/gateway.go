@@ -102,7 +102,7 @@ type answer struct {
 func (g *Gateway) answer(q *request, id string) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares the panic value itself
 				panic(p)
 			}
 			a = g.refuse(q, id, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), true)

@@ -201,7 +201,7 @@ func TestResponseSnapshots(t *testing.T) {
 					in := reflect.New(method.Type().In(1).Elem())
 					fill(in.Elem(), "x", map[reflect.Type]int{})
 					results := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
-					if err, _ := results[1].Interface().(error); err != nil {
+					if err, _ := reflect.TypeAssert[error](results[1]); err != nil {
 						t.Fatal(err)
 					}
 					got, err := wire.MarshalAnswer(results[0].Interface())

@@ -143,7 +143,7 @@ func (r *jsonReader) list(s *shape, v reflect.Value) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
-	if p, ok := v.Addr().Interface().(*[]string); ok {
+	if p, ok := reflect.TypeAssert[*[]string](v.Addr()); ok {
 		return r.stringList(s, p)
 	}
 	v.Set(reflect.MakeSlice(s.typ, 0, 0))

@@ -105,7 +105,7 @@ func roundTrip(t *testing.T, mux *wire.Mux, client any, op string) {
 		return out.Interface(), nil
 	})
 	results := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
-	if err, _ := results[1].Interface().(error); err != nil {
+	if err, _ := reflect.TypeAssert[error](results[1]); err != nil {
 		t.Fatal(err)
 	}
 	if want, got := dump(in), dump(reflect.ValueOf(seen)); want != got {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -135,9 +136,7 @@ func (q *request) readParams() error {
 	if err == nil && len(q.body) > 0 {
 		var posted url.Values
 		posted, err = url.ParseQuery(strings.TrimSpace(string(q.body)))
-		for name, values := range posted {
-			params[name] = values
-		}
+		maps.Copy(params, posted)
 	}
 	q.params, q.operation = params, params.Get("Action")
 	if err != nil {

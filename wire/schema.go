@@ -22,7 +22,7 @@ func sdkService(pkgPath string) string {
 
 // schemaOf returns the schema of an SDK struct, or nil where the type's module has none yet.
 func schemaOf(t reflect.Type) *smithy.Schema {
-	v, ok := reflect.New(t).Interface().(smithy.Serializable)
+	v, ok := reflect.TypeAssert[smithy.Serializable](reflect.New(t))
 	if !ok {
 		return nil
 	}

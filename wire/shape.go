@@ -148,8 +148,7 @@ func (b *builder) buildStruct(t reflect.Type) (*shape, error) {
 	service := sdkService(t.PkgPath())
 	required := requiredFields(service, t.Name())
 	var fields []field // kept apart until whole: holdsChecked reads a nil s.fields as "not built yet"
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
 		if !sf.IsExported() || sf.Anonymous || sf.Name == "ResultMetadata" {
 			continue
 		}

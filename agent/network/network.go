@@ -169,8 +169,7 @@ const (
 )
 
 func fail(err error) error {
-	var named *task.Failure
-	if errors.As(err, &named) {
+	if _, ok := errors.AsType[*task.Failure](err); ok {
 		return err
 	}
 	return &task.Failure{Name: networkingError, Err: err}

@@ -50,7 +50,7 @@ func (c *cgroups) add(line string) {
 			c.v2 = point
 		}
 	case "cgroup":
-		for _, o := range strings.Split(kind[2], ",") {
+		for o := range strings.SplitSeq(kind[2], ",") {
 			if o != "rw" && o != "ro" && c.v1[o] == "" {
 				c.v1[o] = point
 			}

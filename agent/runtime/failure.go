@@ -43,8 +43,7 @@ func pullFailure(ref string, auth *acs.RegistryAuth, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("pull %s: %w", ref, err)
 	}
-	var creds *credentialsError
-	if errors.As(err, &creds) {
+	if creds, ok := errors.AsType[*credentialsError](err); ok {
 		name := cannotPullAuth
 		if auth != nil && auth.Type == "ecr" {
 			name = cannotPullECR

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/snapshots"
@@ -115,8 +116,8 @@ func (r *Runtime) mountPoints() ([]string, error) {
 func (r *Runtime) Purge(ctx context.Context) error {
 	err := r.purge(r.in(ctx))
 	below := r.cgroup.below(r.cfg.Cgroup)
-	for i := len(below) - 1; i >= 0; i-- { // children come after their parents
-		_ = os.Remove(below[i])
+	for _, b := range slices.Backward(below) { // children come after their parents
+		_ = os.Remove(b)
 	}
 	if above := path.Dir(r.cfg.Cgroup); above != "/" { // the machine's, once its last node goes
 		r.cgroup.remove(above)

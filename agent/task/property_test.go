@@ -242,7 +242,7 @@ func quietly(t *rapid.T, a *acs.Task, codes []int32, crash, old int) (map[string
 	w := c.w
 	w.step()
 	c.check()
-	for n := 0; n < 1000; n++ {
+	for n := range 1000 {
 		if n == crash {
 			saved := c.saved[max(len(c.saved)-1-old, 0)]
 			c.saved = []task.State{saved}

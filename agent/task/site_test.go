@@ -3,7 +3,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -36,7 +35,7 @@ type plane struct {
 func newSite(t testing.TB) *site {
 	s := &site{TB: t, node: tasktest.NewNode(), plane: &plane{TB: t, told: map[string][]task.Report{}}}
 	s.conf = task.Config{
-		Dir: t.TempDir(), CleanupAfter: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Dir: t.TempDir(), CleanupAfter: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,9 +85,7 @@ func (b *specs) spec(t *acs.Task, s *State, i int) (ContainerSpec, error) {
 		Environment: make(map[string]string, len(c.Environment)),
 		LogPath:     filepath.Join(b.logs(id), ContainerID(id, c.Name)+".json"),
 	}
-	for k, v := range c.Environment {
-		spec.Environment[k] = v
-	}
+	maps.Copy(spec.Environment, c.Environment)
 	if err := unmarshal(c.Docker.Config, &spec.Config); err != nil {
 		return spec, &Failure{Name: "DockerClientConfigError", Err: err}
 	}

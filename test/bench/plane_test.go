@@ -36,7 +36,7 @@ func startPlane(b *testing.B) *plane {
 		b.Fatal(err)
 	}
 	p := &plane{endpoint: s.URL()}
-	arn := p.register(b, ctx)
+	arn := p.register(b)
 	go func() { done <- p.acknowledge(ctx, arn) }()
 	b.Cleanup(func() { cancel(); <-done; <-done })
 	if err := s.AwaitNodes(ctx, 1); err != nil {
@@ -61,20 +61,20 @@ func dial(b *testing.B, endpoint string) *client.Client {
 }
 
 // register makes an instance with room for every task of a benchmark, and the task definition that they run.
-func (p *plane) register(b *testing.B, ctx context.Context) string {
+func (p *plane) register(b *testing.B) string {
 	b.Helper()
 	c := p.client(b)
 	var out acs.RegisterContainerInstanceResponse
 	in := acs.RegisterContainerInstanceRequest{Cluster: "default", Attributes: []acs.Attribute{
 		{Name: "com.amazonaws.ecs.capability.docker-remote-api.1.18"}}, TotalResources: []acs.TotalResource{
 		{Name: "CPU", Type: "INTEGER", IntegerValue: 1 << 30}, {Name: "MEMORY", Type: "INTEGER", IntegerValue: 1 << 30}}}
-	if err := c.Call(ctx, "ecs", "RegisterContainerInstance", in, &out); err != nil {
+	if err := c.Call(b.Context(), "ecs", "RegisterContainerInstance", in, &out); err != nil {
 		b.Fatal(err)
 	}
 	def := map[string]any{"family": "web", "containerDefinitions": []map[string]any{{
 		"name": "web", "image": "web:1", "memory": 16, "cpu": 16, "environment": []map[string]string{{"name": "A", "value": "1"}},
 		"portMappings": []map[string]any{{"containerPort": 80}}}}}
-	if err := c.Call(ctx, "ecs", "RegisterTaskDefinition", def, nil); err != nil {
+	if err := c.Call(b.Context(), "ecs", "RegisterTaskDefinition", def, nil); err != nil {
 		b.Fatal(err)
 	}
 	return out.ContainerInstance.ContainerInstanceArn

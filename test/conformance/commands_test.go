@@ -116,3 +116,37 @@ func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
 }
+
+// cmdNewAWS runs a newer aws command line, for what Debian's does not know; the condition [newaws] says if there is one.
+func cmdNewAWS(ts *testscript.TestScript, neg bool, args []string) {
+	ended(ts, neg, ts.Exec(target.newAWS, append([]string{"--endpoint-url", target.endpoint}, args...)...))
+}
+
+// readOnly are the members of a described task definition that RegisterTaskDefinition does not take.
+var readOnly = []string{"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt",
+	"registeredBy", "deregisteredAt", "deleteRequestedAt"}
+
+// cmdRoundtrip registers the task definition in the last stdout without its read-only members, and checks that the answer
+// is the same: what the GitHub action, CodePipeline and ecspresso do.
+func cmdRoundtrip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: roundtrip")
+	}
+	bare := func(v any) string {
+		d, _ := pick(v, "taskDefinition")
+		m, ok := d.(map[string]any)
+		if !ok {
+			ts.Fatalf("the last stdout has no taskDefinition")
+		}
+		for _, name := range readOnly {
+			delete(m, name)
+		}
+		return show(m)
+	}
+	given := bare(lastJSON(ts))
+	ts.Check(os.WriteFile(ts.MkAbs("roundtrip.json"), []byte(given), 0o600))
+	cmdAWS(ts, false, []string{"ecs", "register-task-definition", "--cli-input-json", "file://roundtrip.json"})
+	if got := bare(lastJSON(ts)); got != given {
+		ts.Fatalf("registered\n\t%s\ngot\n\t%s", given, got)
+	}
+}

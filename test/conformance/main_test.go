@@ -19,6 +19,7 @@ import (
 var target struct {
 	dir      string // temporary, ours
 	aws      string // the command line
+	newAWS   string // a newer one, "" if there is none
 	binary   string // roadstead, "" when the target is AWS
 	probe    string // the program in our images
 	endpoint string // "" when the target is AWS
@@ -36,7 +37,7 @@ func run(m *testing.M) int {
 	if onAWS() {
 		target.account, target.region = os.Getenv("CONFORMANCE_ACCOUNT"), cmp.Or(os.Getenv("AWS_REGION"), "us-east-1")
 		target.env = credentials(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"))
-		target.aws = findAWS()
+		findAWS()
 		return m.Run()
 	}
 	if os.Geteuid() != 0 {
@@ -83,7 +84,7 @@ func prepare() error {
 	if err != nil {
 		return fmt.Errorf("read the binary to test (ROADSTEAD_BIN): %w", err)
 	}
-	target.aws = findAWS()
+	findAWS()
 	target.binary, target.probe = filepath.Join(target.dir, "roadstead"), filepath.Join(target.dir, "probe")
 	target.account, target.region = "000000000000", "us-east-1"
 	target.env = credentials("test", "test")
@@ -99,11 +100,15 @@ func prepare() error {
 }
 
 // findAWS prefers Debian's, which is the oldest version that people have and does not know AWS_ENDPOINT_URL.
-func findAWS() string {
-	if _, err := os.Stat("/usr/bin/aws"); err == nil {
-		return "/usr/bin/aws"
+func findAWS() {
+	target.aws = "/usr/bin/aws"
+	found, err := exec.LookPath("aws")
+	switch _, none := os.Stat(target.aws); {
+	case none != nil:
+		target.aws, target.newAWS = "aws", found
+	case err == nil && found != target.aws:
+		target.newAWS = found
 	}
-	return "aws"
 }
 
 func credentials(key, secret string) []string {
@@ -150,6 +155,7 @@ func params(dir string, before func() error) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"aws": cmdAWS, "roadstead": cmdRoadstead, "call": cmdCall, "await": cmdAwait,
 			"json": cmdJSON, "keep": cmdKeep, "error": cmdError, "image": cmdImage, "expand": cmdExpand,
+			"newaws": cmdNewAWS, "roundtrip": cmdRoundtrip,
 		},
 		Condition: condition,
 		Setup: func(e *testscript.Env) error {
@@ -167,11 +173,14 @@ func params(dir string, before func() error) testscript.Params {
 	}
 }
 
-// condition knows [real], which is true on AWS, and [fixed], which is false: it keeps a check whose bug is known.
+// condition knows [real], which is true on AWS, [newaws] (see cmdNewAWS), and [fixed], which is false: it keeps a check
+// whose bug is known.
 func condition(name string) (bool, error) {
 	switch name {
 	case "real":
 		return onAWS(), nil
+	case "newaws":
+		return target.newAWS != "", nil
 	case "fixed":
 		return os.Getenv("CONFORMANCE_FIXED") != "", nil
 	}

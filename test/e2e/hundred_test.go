@@ -156,3 +156,28 @@ func short(all []string) string {
 	}
 	return fmt.Sprintf("%q", all)
 }
+
+// TestEndWhileStarting ends a node while containers are being created: what comes up late goes, too.
+func TestEndWhileStarting(t *testing.T) {
+	e := NewPair(t)
+	c := e.container("c", "onterm=bye", "wait")
+	c.Memory = aws.Int32(8)
+	def := e.Define("early-end", ecs.RegisterTaskDefinitionInput{}, c)
+	e.AwaitStatus(e.RunTask(def), "RUNNING")
+	e.RunMany(def, 90, 10)
+	poll(t, patience, func(context.Context) error {
+		if n := len(e.Leftovers().Shims); n < 5 {
+			return errAgain(fmt.Sprintf("%d shims", n))
+		}
+		return nil
+	})
+	shims := len(e.Leftovers().Shims)
+	began := time.Now()
+	if code := e.Agent.Term(45 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	t.Logf("ended with %d shims running and more coming, after %s", shims, ms(time.Since(began)))
+	if left := e.Leftovers(); !left.empty() {
+		t.Errorf("left behind: %s", left)
+	}
+}

@@ -11,8 +11,8 @@ import (
 // structOf returns the struct that a function such as awsAwsquery_serializeDocumentTag works on, or "".
 func structOf(fn string) string {
 	for _, mark := range []string{"serializeOpDocument", "serializeDocument"} {
-		if i := strings.Index(fn, mark); i >= 0 {
-			return fn[i+len(mark):]
+		if _, after, ok := strings.Cut(fn, mark); ok {
+			return after
 		}
 	}
 	return ""
