@@ -152,16 +152,18 @@ func (t *Task) explainStop(r Report) {
 		t.StopCode, t.StopReason = StopEssentialContainerExited, "Essential container in task exited"
 		return
 	}
-	t.StopCode, t.StopReason = StopTaskFailedToStart, "Task failed to start"
-	if r.Reason != "" {
-		t.StopReason = r.Reason
-	}
+	t.StopCode = StopTaskFailedToStart
+	t.StopReason = cmp.Or(t.containerReason(true), t.containerReason(false), r.Reason, "Task failed to start")
+}
+
+// containerReason is the first reason that a container of the kind gives.
+func (t *Task) containerReason(essential bool) string {
 	for i := range t.Containers {
-		if c := &t.Containers[i]; c.Reason != "" {
-			t.StopReason = c.Reason
-			return
+		if c := &t.Containers[i]; c.Essential == essential && c.Reason != "" {
+			return c.Reason
 		}
 	}
+	return ""
 }
 
 // Stop returns the task with the wish that it be stopped (SEMANTICS §2.5). A task that is stopping or stopped already
@@ -298,7 +300,7 @@ func (t Task) ObserveHealth(containers map[string]string) (Task, bool) {
 	worst := ""
 	for i := range t.Containers {
 		c := &t.Containers[i]
-		if h, ok := containers[c.Name]; ok && h != c.Health {
+		if h := containers[c.Name]; healthRank(h) > 0 && h != c.Health {
 			c.Health, changed = h, true
 		}
 		if c.Essential && c.Health != "" && healthRank(c.Health) > healthRank(worst) {
@@ -314,6 +316,7 @@ func (t Task) ObserveHealth(containers map[string]string) (Task, bool) {
 	return t, changed
 }
 
+// healthRank orders healths from good to bad; 0 or less is none.
 func healthRank(h string) int {
 	return slices.Index([]string{"", "HEALTHY", "UNKNOWN", "UNHEALTHY"}, h)
 }

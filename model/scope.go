@@ -25,10 +25,11 @@ type ARN struct {
 	Tail string // everything after the account: "task/default/0123..."
 }
 
-// ParseARN splits an ARN; ok is false if it is none.
+// ParseARN splits an ARN; ok is false if it is none. Its Region and account hold no "/", which would make the keys of
+// its scope those of another.
 func ParseARN(s string) (a ARN, ok bool) {
 	p := strings.SplitN(s, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[5] == "" {
+	if len(p) != 6 || p[0] != "arn" || p[5] == "" || strings.Contains(p[3]+p[4], "/") {
 		return ARN{}, false
 	}
 	return ARN{Partition: p[1], Service: p[2], Scope: Scope{Region: p[3], Account: p[4]}, Tail: p[5]}, true

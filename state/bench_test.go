@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func BenchmarkUpdate(b *testing.B) {
 	ctx := context.Background()
 	raw := e.Sibling("/raw/")
 	defer func() { _ = raw.Close() }()
-	var rawTime, rawTime100, ourTime time.Duration
+	var rawTime, rawTime100, ourTime, rawCPU, ourCPU time.Duration
 	var rows int
 	each := func(writers, n, size int, f func(from int) error) time.Duration {
 		var next atomic.Int64
@@ -100,8 +101,11 @@ func BenchmarkUpdate(b *testing.B) {
 			pairs[i] = benchPair(b, rows+i)
 		}
 		put := func(from int) error { return raw.RawPut(ctx, pairs[from:min(from+perTxn, n)]) }
+		used := cpuTime(b)
 		rawTime += each(10, n, perTxn, put)
+		rawCPU += cpuTime(b) - used
 		rawTime100 += each(100, n, perTxn, put)
+		used = cpuTime(b)
 		b.StartTimer()
 		ourTime += each(100, n, perUpdate, func(from int) error {
 			return db.Update(ctx, func(tx *state.Tx) error {
@@ -112,6 +116,7 @@ func BenchmarkUpdate(b *testing.B) {
 			})
 		})
 		b.StopTimer()
+		ourCPU += cpuTime(b) - used
 		rows += n
 	}
 	if s := db.Snapshot(); s.Tasks.Len() != rows {
@@ -122,6 +127,17 @@ func BenchmarkUpdate(b *testing.B) {
 	b.ReportMetric(float64(rows)/rawTime100.Seconds(), "raw100-rows/s")
 	b.ReportMetric(rawTime.Seconds()/ourTime.Seconds(), "ratio")
 	b.ReportMetric(rawTime100.Seconds()/ourTime.Seconds(), "ratio100")
+	b.ReportMetric(rawCPU.Seconds()/ourCPU.Seconds(), "cpu-ratio") // what a busy machine cannot distort
+	b.ReportMetric(float64(ourCPU.Microseconds())/float64(rows), "cpu-µs/row")
+}
+
+// cpuTime is the processor time that the process has used.
+func cpuTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkUpdateOne is one writer, one row at a time, beside raw puts of the same rows.

@@ -30,6 +30,9 @@ func encodeRow(row any, c SpecCodec) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if bytes.IndexByte(line, '\n') >= 0 {
+			return nil, fmt.Errorf("user-authored part of %T takes several lines", row)
+		}
 		b = append(append(b, '\n'), line...)
 	}
 	return b, nil

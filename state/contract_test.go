@@ -71,6 +71,7 @@ func prefixes() func() string {
 }
 
 func TestEmbeddedEtcdKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	server := openEtcd(t, state.EtcdConfig{Dir: tempDir(t), Ballast: smallBallast})
 	next := prefixes()
 	statetest.Run(t, func(t *testing.T) statetest.Store {
@@ -82,6 +83,7 @@ func TestEmbeddedEtcdKeepsTheContract(t *testing.T) {
 }
 
 func TestExternalEtcdKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	dir := tempDir(t)
 	url := "unix://" + filepath.Join(dir, "etcd.sock")
 	server := openEtcd(t, state.EtcdConfig{Dir: dir, Ballast: smallBallast, ListenClient: url})
@@ -125,7 +127,7 @@ func openCluster(t testing.TB, dir string, size int) []*state.Etcd {
 			name := fmt.Sprintf("m%d", i)
 			var err error
 			out[i], err = state.OpenEtcd(ctx, state.EtcdConfig{
-				Dir: filepath.Join(dir, name), Ballast: smallBallast,
+				Dir: filepath.Join(dir, name), Ballast: smallBallast, LeaseTTL: 2 * time.Second,
 				Cluster: &state.EtcdCluster{Name: name, Members: members},
 			})
 			errs <- err
@@ -145,6 +147,7 @@ func openCluster(t testing.TB, dir string, size int) []*state.Etcd {
 }
 
 func TestEtcdClusterKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	members := openCluster(t, tempDir(t), 3)
 	next := prefixes()
 	statetest.Run(t, func(t *testing.T) statetest.Store {

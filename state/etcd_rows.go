@@ -161,6 +161,8 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 	switch {
 	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
 		return 0, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case err != nil && t.over():
+		return 0, fmt.Errorf("commit: term lost on the way: %w", e.explain(err))
 	case err != nil:
 		return 0, fmt.Errorf("commit: %w", e.explain(err))
 	case !r.Succeeded:

@@ -21,7 +21,7 @@ type etcdTerm struct {
 	lost     <-chan struct{}
 	end      context.CancelFunc
 	onEnd    func(f func()) (stop func() bool) // has f called when the term ends, without a goroutine that waits for it
-	kept     chan struct{} // closed when nobody renews the lease any more
+	kept     chan struct{}                     // closed when nobody renews the lease any more
 }
 
 func (t *etcdTerm) Revision() int64       { return t.revision }

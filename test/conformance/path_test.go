@@ -87,8 +87,15 @@ func show(v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// matches reports whether got is want, or matches it all if want is "~" and a regular expression.
+// matches reports whether got is want (as JSON, if want is a list or an object), or matches it all if want is "~" and a
+// regular expression.
 func matches(got, want string) bool {
+	var v any
+	d := json.NewDecoder(strings.NewReader(want))
+	d.UseNumber()
+	if want != "" && (want[0] == '[' || want[0] == '{') && d.Decode(&v) == nil {
+		want = show(v)
+	}
 	if expr, ok := strings.CutPrefix(want, "~"); ok {
 		return regexp.MustCompile(`(?s)^(?:` + expr + `)$`).MatchString(got)
 	}

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +40,7 @@ type Env struct {
 	Server, Agent *process // of NewPair
 	Dev           *process // of NewDev
 	ECS           *ecs.Client
+	http          *http.Client
 }
 
 // serial numbers the nodes of this run, so that those of parallel tests do not meet on the machine.
@@ -48,8 +51,9 @@ func newEnv(t testing.TB) *Env {
 	dir, err := os.MkdirTemp("/tmp", "rse") // short: a socket's path must fit
 	must(t, err)
 	must(t, os.Chmod(dir, 0o755))
-	e := &Env{t: t, Dir: dir}
+	e := &Env{t: t, Dir: dir, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(func() {
+		e.http.CloseIdleConnections()
 		if left := e.Leftovers(); !left.empty() {
 			t.Errorf("left behind: %s", left)
 		}
@@ -104,7 +108,7 @@ func NewPair(t testing.TB, flags ...string) *Env {
 func (e *Env) StartAgent(flags ...string) {
 	e.t.Helper()
 	n := serial.Add(1)
-	e.Node = fmt.Sprintf("e%d", n)
+	e.Node = fmt.Sprintf("e%d-%d", n, os.Getpid()%100000)
 	args := append([]string{"agent", "--server", e.URL, "--data-dir", filepath.Join(e.Dir, "n"), "--name", e.Node,
 		"--subnet", fmt.Sprintf("10.%d.0.0/16", 100+n%100), "--stop-tasks", "--token", e.CLI("token", "create")}, flags...)
 	e.Agent = start(e.t, e.Dir, "agent", nil, args...)
@@ -149,9 +153,25 @@ func (e *Env) connect(url string) {
 // Client returns an ECS client of an endpoint that sends each request once: what fails is seen.
 func (e *Env) Client(url string) *ecs.Client {
 	return ecs.New(ecs.Options{
-		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{}, HTTPClient: steadyClient{e.http},
 		Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, ""),
 	})
+}
+
+// steadyClient sends bodies of its own. The SDK's (smithy-go 1.28) break off the connection now and then when the server is
+// quick: the SDK closes them as soon as it has the answer, and their WriteTo then gives net/http, which looks for a surplus,
+// an io.EOF. The SDK's default retries hide that; with ours it would look like a fault of the server.
+type steadyClient struct{ *http.Client }
+
+func (c steadyClient) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(b))
+	}
+	return c.Client.Do(r)
 }
 
 // CLI runs `roadstead ARGS` against this environment and returns what it printed.

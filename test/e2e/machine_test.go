@@ -114,7 +114,7 @@ func (l *leftovers) node(name string) {
 	table := "roadstead-rs-" + name
 	if out, err := exec.Command("nft", "list", "table", "ip", table).Output(); err == nil {
 		l.Nft = append(l.Nft, table)
-		l.Rules += strings.Count(string(out), " : ") // elements of the port maps
+		l.Rules += strings.Count(string(out), " : ") - strings.Count(string(out), "type inet_service : ") // elements of the port maps
 	}
 }
 
@@ -172,6 +172,12 @@ func (e *Env) sweep() {
 	}
 	slices.Reverse(l.Cgroups)
 	for _, c := range l.Cgroups {
+		procs, _ := os.ReadFile(filepath.Join(c, "cgroup.procs")) // of containers whose shim is gone
+		for _, p := range strings.Fields(string(procs)) {
+			if pid, err := strconv.Atoi(p); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
 		_ = syscall.Rmdir(c)
 	}
 	for _, link := range l.Links {

@@ -114,13 +114,11 @@ func failures(all []types.Failure) (out []string) {
 	return out
 }
 
-// Describe describes tasks, a few at a time. The SDK breaks off a connection now and then when a request of more than
-// 4 KiB is answered before it has looked whether its body really ends there (smithy-go closes the body, whose WriteTo then
-// returns io.EOF); its default retries hide that, ours must not.
+// Describe describes tasks, many at a time if need be.
 func (e *Env) Describe(ctx context.Context, arns ...string) ([]types.Task, error) {
 	var out []types.Task
 	for len(arns) > 0 {
-		n := min(25, len(arns))
+		n := min(100, len(arns))
 		page, err := e.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Tasks: arns[:n]})
 		if err != nil {
 			return nil, err
