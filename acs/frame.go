@@ -14,8 +14,11 @@ import (
 )
 
 // HeartbeatInterval is how often the control plane sends a heartbeat; an agent gives a connection up after 60 to 120
-// seconds of silence, the control plane after two heartbeats without an ack.
+// seconds of silence, the control plane after three heartbeats without an ack.
 const HeartbeatInterval = 20 * time.Second
+
+// SendPatience is how long Send waits for a peer that does not read; then the connection is broken.
+const SendPatience = 30 * time.Second
 
 // MaxFrame is the greatest frame accepted, in bytes: a full payload for an instance with thousands of tasks fits.
 const MaxFrame = 32 << 20
@@ -74,7 +77,7 @@ func NewConn(ws *websocket.Conn) *Conn {
 	return &Conn{ws: ws}
 }
 
-// Send writes one message.
+// Send writes one message. Without its patience a peer that stopped reading would hold its sender for ever.
 func (c *Conn) Send(ctx context.Context, msg any) error {
 	b, err := Encode(msg)
 	if err != nil {
@@ -82,6 +85,8 @@ func (c *Conn) Send(ctx context.Context, msg any) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, SendPatience)
+	defer cancel()
 	return c.ws.Write(ctx, websocket.MessageText, b)
 }
 

@@ -7,15 +7,20 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// freeAddress is the lowest address of the instance's subnet that no task holds, leaving out the subnet's first and last;
-// "" if the instance registered no subnet or has none left.
-func (c *candidate) freeAddress() string {
+// subnet is what the instance's awsvpc tasks get their addresses from; it is not valid if the instance registered none.
+func (c *candidate) subnet() netip.Prefix {
 	a, _ := c.instance.Attribute(model.SubnetAttribute)
-	subnet, err := netip.ParsePrefix(a.Value)
+	p, err := netip.ParsePrefix(a.Value)
 	if err != nil {
-		return ""
+		return netip.Prefix{}
 	}
-	for ip := subnet.Masked().Addr().Next(); subnet.Contains(ip.Next()); ip = ip.Next() {
+	return p.Masked()
+}
+
+// freeAddress is the lowest address of the subnet that no task holds, leaving out its first and last; "" if there is none.
+func (c *candidate) freeAddress() string {
+	subnet := c.subnet()
+	for ip := subnet.Addr().Next(); subnet.Contains(ip.Next()); ip = ip.Next() {
 		if s := ip.String(); !slices.Contains(c.used.Addresses, s) {
 			return s
 		}

@@ -85,7 +85,11 @@ func gpu(c *candidate, req *Request) (string, string) {
 	return short("RESOURCE:GPU", "GPUs", int64(req.GPUs), int64(len(c.freeGPUs())))
 }
 
+// eni refuses an instance without a slot for a network interface, or without an address for it.
 func eni(c *candidate, req *Request) (string, string) {
+	if req.Need.ENIs > 0 && c.subnet().IsValid() && c.freeAddress() == "" {
+		return "RESOURCE:ENI", "subnet " + c.subnet().String() + " has no address left"
+	}
 	return short("RESOURCE:ENI", "network interfaces", int64(req.Need.ENIs), int64(c.instance.Resources.ENIs-c.used.ENIs))
 }
 

@@ -23,6 +23,8 @@ func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.Roadstea
 	c := call{msg: req, answer: make(chan *acs.RoadsteadLogs, 1)}
 	select {
 	case x.calls <- c:
+	case <-x.ended:
+		return nil, ErrNotConnected
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -32,6 +34,8 @@ func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.Roadstea
 			return nil, errors.New(a.Error)
 		}
 		return a, nil
+	case <-x.ended:
+		return nil, ErrNotConnected
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -22,13 +22,9 @@ const (
 // push sends what the agent has not acknowledged yet, one payload at a time: what changes meanwhile goes together in
 // the next.
 func (x *session) push(ctx context.Context) error {
-	if len(x.flying) > 0 && time.Since(x.flyingAt) < ackTimeout {
+	if len(x.flying) > 0 {
 		return nil
 	}
-	for key := range x.flying {
-		x.todo.add(key) // not acknowledged in time: again
-	}
-	clear(x.flying)
 	snap := x.s.cfg.DB.Snapshot()
 	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
 		return errors.New("the instance is deregistered")
@@ -38,11 +34,19 @@ func (x *session) push(ctx context.Context) error {
 		return nil
 	}
 	x.seq++
-	x.flyingID, x.flyingAt = x.s.cfg.NewID(), time.Now()
+	x.flyingID, x.overdue = x.s.cfg.NewID(), time.After(ackTimeout)
 	return x.conn.Send(ctx, acs.PayloadMessage{
 		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
 		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq, Tasks: tasks,
 	})
+}
+
+// again puts the tasks of a payload that was not acknowledged in time back on the list.
+func (x *session) again() {
+	for key := range x.flying {
+		x.todo.add(key)
+	}
+	clear(x.flying)
 }
 
 // collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list.
@@ -93,6 +97,7 @@ func (x *session) handleAck(ctx context.Context, id string) error {
 	}
 	maps.Copy(x.acked, x.flying)
 	clear(x.flying)
+	x.overdue = nil
 	x.forget()
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/roadstead/roadstead/acs"
 )
 
-// Reset asks every connected agent to kill and forget its tasks, and returns how many agents there are when all have
-// done so, or ctx ends.
+// Reset asks every connected agent to kill and forget its tasks, and returns how many agents there were when all have
+// done so or left, or ctx ends.
 func (s *Sessions) Reset(ctx context.Context) int {
 	all := s.all()
 	var wg sync.WaitGroup
@@ -17,11 +17,14 @@ func (s *Sessions) Reset(ctx context.Context) int {
 			done := make(chan struct{})
 			select {
 			case x.resets <- done:
+			case <-x.ended:
+				return
 			case <-ctx.Done():
 				return
 			}
 			select {
 			case <-done:
+			case <-x.ended:
 			case <-ctx.Done():
 			}
 		})

@@ -20,11 +20,12 @@ type session struct {
 	todo   *todo
 	calls  chan call
 	resets chan chan struct{} // each is closed when the agent has no task left
+	ended  chan struct{}      // closed when the connection is over: nobody takes calls or resets any more
 
 	acked    map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
 	flying   map[string]string // what the unacknowledged payload carries
 	flyingID string
-	flyingAt time.Time
+	overdue  <-chan time.Time // fires when the unacknowledged payload is to be sent again
 	seq      int64
 	beats    int             // heartbeats since the agent's last ack of one
 	waiting  map[string]call // log reads by message id
@@ -41,12 +42,18 @@ type call struct {
 func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.CancelFunc) *session {
 	return &session{
 		s: s, inst: i, key: i.Key(), conn: conn, cancel: cancel,
-		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}),
+		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}), ended: make(chan struct{}),
 		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{},
 	}
 }
 
-var errAgentSilent = errors.New("the agent does not acknowledge heartbeats")
+var (
+	errAgentSilent = errors.New("the agent does not acknowledge heartbeats")
+	errNotLeading  = errors.New("this member does not lead any more")
+)
+
+// unanswered is how many heartbeats an agent may leave without an ack.
+const unanswered = 3
 
 // run serves the connection until it or ctx ends.
 func (x *session) run(ctx context.Context) error {
@@ -73,12 +80,11 @@ func (x *session) run(ctx context.Context) error {
 				return err
 			}
 		case <-beat.C:
-			if x.beats++; x.beats > 3 {
-				return errAgentSilent
-			}
-			if err := x.conn.Send(ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}); err != nil {
+			if err := x.beat(ctx); err != nil {
 				return err
 			}
+		case <-x.overdue:
+			x.again()
 		case c := <-x.calls:
 			if err := x.ask(ctx, c); err != nil {
 				return err
@@ -110,6 +116,17 @@ func (x *session) read(ctx context.Context, inbox chan<- any) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// beat sends a heartbeat, unless the session has no reason to go on: the agent must look for the leader within its grace.
+func (x *session) beat(ctx context.Context) error {
+	if !x.s.cfg.DB.Leading() {
+		return errNotLeading
+	}
+	if x.beats++; x.beats > unanswered {
+		return errAgentSilent
+	}
+	return x.conn.Send(ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true})
 }
 
 // sendManifest tells a newly connected agent all that it should have.

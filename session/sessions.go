@@ -104,6 +104,7 @@ func (s *Sessions) enter(x *session) {
 func (s *Sessions) leave(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	close(x.ended)
 	if s.sessions[x.key] == x {
 		delete(s.sessions, x.key)
 		s.hush(x.key)

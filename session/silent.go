@@ -8,33 +8,55 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// watchSilent marks instances disconnected when their grace is over. When this member takes the lead, every instance
+// watchSilent marks instances disconnected when their grace is over. Whenever this member takes the lead, every instance
 // that the last leader left connected is silent until its agent comes.
 func (s *Sessions) watchSilent(ctx context.Context) {
 	for s.cfg.DB.AwaitLead(ctx) == nil {
-		s.expectAll()
-		for s.cfg.DB.Leading() {
-			timer := time.NewTimer(s.untilNext())
+		_, elected, err := s.cfg.DB.Leader(ctx)
+		if err == nil {
+			s.expectAll()
+			err = s.watchTerm(ctx, elected)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("mark silent agents", "err", err)
 			select {
+			case <-time.After(silentRetry):
 			case <-ctx.Done():
-				timer.Stop()
-				return
-			case <-s.changed:
-			case <-timer.C:
-			}
-			timer.Stop()
-			if err := s.markSilent(ctx); err != nil {
-				s.cfg.Log.Warn("mark silent agents", "err", err)
 			}
 		}
 	}
 }
 
-// expectAll starts the grace of every instance said to be connected that is not.
+// silentRetry is the pause after a write that did not succeed.
+const silentRetry = time.Second
+
+// watchTerm marks silent agents until there may be another leader.
+func (s *Sessions) watchTerm(ctx context.Context, elected <-chan struct{}) error {
+	for {
+		timer := time.NewTimer(s.untilNext())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-elected:
+			timer.Stop()
+			return nil
+		case <-s.changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if err := s.markSilent(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// expectAll starts the grace of every instance said to be connected that is not, and forgets those of earlier terms.
 func (s *Sessions) expectAll() {
 	snap := s.cfg.DB.Snapshot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.silent)
 	for i := range snap.Instances.All() {
 		if i.AgentConnected && s.sessions[i.Key()] == nil {
 			s.hush(i.Key())
@@ -56,7 +78,11 @@ func (s *Sessions) untilNext() time.Duration {
 // markSilent writes down the instances whose grace is over.
 func (s *Sessions) markSilent(ctx context.Context) error {
 	for _, key := range s.overdue() {
-		if err := s.setConnected(ctx, key, func(i *model.Instance) { i.AgentConnected = false }); err != nil {
+		err := s.setConnected(ctx, key, func(i *model.Instance) {
+			_, came := s.of(key) // it may have come since
+			i.AgentConnected = i.AgentConnected && came
+		})
+		if err != nil {
 			return err
 		}
 		s.mu.Lock()

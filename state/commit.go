@@ -30,7 +30,7 @@ func (db *DB) join(changes []Change, pairs []Pair) *group {
 	g := db.open()
 	rows, bytes := db.cfg.Backend.MaxBatch()
 	if len(g.pairs)+len(pairs) > rows || g.bytes+sizeOf(pairs) > bytes {
-		// the group's snapshot must not have them
+		undo(changes) // the group's snapshot must not have them
 		db.seal(g)
 		redo(changes)
 		g = db.open()

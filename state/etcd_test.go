@@ -262,7 +262,7 @@ func TestWipeOfManyRows(t *testing.T) {
 // everything acknowledged.
 func TestLeaderOfAClusterIsReplaced(t *testing.T) {
 	t.Parallel()
-	members := openCluster(t, tempDir(t), 3)
+	members := openCluster(t, tempDir(t), 3, 2*time.Second)
 	dbs := make([]*state.DB, 3)
 	stop := make([]func(), 3)
 	for i, m := range members {
@@ -343,4 +343,28 @@ func TestCloseIsQuick(t *testing.T) {
 	if closing > 5*time.Second { // not a measurement: clientv3 connections left open would make it 7 s
 		t.Errorf("closing took %v", closing)
 	}
+}
+
+func TestWipeOfAHundredThousandRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 100,000 rows")
+	}
+	t.Parallel()
+	db := lead(t, openEtcd(t, state.EtcdConfig{Dir: tempDir(t), Ballast: smallBallast}))
+	for b := range 50 {
+		err := db.Update(t.Context(), func(tx *state.Tx) error {
+			for i := range 2000 {
+				tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprintf("%d-%d", b, i), Instance: "i"})
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	if err := db.Wipe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("wiped 100,000 rows in %v", time.Since(began))
 }

@@ -31,6 +31,7 @@ func TestEachFaultOfCommit(t *testing.T) {
 		{fault: statetest.TimeoutBefore, want: state.ErrNotLeader, absent: true},
 		{fault: statetest.TimeoutAfter, want: state.ErrNotLeader, written: true},
 		{fault: statetest.TimeoutLate, want: state.ErrNotLeader, written: true},
+		{fault: statetest.TimeoutFenced, want: state.ErrNotLeader, absent: true},
 		{fault: statetest.NoSpace, want: state.ErrNoSpace, absent: true, sameRun: true},
 		{fault: statetest.LostLease, want: nil, written: true},
 	} {

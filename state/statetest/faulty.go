@@ -23,9 +23,11 @@ const (
 	TimeoutBefore
 	// TimeoutAfter writes and returns ErrTimeout.
 	TimeoutAfter
-	// TimeoutLate returns ErrTimeout and writes afterwards, if the term still leads then: when the caller resigns, or
-	// makes another call. It is the write that was under way when its caller gave up.
+	// TimeoutLate returns ErrTimeout and writes just before the caller resigns: the write that was under way when its
+	// caller gave up.
 	TimeoutLate
+	// TimeoutFenced returns ErrTimeout and tries to write when the next term has begun: the fence must hold it off.
+	TimeoutFenced
 	// NoSpace writes nothing and returns ErrNoSpace.
 	NoSpace
 	// LostLease lets the write through, and then ends the term.
@@ -37,7 +39,7 @@ const (
 )
 
 func (f Fault) String() string {
-	return [...]string{"none", "fenced", "timeout-before", "timeout-after", "timeout-late", "no-space", "lost-lease", "compacted", "unavailable"}[f]
+	return [...]string{"none", "fenced", "timeout-before", "timeout-after", "timeout-late", "timeout-fenced", "no-space", "lost-lease", "compacted", "unavailable"}[f]
 }
 
 // ErrTimeout is what a call with an unknown outcome returns.
@@ -45,7 +47,7 @@ var ErrTimeout = errors.New("time-out on purpose")
 
 // CommitFaults are those that make sense for Commit.
 func CommitFaults() []Fault {
-	return []Fault{Fenced, TimeoutBefore, TimeoutAfter, TimeoutLate, NoSpace, LostLease}
+	return []Fault{Fenced, TimeoutBefore, TimeoutAfter, TimeoutLate, TimeoutFenced, NoSpace, LostLease}
 }
 
 // Faulty is a backend that fails on purpose. Its calls ask Next for their fault.
@@ -55,7 +57,8 @@ type Faulty struct {
 	mu     sync.Mutex
 	next   func(call string) Fault
 	counts map[Fault]int
-	late   []func() // writes under way whose callers have given up
+	late   []func() // writes under way whose callers have given up, to happen before the term ends
+	fenced []func() // the same, to be tried when the next has begun
 }
 
 // NewFaulty wraps a backend; next says which fault the call ("commit", "watch", "load", "campaign") has. It is called
@@ -116,20 +119,19 @@ func (b *Faulty) draw(call string) Fault {
 	return f
 }
 
-// settle lets the late writes happen.
-func (b *Faulty) settle() {
+// settle lets the writes under way happen.
+func (b *Faulty) settle(writes *[]func()) {
 	b.mu.Lock()
-	late := b.late
-	b.late = nil
+	now := *writes
+	*writes = nil
 	b.mu.Unlock()
-	for _, write := range late {
+	for _, write := range now {
 		write()
 	}
 }
 
 // Commit implements state.Backend.
 func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (int64, error) {
-	b.settle()
 	switch f := b.draw("commit"); f {
 	case Fenced:
 		_ = b.Backend.Resign(ctx, t)
@@ -139,10 +141,15 @@ func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (
 	case TimeoutAfter:
 		_, _ = b.Backend.Commit(ctx, t, pairs)
 		return 0, ErrTimeout
-	case TimeoutLate:
+	case TimeoutLate, TimeoutFenced:
+		write := func() { _, _ = b.Backend.Commit(context.WithoutCancel(ctx), t, pairs) }
 		b.mu.Lock()
-		b.late = append(b.late, func() { _, _ = b.Backend.Commit(context.WithoutCancel(ctx), t, pairs) })
-		b.mu.Unlock()
+		defer b.mu.Unlock()
+		if f == TimeoutLate {
+			b.late = append(b.late, write)
+		} else {
+			b.fenced = append(b.fenced, write)
+		}
 		return 0, ErrTimeout
 	case NoSpace:
 		return 0, fmt.Errorf("%w: on purpose", state.ErrNoSpace)
@@ -157,7 +164,7 @@ func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (
 
 // Resign implements state.Backend.
 func (b *Faulty) Resign(ctx context.Context, t state.Term) error {
-	b.settle()
+	b.settle(&b.late)
 	return b.Backend.Resign(ctx, t)
 }
 
@@ -166,7 +173,9 @@ func (b *Faulty) Campaign(ctx context.Context, advertise string) (state.Term, er
 	if b.draw("campaign") != None {
 		return nil, ErrTimeout
 	}
-	return b.Backend.Campaign(ctx, advertise)
+	t, err := b.Backend.Campaign(ctx, advertise)
+	b.settle(&b.fenced)
+	return t, err
 }
 
 // Load implements state.Backend.

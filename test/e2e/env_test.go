@@ -54,9 +54,7 @@ func newEnv(t testing.TB) *Env {
 	e := &Env{t: t, Dir: dir, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(func() {
 		e.http.CloseIdleConnections()
-		if left := e.Leftovers(); !left.empty() {
-			t.Errorf("left behind: %s", left)
-		}
+		e.awaitNothingLeft()
 		e.sweep()
 		must(t, os.RemoveAll(dir))
 	})
@@ -127,6 +125,23 @@ func NewDev(t testing.TB, flags ...string) *Env {
 	e.connect(e.Dev.AwaitReady(60 * time.Second))
 	e.Image = e.BuildImage("probe:1")
 	return e
+}
+
+// awaitNothingLeft gives a log keeper that its agent did not start itself the moment it takes to see that it is idle.
+func (e *Env) awaitNothingLeft() {
+	e.t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	left := e.Leftovers()
+	for ; !left.empty() && time.Since(began) < 3*time.Second; left = e.Leftovers() {
+		<-tick.C
+	}
+	if !left.empty() {
+		e.t.Errorf("left behind: %s", left)
+	} else if took := time.Since(began); took > 100*time.Millisecond {
+		e.t.Logf("something was left for %s", ms(took))
+	}
 }
 
 // end stops a process that a test has not stopped itself; one that was killed is started again to clean up.

@@ -90,14 +90,18 @@ func eat(mib string) error {
 	return nil
 }
 
-// mark adds a line to a file in one write, so that starts can be counted: "TASKHOSTNAME PID".
+// mark adds a line to a file in one write, so that starts can be counted: "MARK TIME", with the host name if MARK is unset.
 func mark(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = fmt.Fprintf(f, "%s %d\n", os.Getenv("MARK"), time.Now().UnixMilli())
+	name := os.Getenv("MARK")
+	if name == "" {
+		name, _ = os.Hostname()
+	}
+	_, err = fmt.Fprintf(f, "%s %d\n", name, time.Now().UnixMilli())
 	return err
 }
 
