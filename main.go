@@ -1,4 +1,5 @@
-// Command roadstead is Amazon ECS on your own machines: control plane, node and command line in one binary.
+// Command roadstead is Amazon ECS on your own machines: control plane, node and command line in one binary. It must not
+// know anything but the command line, which knows the rest.
 package main
 
 import (

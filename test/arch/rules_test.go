@@ -64,7 +64,7 @@ func sentences(text string) int {
 func TestPackageNamesMeanSomething(t *testing.T) {
 	empty := []string{"util", "utils", "common", "helper", "helpers", "base", "types", "manager", "misc", "shared", "lib", "internal", "pkg"}
 	for _, s := range sources(t) {
-		for _, part := range strings.Split(s.dir(), "/") {
+		for part := range strings.SplitSeq(s.dir(), "/") {
 			if slices.Contains(empty, part) {
 				t.Errorf("%s: %q says nothing", s.path, part)
 			}
