@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 )
 
@@ -46,20 +47,17 @@ func (t Task) Observe(r Report, now Millis) (Task, bool) {
 	before := t
 	t.Containers = slices.Clone(t.Containers)
 	t.Attachments = slices.Clone(t.Attachments)
-	changed := false
 	for i := range r.Containers {
-		changed = t.observeContainer(&r.Containers[i]) || changed
+		t.observeContainer(&r.Containers[i])
 	}
 	for _, a := range r.Attachments {
-		changed = t.observeAttachment(a) || changed
+		t.observeAttachment(a)
 	}
 	setOnce(&t.PullStartedAt, r.PullStartedAt)
 	setOnce(&t.PullStoppedAt, r.PullStoppedAt)
 	setOnce(&t.ExecutionStoppedAt, r.ExecutionStoppedAt)
 	t.derive(r, now)
-	changed = changed || t.Last != before.Last || t.Desired != before.Desired || t.PullStartedAt != before.PullStartedAt ||
-		t.PullStoppedAt != before.PullStoppedAt || t.ExecutionStoppedAt != before.ExecutionStoppedAt
-	if !changed {
+	if reflect.DeepEqual(t, before) { // what comes and goes within one report is no change
 		return before, false
 	}
 	t.Version++
@@ -228,12 +226,12 @@ func (t *Task) forward(status string) {
 	}
 }
 
-func (t *Task) observeContainer(r *ContainerReport) bool {
+func (t *Task) observeContainer(r *ContainerReport) {
 	i := slices.IndexFunc(t.Containers, func(c Container) bool { return c.Name == r.Name })
 	if i < 0 {
-		return false
+		return
 	}
-	c, before := &t.Containers[i], t.Containers[i]
+	c := &t.Containers[i]
 	if containerRank(r.Status) > containerRank(c.Status) {
 		c.Status = r.Status
 	}
@@ -243,12 +241,9 @@ func (t *Task) observeContainer(r *ContainerReport) bool {
 	if r.Exited && !c.Exited {
 		c.Exited, c.ExitCode = true, r.ExitCode
 	}
-	bound := len(r.Bindings) > 0 && !slices.Equal(c.Bindings, r.Bindings)
-	if bound {
+	if len(r.Bindings) > 0 {
 		c.Bindings = slices.Clone(r.Bindings)
 	}
-	return bound || c.Status != before.Status || c.RuntimeID != before.RuntimeID || c.Digest != before.Digest ||
-		c.Reason != before.Reason || c.Exited != before.Exited
 }
 
 // attachmentRank orders an attachment's statuses (SEMANTICS §13.1).
@@ -256,20 +251,18 @@ func attachmentRank(status string) int {
 	return slices.Index([]string{"PRECREATED", "CREATED", "ATTACHING", "ATTACHED", "DETACHING", "DETACHED", "DELETED", "FAILED"}, status)
 }
 
-func (t *Task) observeAttachment(r Attachment) bool {
+func (t *Task) observeAttachment(r Attachment) {
 	i := slices.IndexFunc(t.Attachments, func(a Attachment) bool { return a.ID == r.ID })
 	if i < 0 {
-		return false
+		return
 	}
 	a := &t.Attachments[i]
-	changed := false
 	if attachmentRank(r.Status) > attachmentRank(a.Status) {
-		a.Status, changed = r.Status, true
+		a.Status = r.Status
 	}
-	if len(r.Details) > 0 && !slices.Equal(a.Details, r.Details) {
-		a.Details, changed = slices.Clone(r.Details), true
+	if len(r.Details) > 0 {
+		a.Details = slices.Clone(r.Details)
 	}
-	return changed
 }
 
 // attached reports whether the task's network interface is there.

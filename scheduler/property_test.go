@@ -77,7 +77,7 @@ func (c *cluster) clear() {
 
 // stopOne moves a task on towards its end: STOPPING still holds what it has.
 func (c *cluster) stopOne(t *rapid.T) {
-	tasks := slices.Collect(c.tables().TasksOf(scope, "c"))
+	tasks := slices.DeleteFunc(slices.Collect(c.tables().TasksOf(scope, "c")), func(t *model.Task) bool { return t.Last == model.TaskStopped })
 	if len(tasks) == 0 {
 		return
 	}
