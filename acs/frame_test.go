@@ -48,6 +48,27 @@ func TestSignedTelemetryFrame(t *testing.T) {
 	}
 }
 
+// Frames that the stock agent was seen to take and to send (AGENT-PROTOCOL §1.2), to the letter.
+func TestFramesToTheLetter(t *testing.T) {
+	for _, c := range []struct {
+		msg  any
+		want string
+	}{
+		{acs.PayloadMessage{MessageID: "m", ClusterArn: "c", ContainerInstanceArn: "i", GeneratedAt: 1, SeqNum: 2, Tasks: []acs.Task{{Arn: "t", DesiredStatus: "STOPPED"}}},
+			`{"type":"PayloadMessage","message":{"messageId":"m","clusterArn":"c","containerInstanceArn":"i","generatedAt":1,"seqNum":2,"tasks":[{"arn":"t","desiredStatus":"STOPPED"}]}}`},
+		{&acs.HeartbeatMessage{MessageID: "m", Healthy: true}, `{"type":"HeartbeatMessage","message":{"messageId":"m","healthy":true}}`},
+		{acs.TaskManifestMessage{MessageID: "m", ClusterArn: "c", ContainerInstanceArn: "i", GeneratedAt: 1, Timeline: 2, Tasks: []acs.ManifestTask{{TaskArn: "t", DesiredStatus: "RUNNING", ClusterArn: "c"}}},
+			`{"type":"TaskManifestMessage","message":{"messageId":"m","clusterArn":"c","containerInstanceArn":"i","generatedAt":1,"timeline":2,"tasks":[{"taskArn":"t","desiredStatus":"RUNNING","taskClusterArn":"c"}]}}`},
+		{acs.TaskStopVerificationAck{MessageID: "m", GeneratedAt: 1, StopTasks: []acs.ManifestTask{}}, `{"type":"TaskStopVerificationAck","message":{"messageId":"m","generatedAt":1,"stopTasks":[]}}`},
+		{acs.AckRequest{Cluster: "c", ContainerInstance: "i", MessageID: "m"}, `{"type":"AckRequest","message":{"cluster":"c","containerInstance":"i","messageId":"m"}}`},
+		{acs.AckPublishHealth{}, `{"type":"AckPublishHealth","message":{}}`},
+	} {
+		if got, err := acs.Encode(c.msg); err != nil || string(got) != c.want {
+			t.Errorf("got  %s, %v\nwant %s", got, err, c.want)
+		}
+	}
+}
+
 func TestUnknownMessageIsNamedAsSuch(t *testing.T) {
 	if _, err := acs.Decode([]byte(`{"type":"FutureMessage","message":{}}`)); !errors.Is(err, acs.ErrUnknownMessage) {
 		t.Fatalf("got %v", err)

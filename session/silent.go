@@ -77,7 +77,7 @@ func (s *Sessions) untilNext() time.Duration {
 
 // markSilent writes down the instances whose grace is over.
 func (s *Sessions) markSilent(ctx context.Context) error {
-	for _, key := range s.overdue() {
+	for key, since := range s.overdue() {
 		err := s.setConnected(ctx, key, func(i *model.Instance) {
 			_, came := s.of(key) // it may have come since
 			i.AgentConnected = i.AgentConnected && came
@@ -86,22 +86,26 @@ func (s *Sessions) markSilent(ctx context.Context) error {
 			return err
 		}
 		s.mu.Lock()
-		delete(s.silent, key)
+		if s.silent[key].Equal(since) { // or it came, and left again
+			delete(s.silent, key)
+			s.cfg.Log.Warn("agent is silent", "instance", key)
+		}
 		s.mu.Unlock()
-		s.cfg.Log.Warn("agent is silent", "instance", key)
 	}
 	return nil
 }
 
-func (s *Sessions) overdue() (keys []string) {
+// overdue are the instances whose grace is over, with the beginning of their silence.
+func (s *Sessions) overdue() map[string]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	out := map[string]time.Time{}
 	for key, since := range s.silent {
 		if time.Since(since) >= AgentGrace {
-			keys = append(keys, key)
+			out[key] = since
 		}
 	}
-	return keys
+	return out
 }
 
 // setConnected changes an instance's agent members, if it still exists and that is a change.
