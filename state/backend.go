@@ -27,9 +27,11 @@ type Backend interface {
 	// with no pairs. Deletions of a prefix come as deletions of the keys that were there.
 	Watch(ctx context.Context, after int64) iter.Seq2[Batch, error]
 	// Commit makes the pairs durable as one batch, atomically, if the term still leads. No two pairs may concern the
-	// same key, and at least one must change something. Errors: ErrFenced, ErrNoSpace and ErrTooLarge mean that
-	// nothing was written, any other error that it is unknown; then only a new term can tell.
-	Commit(ctx context.Context, term Term, pairs []Pair) (revision int64, err error)
+	// same key, and at least one must change something. Commits of a term that must not overtake each other are
+	// numbered from 1: the one with number seq is written only right after seq-1. With seq 0 order does not matter.
+	// Errors: ErrFenced, ErrOrder, ErrNoSpace and ErrTooLarge mean that nothing was written, any other error that it
+	// is unknown; then only a new term can tell.
+	Commit(ctx context.Context, term Term, seq int64, pairs []Pair) (revision int64, err error)
 	// Resign gives the term up, so that another member (or this one again) may lead at once. It takes a few seconds
 	// at most, even if the store cannot be reached.
 	Resign(ctx context.Context, term Term) error
@@ -62,6 +64,8 @@ type Batch struct {
 var (
 	// ErrFenced says that another term leads; nothing was written.
 	ErrFenced = errors.New("another term leads")
+	// ErrOrder says that the commit is not the next one of its term; nothing was written.
+	ErrOrder = errors.New("commit out of order")
 	// ErrNoSpace says that the backend is out of disk space; nothing was written.
 	ErrNoSpace = errors.New("no space left for state")
 	// ErrCompacted says that the revisions asked for are no longer kept.

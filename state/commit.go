@@ -1,11 +1,5 @@
 package state
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
-
 // group is the changes of one or more Updates that are committed together.
 type group struct {
 	changes []Change
@@ -86,26 +80,6 @@ func (db *DB) seal(g *group) {
 	db.sealed = g.sealed
 }
 
-// commitLoop commits group after group until the term ends or a commit fails.
-func (db *DB) commitLoop(ctx context.Context, term Term) error {
-	for {
-		g := db.take()
-		if g == nil {
-			select {
-			case <-db.wake:
-				continue
-			case <-term.Lost():
-				return ErrFenced
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err := db.commit(ctx, term, g); err != nil {
-			return err
-		}
-	}
-}
-
 // take removes the oldest group from the queue, sealed.
 func (db *DB) take() *group {
 	db.mu.Lock()
@@ -121,26 +95,8 @@ func (db *DB) take() *group {
 	if len(g.changes) == len(g.pairs) { // else a wipe
 		g.tidy()
 	}
-	db.flying = g
+	db.flying = append(db.flying, g)
 	return g
-}
-
-func (db *DB) commit(ctx context.Context, term Term, g *group) error {
-	if len(g.pairs) == 0 {
-		db.answer(g)
-		return nil
-	}
-	rev, err := db.cfg.Backend.Commit(ctx, term, g.pairs)
-	switch {
-	case err == nil:
-		db.publish(g, rev)
-		return nil
-	case errors.Is(err, ErrNoSpace), errors.Is(err, ErrTooLarge):
-		db.refuse(err)
-		return nil
-	default:
-		return fmt.Errorf("commit %d rows: %w", len(g.pairs), err)
-	}
 }
 
 // publish makes a durable group visible, then answers its callers.
@@ -149,10 +105,10 @@ func (db *DB) publish(g *group, rev int64) {
 	db.answer(g)
 }
 
-// answer tells the callers of a group that it is durable.
+// answer tells the callers of the oldest flying group that it is durable.
 func (db *DB) answer(g *group) {
 	db.mu.Lock()
-	db.flying = nil
+	db.flying = db.flying[1:]
 	db.mu.Unlock()
 	close(g.done)
 }
@@ -192,10 +148,7 @@ func (db *DB) stepDown(err error) {
 
 // drop empties the queue. Caller holds mu.
 func (db *DB) drop() []*group {
-	waiting := db.groups
-	if db.flying != nil {
-		waiting = append([]*group{db.flying}, waiting...)
-	}
+	waiting := append(db.flying, db.groups...)
 	db.groups, db.flying = nil, nil
 	return waiting
 }

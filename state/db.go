@@ -32,7 +32,7 @@ type DB struct {
 	head   *Tables  // nil while not leading
 	sealed *Tables  // the head when it was last frozen
 	groups []*group // waiting to be committed, oldest first; all but the last are sealed
-	flying *group   // being committed
+	flying []*group // being committed, oldest first
 	wake   chan struct{}
 	led    chan struct{} // closed while leading
 }
@@ -165,7 +165,10 @@ func (db *DB) newest() *group {
 	if n := len(db.groups); n > 0 {
 		return db.groups[n-1]
 	}
-	return db.flying
+	if n := len(db.flying); n > 0 {
+		return db.flying[n-1]
+	}
+	return nil
 }
 
 // Run takes part in the election and keeps the member's copy up to date until ctx ends or the backend is closed, and

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -125,8 +126,9 @@ func (e *Etcd) batches(events []*clientv3.Event) []Batch {
 	return out
 }
 
-// Commit implements Backend: one etcd transaction, on condition that the leader key is still the one of the term.
-func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, error) {
+// Commit implements Backend: one etcd transaction, on condition that the leader key is still the one of the term, and the
+// sequence key the one of the commit before.
+func (e *Etcd) Commit(ctx context.Context, term Term, seq int64, pairs []Pair) (int64, error) {
 	if !e.register() {
 		return 0, ErrClosed
 	}
@@ -146,31 +148,74 @@ func (e *Etcd) Commit(ctx context.Context, term Term, pairs []Pair) (int64, erro
 			return 0, err
 		}
 	}
-	fence := &pb.Compare{
-		Key: []byte(e.leaderKey()), Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL,
-		TargetUnion: &pb.Compare_CreateRevision{CreateRevision: t.revision},
-	}
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.CommitTimeout)
 	defer cancel()
 	defer t.onEnd(cancel)()
-	r, err := e.kv.Txn(ctx, &pb.TxnRequest{
-		Compare: []*pb.Compare{fence},
-		Success: nest(e.operations(pairs), e.ops),
-	})
+	r, err := e.kv.Txn(ctx, e.txn(t, seq, pairs))
 	err = clientv3.ContextError(ctx, err)
 	switch {
+	case errors.Is(err, rpctypes.ErrNoSpace) && seq > 0:
+		return e.despiteNoSpace(ctx, t, seq)
 	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
 		return 0, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case err != nil && t.over():
 		return 0, fmt.Errorf("commit: term lost on the way: %w", e.explain(err))
 	case err != nil:
 		return 0, fmt.Errorf("commit: %w", e.explain(err))
-	case !r.Succeeded:
-		t.end()
-		return 0, ErrFenced
+	case r.Succeeded:
+		return r.Header.Revision, nil
 	}
-	return r.Header.Revision, nil
+	if kvs := r.Responses[0].GetResponseRange().Kvs; len(kvs) == 1 && kvs[0].CreateRevision == t.revision {
+		return 0, ErrOrder
+	}
+	t.end()
+	return 0, ErrFenced
 }
+
+// despiteNoSpace finds out whether a numbered commit was written: etcd answers that it is over its quota either before the
+// transaction or, when the transaction itself took it there, after having applied it.
+func (e *Etcd) despiteNoSpace(ctx context.Context, t *etcdTerm, seq int64) (int64, error) {
+	r, err := e.client.Get(ctx, e.sequenceKey())
+	if err != nil {
+		return 0, fmt.Errorf("commit over the quota: %w", err)
+	}
+	if len(r.Kvs) == 1 && bytes.Equal(r.Kvs[0].Value, t.number(seq)) {
+		return r.Kvs[0].ModRevision, nil
+	}
+	return 0, e.noQuota()
+}
+
+func (e *Etcd) sequenceKey() string { return e.cfg.Prefix + "sequence" }
+
+// txn is a commit as etcd's own message. If it is refused, it answers the leader key, which tells why.
+func (e *Etcd) txn(t *etcdTerm, seq int64, pairs []Pair) *pb.TxnRequest {
+	leader := []byte(e.leaderKey())
+	ops := e.operations(pairs)
+	r := &pb.TxnRequest{
+		Compare: []*pb.Compare{{
+			Key: leader, Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL,
+			TargetUnion: &pb.Compare_CreateRevision{CreateRevision: t.revision},
+		}},
+		Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: leader}}}},
+	}
+	if seq > 0 {
+		key := []byte(e.sequenceKey())
+		ops = append(ops, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{
+			RequestPut: &pb.PutRequest{Key: key, Value: t.number(seq)}}})
+		before := &pb.Compare{Key: key, Target: pb.Compare_VALUE, Result: pb.Compare_EQUAL,
+			TargetUnion: &pb.Compare_Value{Value: t.number(seq - 1)}}
+		if seq == 1 { // whatever an earlier term left there, but not a commit of this one
+			before.Result, before.TargetUnion = pb.Compare_LESS, &pb.Compare_ModRevision{ModRevision: t.revision}
+			before.Target = pb.Compare_MOD
+		}
+		r.Compare = append(r.Compare, before)
+	}
+	r.Success = nest(ops, e.ops)
+	return r
+}
+
+// number is the value of the sequence key after the term's commit seq.
+func (t *etcdTerm) number(seq int64) []byte { return fmt.Appendf(nil, "%d/%d", t.revision, seq) }
 
 // operations are made of etcd's own messages: clientv3 would copy every value twice.
 func (e *Etcd) operations(pairs []Pair) []*pb.RequestOp {

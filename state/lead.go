@@ -23,7 +23,8 @@ func (db *DB) term(ctx context.Context) error {
 		return err
 	}
 	db.takeLead()
-	return db.commitLoop(ctx, t)
+	p := pipeline{db: db, term: t}
+	return p.run(ctx)
 }
 
 func (db *DB) resign(ctx context.Context, t Term) {

@@ -81,6 +81,7 @@ type memoryTerm struct {
 	member    *memoryMember
 	advertise string
 	revision  int64
+	last      int64 // number of the newest commit; guarded by Memory.mu
 	lost      chan struct{}
 }
 
@@ -192,17 +193,24 @@ func (m *Memory) since(after int64) ([]Batch, <-chan struct{}, error) {
 	return m.log[i:len(m.log):len(m.log)], m.written, nil
 }
 
-func (b *memoryMember) Commit(ctx context.Context, term Term, pairs []Pair) (int64, error) {
+func (b *memoryMember) Commit(ctx context.Context, term Term, seq int64, pairs []Pair) (int64, error) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
 	if err := b.check(ctx); err != nil {
 		return 0, err
 	}
-	if t, ok := term.(*memoryTerm); !ok || b.m.leader != t {
+	t, ok := term.(*memoryTerm)
+	if !ok || b.m.leader != t {
 		return 0, ErrFenced
 	}
 	if tooLarge(pairs, b) {
 		return 0, ErrTooLarge
+	}
+	if seq != 0 {
+		if seq != t.last+1 {
+			return 0, ErrOrder
+		}
+		t.last = seq
 	}
 	var written []Pair
 	for _, p := range pairs {

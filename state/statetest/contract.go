@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"deleting a prefix deletes just that, and watches are told each key", (*suite).prefixDeletion},
 		{"a batch of MaxBatch pairs is committed whole", (*suite).biggestBatch},
 		{"a batch beyond MaxBatch is refused and writes nothing", (*suite).tooLargeBatch},
+		{"numbered commits are written in their order or not at all", (*suite).numbered},
 		{"one leads, and a campaign waits for it to resign", (*suite).campaignHandsOver},
 		{"a resigned term is fenced", (*suite).resignedTermIsFenced},
 		{"a deposed term is lost and fenced", (*suite).deposedTermIsFenced},
@@ -99,7 +100,7 @@ func (s *suite) lead() (state.Backend, state.Term) {
 
 func (s *suite) commit(b state.Backend, t state.Term, pairs ...state.Pair) int64 {
 	s.Helper()
-	rev, err := b.Commit(s.ctx(), t, pairs)
+	rev, err := b.Commit(s.ctx(), t, 0, pairs)
 	s.must(err)
 	return rev
 }
@@ -269,7 +270,7 @@ func (s *suite) tooLargeBatch() {
 		many = append(many, put(fmt.Sprintf("t/%06d", i), "v"))
 	}
 	for _, pairs := range [][]state.Pair{many, {put("t/big", strings.Repeat("y", bytes))}} {
-		if _, err := b.Commit(s.ctx(), term, pairs); !errors.Is(err, state.ErrTooLarge) {
+		if _, err := b.Commit(s.ctx(), term, 0, pairs); !errors.Is(err, state.ErrTooLarge) {
 			s.Fatalf("got %v", err)
 		}
 	}

@@ -55,9 +55,35 @@ func (s *suite) lost(t state.Term) {
 
 func (s *suite) fenced(b state.Backend, t state.Term) {
 	s.Helper()
-	if _, err := b.Commit(s.ctx(), t, []state.Pair{put("t/fenced", "x")}); !errors.Is(err, state.ErrFenced) {
+	if _, err := b.Commit(s.ctx(), t, 0, []state.Pair{put("t/fenced", "x")}); !errors.Is(err, state.ErrFenced) {
 		s.Fatalf("a commit in a lost term: %v", err)
 	}
+}
+
+func (s *suite) numbered() {
+	b, term := s.lead()
+	at := func(t state.Term, seq int64, want error) {
+		s.Helper()
+		_, err := b.Commit(s.ctx(), t, seq, []state.Pair{put(fmt.Sprintf("t/%d", seq), "x")})
+		if !errors.Is(err, want) {
+			s.Fatalf("commit %d: %v, want %v", seq, err, want)
+		}
+	}
+	at(term, 2, state.ErrOrder)
+	at(term, 1, nil)
+	at(term, 1, state.ErrOrder)
+	at(term, 3, state.ErrOrder)
+	at(term, 2, nil)
+	s.commit(b, term, put("t/any", "x")) // unnumbered ones come between
+	at(term, 3, nil)
+	s.wantRows(b, "t/1=x", "t/2=x", "t/3=x", "t/any=x")
+	s.must(b.Resign(s.ctx(), term))
+	next, err := b.Campaign(s.ctx(), "http://again")
+	s.must(err)
+	at(term, 4, state.ErrFenced)
+	at(next, 4, state.ErrOrder) // each term counts anew
+	at(next, 1, nil)
+	at(next, 2, nil)
 }
 
 func (s *suite) resignedTermIsFenced() {
@@ -83,7 +109,7 @@ func (s *suite) deposedTermIsFenced() {
 	won := <-waiting
 	s.must(won.err)
 	// The member may not know yet; if it learns it during the commit, the outcome is unknown to it.
-	if _, err := a.Commit(s.ctx(), first, []state.Pair{put("t/fenced", "x")}); err == nil {
+	if _, err := a.Commit(s.ctx(), first, 0, []state.Pair{put("t/fenced", "x")}); err == nil {
 		s.Fatal("a commit in a deposed term")
 	}
 	s.lost(first)
@@ -169,7 +195,7 @@ func (s *suite) cancellation() {
 	if err := <-watching; err != nil {
 		s.Errorf("watch: %v", err)
 	}
-	if _, err := b.Commit(ctx, term, []state.Pair{put("t/a", "1")}); !errors.Is(err, context.Canceled) {
+	if _, err := b.Commit(ctx, term, 0, []state.Pair{put("t/a", "1")}); !errors.Is(err, context.Canceled) {
 		s.Errorf("commit: %v", err)
 	}
 	if _, _, err := b.Load(ctx); !errors.Is(err, context.Canceled) {
@@ -206,7 +232,7 @@ func (s *suite) closing() {
 	_, campaign := b.Campaign(s.ctx(), "http://b")
 	_, _, who := b.Leader(s.ctx())
 	_, _, load := b.Load(s.ctx())
-	_, commit := b.Commit(s.ctx(), held, []state.Pair{put("t/a", "1")})
+	_, commit := b.Commit(s.ctx(), held, 0, []state.Pair{put("t/a", "1")})
 	var watch error
 	for _, err := range b.Watch(s.ctx(), 1) {
 		watch = err

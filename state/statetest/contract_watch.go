@@ -68,7 +68,7 @@ func (s *suite) watchIsWhole() {
 			for k := range 1 + (w+i)%5 {
 				batch.Pairs = append(batch.Pairs, put(fmt.Sprintf("t/%d-%d", w, k), fmt.Sprint(i)))
 			}
-			rev, err := b.Commit(ctx, term, batch.Pairs)
+			rev, err := b.Commit(ctx, term, 0, batch.Pairs)
 			if err != nil {
 				s.Error(err)
 				return

@@ -131,7 +131,7 @@ func (b *Faulty) settle(writes *[]func()) {
 }
 
 // Commit implements state.Backend.
-func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (int64, error) {
+func (b *Faulty) Commit(ctx context.Context, t state.Term, seq int64, pairs []state.Pair) (int64, error) {
 	switch f := b.draw("commit"); f {
 	case Fenced:
 		_ = b.Backend.Resign(ctx, t)
@@ -139,10 +139,10 @@ func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (
 	case TimeoutBefore:
 		return 0, ErrTimeout
 	case TimeoutAfter:
-		_, _ = b.Backend.Commit(ctx, t, pairs)
+		_, _ = b.Backend.Commit(ctx, t, seq, pairs)
 		return 0, ErrTimeout
 	case TimeoutLate, TimeoutFenced:
-		write := func() { _, _ = b.Backend.Commit(context.WithoutCancel(ctx), t, pairs) }
+		write := func() { _, _ = b.Backend.Commit(context.WithoutCancel(ctx), t, seq, pairs) }
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if f == TimeoutLate {
@@ -154,11 +154,11 @@ func (b *Faulty) Commit(ctx context.Context, t state.Term, pairs []state.Pair) (
 	case NoSpace:
 		return 0, fmt.Errorf("%w: on purpose", state.ErrNoSpace)
 	case LostLease:
-		rev, err := b.Backend.Commit(ctx, t, pairs)
+		rev, err := b.Backend.Commit(ctx, t, seq, pairs)
 		_ = b.Backend.Resign(ctx, t)
 		return rev, err
 	default:
-		return b.Backend.Commit(ctx, t, pairs)
+		return b.Backend.Commit(ctx, t, seq, pairs)
 	}
 }
 
