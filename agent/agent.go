@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -210,14 +212,18 @@ func (a *Agent) forget(ctx context.Context) error {
 // clear removes every container and sandbox of the node, many at a time. A container that the engine was creating when it
 // ended may come up in containerd after the first look, and its cgroup was made before it: clear looks until there are none.
 func (a *Agent) clear(ctx context.Context) error {
+	began := time.Now()
 	for {
 		err := a.clearOnce(ctx)
 		left, lookErr := a.runtime.Leftovers(ctx)
-		if err = errors.Join(err, lookErr); err == nil && left.Empty() {
+		if err = errors.Join(err, lookErr); err == nil && len(left.Containers)+len(left.Shims)+len(left.Mounts)+len(left.Cgroups) == 0 {
 			return nil
 		}
 		if err == nil {
 			err = a.runtime.Purge(ctx)
+		}
+		if lookErr == nil && len(left.Containers) == 0 && time.Since(began) > shimPatience {
+			a.killShims(left.Shims)
 		}
 		select {
 		case <-time.After(clearInterval):
@@ -228,7 +234,20 @@ func (a *Agent) clear(ctx context.Context) error {
 	}
 }
 
-const clearInterval = 20 * time.Millisecond
+const (
+	clearInterval = 20 * time.Millisecond
+	shimPatience  = time.Second // a shim ends by itself after its container
+)
+
+// killShims ends shims ("PID CMDLINE") that containerd has forgotten: it does so when a call that makes one is cut short.
+func (a *Agent) killShims(shims []string) {
+	for _, shim := range shims {
+		number, _, _ := strings.Cut(shim, " ")
+		if pid, err := strconv.Atoi(number); err == nil {
+			a.cfg.Log.Warn("kill a shim without a container", "shim", shim, "err", syscall.Kill(pid, syscall.SIGKILL))
+		}
+	}
+}
 
 func (a *Agent) clearOnce(ctx context.Context) error {
 	containers, err := a.runtime.List(ctx)

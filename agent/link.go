@@ -26,7 +26,7 @@ type link struct {
 	log    *slog.Logger
 	failed chan error // an engine that could not run; has room for one
 
-	engine *task.Engine
+	engine *task.Engine // nil after a reset, until run starts another
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when the engine has ended
 }
@@ -50,10 +50,14 @@ func (l *link) startEngine(ctx context.Context) {
 	}(l.engine, l.ended)
 }
 
-// stopEngine ends the engine's life; its containers stay.
+// stopEngine ends the engine's life, if it has one; its containers stay.
 func (l *link) stopEngine() {
+	if l.engine == nil {
+		return
+	}
 	l.stop()
 	<-l.ended
+	l.engine = nil
 }
 
 var (
@@ -73,6 +77,9 @@ const (
 func (l *link) run(ctx context.Context) {
 	wait := firstBackoff
 	for ctx.Err() == nil {
+		if l.engine == nil {
+			l.startEngine(ctx) // not in reset: there ctx ends with the connection
+		}
 		began := time.Now()
 		err := l.once(ctx)
 		if ctx.Err() != nil {
@@ -230,17 +237,16 @@ func (l *link) stopVerified(ctx context.Context, m *acs.TaskStopVerificationAck)
 	return nil
 }
 
-// reset removes every task and who the node was, and answers when that is done; the node then registers anew.
+// reset removes every task and who the node was, and answers when that is done; the node then registers anew, with a new
+// engine.
 func (l *link) reset(ctx context.Context, conn *acs.Conn, m *acs.RoadsteadReset) error {
 	l.stopEngine()
-	err := l.agent.forget(ctx)
-	l.startEngine(ctx)
-	if err != nil {
+	if err := l.agent.forget(ctx); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
 	if err := conn.Send(ctx, acs.RoadsteadResetDone{MessageID: m.MessageID}); err != nil {
 		return err
 	}
-	_, err = conn.Receive(ctx) // the control plane ends the connection when it has forgotten the node, too
+	_, err := conn.Receive(ctx) // the control plane ends the connection when it has forgotten the node, too
 	return errors.Join(errReset, err)
 }

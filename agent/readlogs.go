@@ -26,8 +26,10 @@ func (a *Agent) readLogs(ctx context.Context, m *acs.RoadsteadReadLogs) acs.Road
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(f.Name(), id+"-"), ".json")
-		if m.Container != "" && m.Container != name {
-			continue
+		if m.Container != "" { // the file of an odd name has a hash of it
+			if name = m.Container; f.Name() != task.ContainerID(id, name)+".json" {
+				continue
+			}
 		}
 		if err := readRecords(ctx, filepath.Join(dir, f.Name()), name, m, &answer); err != nil {
 			answer.Error = err.Error()

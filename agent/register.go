@@ -90,13 +90,23 @@ func (a *Agent) register(ctx context.Context) (identity, error) {
 	}
 	var out acs.RegisterContainerInstanceResponse
 	if err := a.client.Call(ctx, "ecs", "RegisterContainerInstance", in, &out); err != nil {
-		if id.Arn != "" && model.ErrorCode(err) != "" { // the instance is gone: the next try makes a new one
+		if id.Arn != "" && forgotten(err) { // the next try makes a new instance
 			return id, errors.Join(err, removeIdentity(a.cfg.DataDir))
 		}
 		return id, err
 	}
 	id.Arn = out.ContainerInstance.ContainerInstanceArn
 	return id, a.saveIdentity(id)
+}
+
+// forgotten reports whether the control plane will never again take the node for the instance that it was. A server fault
+// or a refused key says nothing of the instance, whose tasks may be running here.
+func forgotten(err error) bool {
+	switch model.ErrorCode(err) {
+	case "InvalidParameterException", "ClientException", "ClusterNotFoundException":
+		return true
+	}
+	return false
 }
 
 // capabilities are what this agent can do, in ECS's names (SEMANTICS §5.1): no more than it really does.
