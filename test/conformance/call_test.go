@@ -99,7 +99,7 @@ func post(ctx context.Context, ts *testscript.TestScript, skew time.Duration, se
 }
 
 // awaitPatience is how long a script waits for what must come.
-const awaitPatience = 60 * time.Second
+const awaitPatience = 20 * time.Second
 
 // cmdAwait repeats a call until a value is there, and leaves the answer as the last stdout:
 // await PATH VALUE SERVICE OPERATION JSON|@FILE.

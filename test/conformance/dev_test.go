@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -78,8 +80,10 @@ func freeAddress() (string, error) {
 	return "", fmt.Errorf("no free port")
 }
 
-// stop ends the server as a user would. It has to exit with 0 and leave nothing behind.
+// stop ends the server as a user would. It has to exit with 0 and leave nothing behind; what it leaves all the same is
+// taken away once it has been told.
 func (d *dev) stop() error {
+	defer sweep()
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.ended:
@@ -100,18 +104,11 @@ func (d *dev) stop() error {
 // leftovers are processes and mounts (network namespaces are mounted too) below our directory, the node's bridge, its nft
 // table and its cgroups.
 func leftovers() (left []string) {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, p := range all {
-		b, err := os.ReadFile(p)
-		if line := strings.ReplaceAll(string(b), "\x00", " "); err == nil && strings.Contains(line, target.dir+"/") {
-			left = append(left, "process "+filepath.Base(filepath.Dir(p))+" "+line)
-		}
+	for pid, line := range processes() {
+		left = append(left, fmt.Sprint("process ", pid, " ", line))
 	}
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(mounts)) {
-		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], target.dir+"/") {
-			left = append(left, "mount "+f[4])
-		}
+	for _, m := range mounts() {
+		left = append(left, "mount "+m)
 	}
 	if _, err := net.InterfaceByName("rs-dev"); err == nil {
 		left = append(left, "bridge rs-dev")
@@ -126,6 +123,41 @@ func leftovers() (left []string) {
 		}
 	}
 	return left
+}
+
+// sweep ends the processes and mounts that are left.
+func sweep() {
+	for pid := range processes() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	for _, m := range slices.Backward(mounts()) { // the inner ones come last
+		_ = syscall.Unmount(m, syscall.MNT_DETACH)
+	}
+}
+
+// processes are those whose command line names our directory, which no other run has.
+func processes() map[int]string {
+	out := map[int]string{}
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range all {
+		b, err := os.ReadFile(p)
+		pid, notPID := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+		if line := strings.ReplaceAll(string(b), "\x00", " "); err == nil && notPID == nil && strings.Contains(line, target.dir+"/") {
+			out[pid] = line
+		}
+	}
+	return out
+}
+
+// mounts are the mount points below our directory.
+func mounts() (out []string) {
+	b, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], target.dir+"/") {
+			out = append(out, f[4])
+		}
+	}
+	return out
 }
 
 // tail returns the last lines of a file.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -79,10 +80,17 @@ func eat(mib string) error {
 	return nil
 }
 
-// serve answers every HTTP request at an address with the container's host name, until SIGTERM.
+// serve answers every HTTP request at an address with the container's host name, in the background.
 func serve(address string) error {
-	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		name, _ := os.Hostname()
-		fmt.Fprintln(w, name)
-	}))
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	go func() { // ends with the process
+		fmt.Fprintln(os.Stderr, http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			name, _ := os.Hostname()
+			fmt.Fprintln(w, name)
+		})))
+	}()
+	return nil
 }
