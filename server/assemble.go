@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -121,24 +122,25 @@ func (s *Server) Ready(ctx context.Context) error {
 	}
 }
 
-// AwaitNodes waits until n instances are registered and connected.
+// AwaitNodes waits until n instances are registered, and connected to this member: a row may say so of an earlier life.
 func (s *Server) AwaitNodes(ctx context.Context, n int) error {
-	snap, cursor := s.db.Watch()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		connected := 0
-		for i := range snap.Instances.All() {
+		for i := range s.db.Snapshot().Instances.All() {
 			if i.AgentConnected && i.Status != model.InstanceInactive {
 				connected++
 			}
 		}
-		if connected >= n {
+		if min(connected, s.sessions.Connected()) >= n {
 			return nil
 		}
-		r, err := cursor.Next(ctx)
-		if err != nil {
-			return err
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		snap = r.Snapshot
 	}
 }
 

@@ -138,12 +138,13 @@ func noCommand(_ *testing.T, e *Env) {
 func essential(t *testing.T, e *Env) {
 	side := e.container("side", "exit=5")
 	side.Essential = aws.Bool(false)
-	main := e.container("main", "onterm=bye", "wait")
+	main := e.container("main", "onterm=bye", "print=ready", "wait")
 	arn := e.RunTask(e.Define("essential", ecs.RegisterTaskDefinitionInput{}, main, side))
 	poll(t, patience, e.containerStopped(arn, "side", 5))
 	if task := e.AwaitStatus(arn, "RUNNING"); *task.DesiredStatus != "RUNNING" {
 		t.Error("a non-essential exit stopped the task")
 	}
+	e.AwaitLog(arn, "ready") // from here on it handles the signal
 	e.StopTask(arn)
 	e.ends(arn, types.TaskStopCodeUserInitiated, "", 0)
 
