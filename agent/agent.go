@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -185,6 +186,9 @@ func (a *Agent) live(ctx context.Context) error {
 	if err := a.runtime.Ready(ctx); err != nil {
 		return fmt.Errorf("wait for containerd: %w", err)
 	}
+	if left, err := a.runtime.Leftovers(ctx); err == nil {
+		a.killShims(orphans(left))
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := &link{agent: a, log: a.cfg.Log, failed: make(chan error, 1)}
@@ -247,6 +251,13 @@ func (a *Agent) killShims(shims []string) {
 			a.cfg.Log.Warn("kill a shim without a container", "shim", shim, "err", syscall.Kill(pid, syscall.SIGKILL))
 		}
 	}
+}
+
+// orphans are the shims of containers that containerd does not have.
+func orphans(left runtime.Leftovers) []string {
+	return slices.DeleteFunc(left.Shims, func(shim string) bool {
+		return slices.ContainsFunc(left.Containers, func(id string) bool { return strings.Contains(shim+" ", "-id "+id+" ") })
+	})
 }
 
 func (a *Agent) clearOnce(ctx context.Context) error {

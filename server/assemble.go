@@ -39,7 +39,7 @@ func (s *Server) assemble() error {
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
-	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Log: s.cfg.Log}, s.services()...)
+	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Explain: explain, Log: s.cfg.Log}, s.services()...)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -117,6 +118,14 @@ func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, er
 	}
 	p.Region = s.cfg.Region // global services are signed for us-east-1
 	return auth.WithPrincipal(r.Context(), p), nil
+}
+
+// explain says what an operator can do about a fault, nil if nothing.
+func explain(err error) *model.Error {
+	if errors.Is(err, state.ErrNoSpace) {
+		return model.Errorf("ServerException", "The control plane cannot write: %s.", err)
+	}
+	return nil
 }
 
 // signed lets only signed requests through whose sender may do the ECS action.

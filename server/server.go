@@ -74,6 +74,7 @@ func openBackend(ctx context.Context, cfg *Config) (state.Backend, error) {
 			}
 			members[name] = peer
 		}
+		etcd.LeaseTTL = clusterLease
 		etcd.Cluster = &state.EtcdCluster{Name: cfg.Member, Members: members, Listen: cfg.PeerURL}
 	}
 	b, err := state.OpenEtcd(ctx, etcd)
@@ -82,6 +83,9 @@ func openBackend(ctx context.Context, cfg *Config) (state.Backend, error) {
 	}
 	return b, nil
 }
+
+// clusterLease is how long the members of a cluster wait for a silent leader: most of a fail-over's time.
+const clusterLease = 2 * time.Second
 
 // URL is where the server is reached.
 func (s *Server) URL() string { return s.cfg.Advertise }

@@ -29,7 +29,7 @@ func (x *session) push(ctx context.Context) error {
 	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
 		return errors.New("the instance is deregistered")
 	}
-	tasks := x.collect(snap)
+	tasks := x.collect(ctx, snap)
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (x *session) again() {
 }
 
 // collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list.
-func (x *session) collect(snap *state.Snapshot) []acs.Task {
+func (x *session) collect(ctx context.Context, snap *state.Snapshot) []acs.Task {
 	if x.todo.takeAll() {
 		for t := range snap.TasksOn(x.key) {
 			x.todo.add(t.Key())
@@ -68,13 +68,32 @@ func (x *session) collect(snap *state.Snapshot) []acs.Task {
 		}
 		p, err := x.s.render(snap.Tables, t)
 		if err != nil {
-			x.s.cfg.Log.Error("render a task", "task", t.ID, "err", err)
+			x.s.fail(ctx, t, err)
 			continue
 		}
 		tasks = append(tasks, p)
 		x.flying[key] = t.Desired
 	}
 	return tasks
+}
+
+// fail stops a task that no node can be told to run: its definition is gone, or asks for what a payload cannot carry.
+func (s *Sessions) fail(ctx context.Context, t *model.Task, why error) {
+	s.cfg.Log.Error("render a task", "task", t.ID, "err", why)
+	err := s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
+		now, ok := tx.Tasks.Get(t.Key())
+		if !ok {
+			return nil
+		}
+		report := model.Report{Status: model.TaskStopped, Reason: "ResourceInitializationError: " + why.Error()}
+		if next, changed := now.Observe(report, time.Now().UnixMilli()); changed {
+			tx.Tasks.Put(&next)
+		}
+		return nil
+	})
+	if err != nil { // it stays PENDING, and is tried again with the next connection
+		s.cfg.Log.Error("stop a task that cannot be rendered", "task", t.ID, "err", err)
+	}
 }
 
 // handleAck notes what the agent has safe, and moves its tasks on.

@@ -144,16 +144,15 @@ func TestPayloadsAreBounded(t *testing.T) {
 	})
 }
 
-// A task whose definition is gone cannot be sent, and must not hold up the others.
-func TestUnrenderableTaskIsLeftOut(t *testing.T) {
+// A task whose definition is gone cannot be sent: it ends with the reason, and does not hold up the others.
+func TestUnrenderableTaskEnds(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.run("i1", "t1", "t2")
 		w.change("t1", func(t *model.Task) { t.Definition = "gone:1" })
 		a := w.connect("i1")
 		a.wants("the other", "manifest t1:RUNNING t2:RUNNING, payload t2:RUNNING")
 		a.ack()
-		w.stop("t1")
-		a.wants("its stop needs no definition", "payload t1:STOPPED")
+		w.want("it has failed to start", w.task("t1").StopCode, model.StopTaskFailedToStart)
 	})
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 )
@@ -34,6 +35,10 @@ func Unmarshal(b []byte, v any) error {
 	s, err := shapeOf(rv.Type().Elem())
 	if err != nil {
 		return err
+	}
+	if s.kind == kindPointer && string(bytes.TrimSpace(b)) == "null" { // what Marshal writes for a nil pointer
+		rv.Elem().SetZero()
+		return nil
 	}
 	return decodeJSON(b, s, rv.Elem())
 }

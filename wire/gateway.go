@@ -26,6 +26,9 @@ type GatewayConfig struct {
 	// "" if none can be told. A *model.Error is answered to the caller (status 400, in query protocols 403), any other
 	// error is logged and answered as a server fault. Required.
 	Authenticate func(r *http.Request, body []byte) (context.Context, error)
+	// Explain puts an error that is not a *model.Error into words for the caller, nil if it is none of the caller's
+	// business. It is answered with status 500. Optional.
+	Explain      func(err error) *model.Error
 	NewRequestID func() string // default: random UUIDs
 	Log          *slog.Logger  // default: slog.Default()
 	MaxBody      int64         // bytes, as sent and again decompressed; default DefaultMaxBody
@@ -189,7 +192,7 @@ func (g *Gateway) refuse(q *request, id string, err error, authentic bool) answe
 		f = q.dress(model.Errorf("SerializationException", "%s", unreadable.Error()), true)
 	default:
 		g.logFault(q, id, err)
-		f = q.dress(model.Errorf(q.service().faultCode(), "Service Unavailable. Please try again later."), true)
+		f = q.dress(g.explain(q, err), true)
 		f.status = http.StatusInternalServerError
 	}
 	body, err := q.encodeFault(nil, f, id)
@@ -203,6 +206,16 @@ func (g *Gateway) refuse(q *request, id string, err error, authentic bool) answe
 		a.queryError = q.service().queryError(f.code) + ";" + f.side("Sender", "Receiver")
 	}
 	return a
+}
+
+// explain is what the caller is told of a fault of ours.
+func (g *Gateway) explain(q *request, err error) *model.Error {
+	if g.cfg.Explain != nil {
+		if e := g.cfg.Explain(err); e != nil {
+			return e
+		}
+	}
+	return model.Errorf(q.service().faultCode(), "Service Unavailable. Please try again later.")
 }
 
 func (g *Gateway) logFault(q *request, id string, err error) {

@@ -203,6 +203,28 @@ func (n *Network) reserve(req task.SandboxRequest) (*entry, error) {
 			return nil, err
 		}
 	}
+	e, err := n.choose(req)
+	if err != nil { // perhaps a task that is STOPPED already still has it: its link may be gone any moment
+		if ended := n.finishReleased(); ended != nil {
+			return nil, errors.Join(err, ended)
+		}
+		if e, err = n.choose(req); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.save(n.cfg.Dir); err != nil {
+		if ip, perr := netip.ParseAddr(e.IPv4); perr == nil {
+			n.addrs.free(ip)
+		}
+		n.ports.free(e.Bindings)
+		return nil, err
+	}
+	n.entries[key] = e
+	return e, nil
+}
+
+// choose takes an address, and in bridge mode ports, for a new sandbox. It wants n.mu.
+func (n *Network) choose(req task.SandboxRequest) (*entry, error) {
 	ip, err := n.chooseAddress(req.ENI)
 	if err != nil {
 		return nil, err
@@ -214,13 +236,19 @@ func (n *Network) reserve(req task.SandboxRequest) (*entry, error) {
 			return nil, err
 		}
 	}
-	if err := e.save(n.cfg.Dir); err != nil {
-		n.addrs.free(ip)
-		n.ports.free(e.Bindings)
-		return nil, err
-	}
-	n.entries[key] = e
 	return e, nil
+}
+
+// finishReleased removes the links of all released sandboxes at once, and so frees their addresses and ports. It wants
+// n.mu.
+func (n *Network) finishReleased() error {
+	var err error
+	for _, e := range n.entries {
+		if e.Released {
+			err = errors.Join(err, n.finish(e))
+		}
+	}
+	return err
 }
 
 // chooseAddress takes the interface's own address, or any free one.

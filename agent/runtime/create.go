@@ -31,7 +31,7 @@ func (r *Runtime) Create(ctx context.Context, spec task.ContainerSpec) error {
 		return failure(cannotCreate, err)
 	}
 	if errdefs.IsUnavailable(err) { // containerd is away: the next call converges
-		return failure(cannotCreate, err)
+		return err
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
@@ -63,7 +63,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 		return err
 	}
 	r.remember(cid, who)
-	return r.newTask(ctx, cid, who, rootfs)
+	return failure(cannotStart, r.newTask(ctx, cid, who, rootfs)) // runc looks for the command already here
 }
 
 // holdCgroup keeps a task's cgroup from being removed, with another container of the task, before it is in use.
@@ -224,6 +224,9 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.
 	}
 }
 
+// createPatience bounds the making of a shim and its container.
+const createPatience = 30 * time.Second
+
 // newTask hands the container to a shim, which sets it up and stops short of its first instruction.
 func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) error {
 	var io stdio
@@ -244,7 +247,10 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	for _, m := range rootfs {
 		q.Rootfs = append(q.Rootfs, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
 	}
-	if _, err := r.tasks.Create(ctx, q); err != nil {
+	// Not to be cut short: containerd would forget the shim that it has started.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createPatience)
+	defer cancel()
+	if _, err := r.tasks.Create(whole, q); err != nil {
 		if err = errgrpc.ToNative(err); !errdefs.IsAlreadyExists(err) {
 			return fmt.Errorf("create task: %w", err)
 		}

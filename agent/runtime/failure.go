@@ -40,7 +40,7 @@ func pullFailure(ref string, auth *acs.RegistryAuth, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || passing(err) {
 		return fmt.Errorf("pull %s: %w", ref, err)
 	}
 	if creds, ok := errors.AsType[*credentialsError](err); ok {
@@ -69,13 +69,19 @@ func pullFailure(ref string, auth *acs.RegistryAuth, err error) error {
 	return &task.Failure{Name: cannotPull, Err: fmt.Errorf(response+"%w", err)}
 }
 
-// failure names an error of containerd or runc, unless it is the caller's own context or has a name already.
+// passing reports whether an error says nothing about the container: containerd is away, or died in the middle of making
+// it. Such errors get no name, so that the call is made again.
+func passing(err error) bool {
+	return errdefs.IsUnavailable(err) || strings.Contains(err.Error(), "final child's") || strings.Contains(err.Error(), "ttrpc: closed")
+}
+
+// failure names an error of containerd or runc, unless it is passing, the caller's own context, or has a name already.
 func failure(name string, err error) error {
 	var named *task.Failure
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &named), errors.Is(err, context.Canceled), errdefs.IsCanceled(err):
+	case errors.As(err, &named), errors.Is(err, context.Canceled), errdefs.IsCanceled(err), passing(err):
 		return err
 	case errors.Is(err, context.DeadlineExceeded), errdefs.IsDeadlineExceeded(err):
 		return &task.Failure{Name: runtimeTimeout, Err: err}

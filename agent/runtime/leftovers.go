@@ -146,6 +146,13 @@ func (r *Runtime) purge(ctx context.Context) error {
 	if werr != nil {
 		return errors.Join(err, fmt.Errorf("list snapshots: %w", werr))
 	}
+	dirs, derr := os.ReadDir(filepath.Join(r.cfg.Dir, containersDir))
+	if derr != nil && !errors.Is(derr, fs.ErrNotExist) {
+		return errors.Join(err, fmt.Errorf("list container directories: %w", derr))
+	}
+	for _, d := range dirs {
+		orphans = append(orphans, d.Name())
+	}
 	for _, name := range orphans {
 		err = errors.Join(err, r.remove(ctx, name))
 	}
