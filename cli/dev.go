@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +16,14 @@ import (
 	"github.com/roadstead/roadstead/server"
 )
 
+// defaultDevDir is the data directory that `dev` has when it is told none.
+const defaultDevDir = "/var/lib/roadstead/dev"
+
 // devConfig is what `roadstead dev` was asked for.
 type devConfig struct {
 	server    server.Config
 	agent     agent.Config
+	name      string
 	nodes     int
 	keepTasks bool
 	sample    string
@@ -41,9 +46,10 @@ With --nodes N there are N nodes in zones a, b, c ..., each in its own network n
 	}
 	f := cmd.Flags()
 	f.StringVar(&cfg.server.Listen, "listen", "127.0.0.1:4566", "address to listen on")
-	f.StringVar(&cfg.server.DataDir, "data-dir", "/var/lib/roadstead/dev", "where everything is kept")
+	f.StringVar(&cfg.server.DataDir, "data-dir", defaultDevDir, "where everything is kept")
 	f.StringVar(&cfg.server.Region, "region", defaultRegion, "Region")
 	f.StringVar(&cfg.server.Account, "account", defaultAccount, "account, 12 digits")
+	f.StringVar(&cfg.name, "name", "", "at most 4 letters that tell this from others on the machine (default: made from --data-dir)")
 	f.IntVar(&cfg.nodes, "nodes", 1, "number of nodes")
 	f.BoolVar(&cfg.keepTasks, "keep-tasks", false, "leave containers running at the end; the next start finds them")
 	f.StringVar(&cfg.sample, "sample", "", "static binary of a web server to run as a first task")
@@ -62,6 +68,9 @@ With --nodes N there are N nodes in zones a, b, c ..., each in its own network n
 func runDev(cmd *cobra.Command, cfg *devConfig) error {
 	if cfg.nodes < 1 || cfg.nodes > maxDevNodes {
 		return fmt.Errorf("--nodes %d: one machine takes 1 to %d nodes", cfg.nodes, maxDevNodes)
+	}
+	if len(cfg.name) > 4 {
+		return fmt.Errorf("--name %s is too long: 4 letters fit into the names of network interfaces", cfg.name)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: run `sudo roadstead dev`")
@@ -190,7 +199,9 @@ func devNodes(ctx context.Context, cfg *devConfig, s *server.Server, nets *devNe
 		return nets.runners(cfg, s, token), nil
 	}
 	c := cfg.agent
-	c.Server, c.Token, c.Name, c.Zone = s.URL(), token, "dev", "a"
+	p := placeOf(cfg)
+	c.Server, c.Token, c.Name, c.Zone = s.URL(), token, "dev"+p.suffix, "a"
+	c.Subnet = netip.PrefixFrom(p.subnet(0).Addr(), 16).String()
 	c.DataDir, c.StopTasks = filepath.Join(cfg.server.DataDir, "node"), !cfg.keepTasks
 	a, err := agent.New(ctx, c)
 	if err != nil {

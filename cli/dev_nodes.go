@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -20,28 +22,56 @@ import (
 // maxDevNodes is how many /20 subnets 10.88.0.0/16 has.
 const maxDevNodes = 16
 
-// devNetwork is the network of `dev --nodes N`: 10.87.0.0/16 joins the nodes, and each has a part of 10.88.0.0/16 for its
-// tasks.
-type devNetwork struct {
-	nodes *network.Nodes
-	list  []*network.Node
+// place tells the servers of one machine apart by their data directories: names of bridges, namespaces and cgroups, and
+// the networks 10.TASKS.0.0/16 for tasks and 10.NODES.0.0/16 between nodes.
+type place struct {
+	suffix       string
+	tasks, nodes byte
 }
 
-// devSubnet is where the i-th node's tasks have their addresses.
-func devSubnet(i int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 88, byte(16 * i), 0}), 20)
+// placeOf returns the plain names for the default directory, or if the name is said to be "dev", and others for every other
+// directory.
+func placeOf(cfg *devConfig) place {
+	dir := cfg.server.DataDir
+	if dir == defaultDevDir || cfg.name == "dev" {
+		return place{tasks: 88, nodes: 87}
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	sum := sha256.Sum256([]byte(dir))
+	if cfg.name != "" {
+		return place{suffix: "-" + cfg.name, tasks: 96 + sum[2]%64, nodes: 160 + sum[2]%64}
+	}
+	return place{suffix: "-" + hex.EncodeToString(sum[:2]), tasks: 96 + sum[2]%64, nodes: 160 + sum[2]%64}
+}
+
+// subnet is where the tasks of the i-th of several nodes have their addresses.
+func (p place) subnet(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, p.tasks, byte(16 * i), 0}), 20)
+}
+
+// name is what the i-th of several nodes is called on its machine.
+func (p place) name(i int) string { return "n" + strconv.Itoa(i+1) + p.suffix }
+
+// devNetwork is the network of `dev --nodes N`.
+type devNetwork struct {
+	place place
+	nodes *network.Nodes
+	list  []*network.Node
 }
 
 // openDevNetwork makes the namespaces and lets the server listen in each at the address that it has outside: on loopback
 // only, and every URL and image reference means the same everywhere.
 func openDevNetwork(cfg *devConfig, s *server.Server) (*devNetwork, error) {
-	nodes, err := network.NewNodes("rs-nodes", netip.AddrFrom4([4]byte{10, 87, 0, 0}))
+	p := placeOf(cfg)
+	nodes, err := network.NewNodes("rs-nodes"+p.suffix, netip.AddrFrom4([4]byte{10, p.nodes, 0, 0}))
 	if err != nil {
 		return nil, err
 	}
-	d := &devNetwork{nodes: nodes}
+	d := &devNetwork{place: p, nodes: nodes}
 	for i := range cfg.nodes {
-		x, err := nodes.Add("rs-"+devName(i), i, devSubnet(i))
+		x, err := nodes.Add("rs-"+p.name(i), i, p.subnet(i))
 		if err != nil {
 			return nil, errors.Join(err, nodes.Close())
 		}
@@ -60,21 +90,19 @@ func openDevNetwork(cfg *devConfig, s *server.Server) (*devNetwork, error) {
 	return d, nil
 }
 
-func devName(i int) string { return "n" + strconv.Itoa(i+1) }
-
 func (d *devNetwork) runners(cfg *devConfig, s *server.Server, token string) []runner {
 	var all []runner
 	for i, x := range d.list {
-		all = append(all, func(ctx context.Context) error { return runChild(ctx, x, childArgs(cfg, s, x, i), token) })
+		all = append(all, func(ctx context.Context) error { return runChild(ctx, x, childArgs(cfg, s, d.place, x, i), token) })
 	}
 	return all
 }
 
 // childArgs are the arguments of the agent that is the i-th node: it offers its share of the machine.
-func childArgs(cfg *devConfig, s *server.Server, x *network.Node, i int) []string {
+func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int) []string {
 	args := []string{
-		"agent", "--server", s.URL(), "--name", devName(i), "--zone", string(rune('a' + i%26)), "--cluster", cfg.agent.Cluster,
-		"--data-dir", filepath.Join(cfg.server.DataDir, "nodes", devName(i)), "--subnet", devSubnet(i).String(),
+		"agent", "--server", s.URL(), "--name", p.name(i), "--zone", string(rune('a' + i%26)), "--cluster", cfg.agent.Cluster,
+		"--data-dir", filepath.Join(cfg.server.DataDir, "nodes", "n"+strconv.Itoa(i+1)), "--subnet", p.subnet(i).String(),
 		"--cleanup-after", cfg.agent.CleanupAfter.String(), "--end-with-stdin", "--log-level", "warn",
 		"--address", x.Address.String(), "--share", strconv.Itoa(cfg.nodes),
 	}

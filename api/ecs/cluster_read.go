@@ -105,7 +105,9 @@ func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cl
 		v.ServiceConnectDefaults = &types.ClusterServiceConnectDefaults{Namespace: &c.ConnectNamespace}
 	}
 	if show.settings {
-		v.Settings = list(c.Settings)
+		if v.Settings = list(c.Settings); len(v.Settings) == 0 { // of a cluster that this package did not make
+			v.Settings = withSettings(*c, t, nil).Settings
+		}
 	}
 	if show.configuration {
 		v.Configuration = c.Configuration

@@ -35,7 +35,7 @@ func startDev() (*dev, error) {
 		return nil, err
 	}
 	defer out.Close()
-	d.cmd = exec.Command(target.binary, "dev", "--listen", address, "--data-dir", filepath.Join(target.dir, "d"))
+	d.cmd = exec.Command(target.binary, "dev", "--name", "dev", "--listen", address, "--data-dir", filepath.Join(target.dir, "d"))
 	d.cmd.Stderr = out
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // a test that is killed takes it along
 	stdout, err := d.cmd.StdoutPipe()

@@ -119,7 +119,7 @@ func NewDev(t testing.TB, flags ...string) *Env {
 	t.Helper()
 	e := newEnv(t)
 	e.secret, e.Node = "test", "dev"
-	args := append([]string{"dev", "--listen", freeAddress(t), "--data-dir", filepath.Join(e.Dir, "d")}, flags...)
+	args := append([]string{"dev", "--name", "dev", "--listen", freeAddress(t), "--data-dir", filepath.Join(e.Dir, "d")}, flags...)
 	e.Dev = start(t, e.Dir, "dev", nil, args...)
 	t.Cleanup(func() { e.end(e.Dev, 60*time.Second) })
 	e.connect(e.Dev.AwaitReady(60 * time.Second))
