@@ -103,7 +103,27 @@ func New(ctx context.Context, cfg Config) (*Network, error) {
 	if err := n.nft.acceptForwarding(); err != nil {
 		return nil, err
 	}
+	n.complete()
 	return n, ctx.Err()
+}
+
+// complete builds what an earlier process wrote down and did not get to build, because List promises it to be there. What
+// cannot be built is released: it will be asked for again.
+func (n *Network) complete() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range n.entries {
+		if e.Released {
+			continue
+		}
+		if err := n.build(e); err != nil {
+			n.cfg.Logger.Warn("complete a sandbox", "task", e.TaskID, "container", e.Container, "err", err)
+			e.Released = true
+			if err := e.save(n.cfg.Dir); err != nil {
+				n.cfg.Logger.Warn("release a sandbox", "task", e.TaskID, "container", e.Container, "err", err)
+			}
+		}
+	}
 }
 
 // load takes over the files of earlier processes and returns what of them is published.

@@ -49,17 +49,19 @@ func (e *Env) hundred(name string, in ecs.RegisterTaskDefinitionInput) {
 	each(all, 16, e.StopTask)
 	e.AwaitAll(all, "STOPPED")
 	stopped := time.Since(began)
-	var left map[string]int
-	clean := poll(e.t, patience, func(context.Context) error {
+	e.t.Logf("100 tasks STOPPED after %s, nothing of them on the machine %s later", ms(stopped), ms(e.AwaitNothingOfTasks()))
+}
+
+// AwaitNothingOfTasks waits until no task has anything on the machine.
+func (e *Env) AwaitNothingOfTasks() time.Duration {
+	return poll(e.t, patience, func(context.Context) error {
 		for what, n := range e.Leftovers().ofTasks() {
 			if n > 0 {
-				left = e.Leftovers().ofTasks()
-				return errAgain(fmt.Sprintf("%s: %d; all: %v", what, n, left))
+				return errAgain(fmt.Sprintf("%s: %d; all: %v", what, n, e.Leftovers().ofTasks()))
 			}
 		}
 		return nil
 	})
-	e.t.Logf("100 tasks STOPPED after %s, nothing of them on the machine %s later (last seen %v)", ms(stopped), ms(clean), left)
 }
 
 func inMode(name string) func(*ecs.RunTaskInput) {
