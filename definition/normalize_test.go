@@ -102,7 +102,7 @@ func TestEveryMemberIsKept(t *testing.T) {
 func checkExercised(t *testing.T, prefix string, typ reflect.Type, ok func(string) bool) {
 	t.Helper()
 	for f := range typ.Fields() {
-		if f := f; f.IsExported() && !ok(f.Name) {
+		if f.IsExported() && !ok(f.Name) {
 			t.Errorf("member %s%s is not exercised", prefix, f.Name)
 		}
 	}

@@ -41,7 +41,7 @@ func openEtcd(t testing.TB, cfg state.EtcdConfig) *state.Etcd {
 // tempDir is like t.TempDir with a short name, for sockets.
 func tempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rs")
+	dir, err := os.MkdirTemp("", "rs") //nolint:usetesting // t.TempDir's names are too long for sockets
 	if err != nil {
 		t.Fatal(err)
 	}

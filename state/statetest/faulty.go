@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"sync"
 
@@ -102,11 +103,7 @@ func Seeded(seed uint64, share float64) func(string) Fault {
 func (b *Faulty) Counts() map[Fault]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := map[Fault]int{}
-	for f, n := range b.counts {
-		out[f] = n
-	}
-	return out
+	return maps.Clone(b.counts)
 }
 
 func (b *Faulty) draw(call string) Fault {
