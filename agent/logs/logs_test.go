@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	// A keeper outlives its agent by design, and so does the goroutine that waits for the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/roadstead/roadstead/agent/logs.(*Keeper).spawn.func1"))
 }
 
 func must(tb testing.TB, err error) {
