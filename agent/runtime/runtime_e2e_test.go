@@ -34,7 +34,7 @@ func TestLifeOfAContainer(t *testing.T) {
 		must(t, e.rt.Delete(within(t, time.Minute), "life"))
 	})
 	t.Run("environment, directory, user, host name", func(t *testing.T) {
-		spec := e.spec("env", "echo $FROM $BOTH $OWN; pwd; id -u; id -g; id -G; hostname; cat /etc/hosts; touch /x")
+		spec := e.spec("env", "echo $FROM $BOTH $OWN; pwd; id -u; id -g; id -G; hostname; cat /etc/hosts; touch /x 2>&1")
 		spec.Environment = map[string]string{"BOTH": "task", "OWN": "1"}
 		spec.Config = acs.ContainerConfig{User: "app", WorkingDir: "/tmp", Hostname: "box"}
 		spec.HostConfig = acs.HostConfig{ExtraHosts: []string{"db:10.1.2.3"}, ReadonlyRootfs: true}
@@ -151,7 +151,7 @@ func TestFailuresHaveNames(t *testing.T) {
 		check(err, "CannotStartContainerError", "no such file")
 		must(t, e.rt.Delete(within(t, time.Minute), "nocmd"))
 	} else {
-		check(err, "CannotCreateContainerError", "no such file")
+		check(err, "CannotStartContainerError", "no such file")
 	}
 	spec = e.spec("noimage", "true")
 	spec.Image = e.image("nothing:1")
