@@ -30,6 +30,7 @@ func etcdChatter() []string {
 		"Running http and grpc server on single port",
 		"simple token is not cryptographically signed",
 		"memory map", "snapshotting", "lease keepalive",
+		"failed to update storage version", "Failed to detect schema version", // of a member that is new
 	}
 }
 
