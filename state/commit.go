@@ -128,7 +128,7 @@ func (db *DB) refuse(err error) {
 	db.mu.Lock()
 	waiting := db.drop()
 	db.sealed = db.Snapshot().Tables
-	db.head = db.sealed.thaw()
+	db.head = db.newHead()
 	db.mu.Unlock()
 	fail(waiting, err)
 }

@@ -17,7 +17,9 @@ type Config struct {
 	Codec   SpecCodec
 	// Advertise is the address at which other members reach this one while it leads, "http://10.0.0.1:4566".
 	Advertise string
-	Log       *slog.Logger
+	// NewIndex makes an empty index of the head, nil if there is to be none.
+	NewIndex func() Index
+	Log      *slog.Logger
 }
 
 // DB is a member's copy of the state. Run keeps it going; Snapshot and Watch read it; Update changes it while the

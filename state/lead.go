@@ -99,7 +99,7 @@ func (db *DB) takeLead() {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.sealed = db.Snapshot().Tables
-	db.head = db.sealed.thaw()
+	db.head = db.newHead()
 	db.leading.Store(true)
 	close(db.led)
 	db.cfg.Log.Info("take the lead", "rev", db.Snapshot().Revision)

@@ -15,7 +15,8 @@ type Table[R any] struct {
 	rows  *btree.Map[string, *R]
 	index []*btree.Map[string, *R]
 	folds []fold[R]
-	tx    *Tx // nil: frozen
+	tx    *Tx               // nil: frozen
+	told  func(old, new *R) // of a head's table: is told every change; nil if nobody asked
 	dirty bool
 }
 
@@ -119,6 +120,9 @@ func (t *Table[R]) set(key string, old, new *R) {
 	for _, f := range t.folds {
 		f.apply(old, new)
 	}
+	if t.told != nil {
+		t.told(old, new)
+	}
 }
 
 // anyRow keeps "no row" an untyped nil.
@@ -155,6 +159,9 @@ func (t *Table[R]) clear(cs []Change) []Change {
 		cs = append(cs, Change{Table: t.def.name, Key: key, Old: r, t: t})
 		return true
 	})
+	if t.told != nil {
+		t.rows.Scan(func(_ string, r *R) bool { t.told(r, nil); return true })
+	}
 	empty := newTable(t.def)
 	t.rows, t.index, t.folds, t.dirty = empty.rows, empty.index, empty.folds, true
 	return cs

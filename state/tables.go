@@ -19,6 +19,8 @@ type Tables struct {
 	Tasks           *Table[model.Task]
 	RunTokens       *Table[model.RunToken]
 	Repositories    *Table[model.Repository]
+
+	index Index // of a head, nil otherwise
 }
 
 // Usage is what the tasks placed on an instance and not yet STOPPED take of it (SEMANTICS §4.6), and how many there
