@@ -27,12 +27,15 @@ const (
 type Task struct {
 	Scope
 	Cluster    string `json:"cluster"`
-	ID         string `json:"id"`         // 32 hex digits
-	Definition string `json:"definition"` // FAMILY:REVISION
-	Instance   string `json:"instance,omitempty"`
-	Zone       string `json:"zone,omitempty"`
-	LaunchType string `json:"launchType,omitempty"`
-	Network    string `json:"network"` // bridge, host, none, awsvpc
+	ID         string `json:"id"`                 // 32 hex digits
+	Definition string `json:"definition"`         // FAMILY:REVISION
+	Instance   string `json:"instance,omitempty"` // "" while it waits for capacity
+	// InstanceCluster is the cluster of the instance if that is another than the task's: FARGATE tasks go to a pool that
+	// all clusters share.
+	InstanceCluster string `json:"instanceCluster,omitempty"`
+	Zone            string `json:"zone,omitempty"`
+	LaunchType      string `json:"launchType,omitempty"`
+	Network         string `json:"network"` // bridge, host, none, awsvpc
 
 	Group             string   `json:"group,omitempty"`
 	StartedBy         string   `json:"startedBy,omitempty"`
@@ -47,6 +50,10 @@ type Task struct {
 	SecurityGroups    []string `json:"securityGroups,omitempty"`
 	PropagateTags     string   `json:"propagateTags,omitempty"`
 	EnableManagedTags bool     `json:"managedTags,omitempty"`
+
+	// Constraints, those of the definition first, and Strategy are what the task was placed by, or is to be.
+	Constraints []PlacementConstraint `json:"constraints,omitempty"`
+	Strategy    []PlacementStrategy   `json:"strategy,omitempty"`
 
 	// Reserved is what the task takes from its instance from placement until STOPPED (SEMANTICS §4.6).
 	Reserved Resources `json:"reserved"`
@@ -126,7 +133,12 @@ func (t *Task) ContainerARN(c *Container) string {
 }
 
 // InstanceKey is the row key of the instance that the task is placed on.
-func (t *Task) InstanceKey() string { return InstanceKey(t.Scope, t.Cluster, t.Instance) }
+func (t *Task) InstanceKey() string {
+	if t.InstanceCluster != "" {
+		return InstanceKey(t.Scope, t.InstanceCluster, t.Instance)
+	}
+	return InstanceKey(t.Scope, t.Cluster, t.Instance)
+}
 
 // Specs points to the user-authored parts of the row.
 func (t *Task) Specs() []any { return []any{&t.Overrides} }
