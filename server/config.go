@@ -2,7 +2,11 @@ package server
 
 import (
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
+
+	"github.com/roadstead/roadstead/state"
 )
 
 // Config is what a control-plane member needs to know.
@@ -19,6 +23,11 @@ type Config struct {
 	// Member, PeerURL and InitialCluster ("a=http://10.0.0.1:2380,b=...") form an embedded cluster; without them the
 	// embedded etcd is a single member that opens no port.
 	Member, PeerURL, InitialCluster string
+	// Backend, Listener and Peers, which passes requests on to the leader, replace etcd, the socket of Listen and
+	// http.DefaultTransport where a simulation has its own. The server closes the first two.
+	Backend  state.Backend
+	Listener net.Listener
+	Peers    http.RoundTripper
 	// Dev allows resets, and creates the cluster "default".
 	Dev bool
 	Log *slog.Logger

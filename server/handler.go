@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -94,12 +95,27 @@ func (s *Server) findLeader(ctx context.Context) (*url.URL, error) {
 // proxy passes a request on as it came: the signature covers its host.
 func (s *Server) proxy(to *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to); p.Out.Host = p.In.Host },
+		Transport: s.cfg.Peers,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(to)
+			p.Out.Host = p.In.Host
+			if p.Out.ContentLength > 0 {
+				p.Out.Body = exactBody{io.LimitReader(p.Out.Body, p.Out.ContentLength), p.Out.Body}
+			}
+		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			s.cfg.Log.Warn("pass a request to the leader", "leader", to.String(), "err", err)
 			refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
 		},
 	}
+}
+
+// exactBody ends by itself after as many bytes as were announced. net/http looks for a surplus after them, and our own
+// server has closed the body by then if the leader was quick: the transport would take that for a failure to send, and
+// break off the answer in its middle.
+type exactBody struct {
+	io.Reader
+	io.Closer
 }
 
 // authenticate verifies an API call and asks whether its sender may make it.

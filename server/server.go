@@ -43,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
+	l, err := listen(&cfg)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -63,7 +63,17 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+func listen(cfg *Config) (net.Listener, error) {
+	if cfg.Listener != nil {
+		return cfg.Listener, nil
+	}
+	return net.Listen("tcp", cfg.Listen)
+}
+
 func openBackend(ctx context.Context, cfg *Config) (state.Backend, error) {
+	if cfg.Backend != nil {
+		return cfg.Backend, nil
+	}
 	etcd := state.EtcdConfig{Dir: filepath.Join(cfg.DataDir, "state"), Endpoints: cfg.EtcdEndpoints, Log: cfg.Log}
 	if cfg.InitialCluster != "" {
 		members := map[string]string{}

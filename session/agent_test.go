@@ -161,6 +161,22 @@ func (a *agent) ack() {
 	a.send(acs.AckRequest{Cluster: "c", ContainerInstance: a.arn, MessageID: id})
 }
 
+// ackSome acknowledges the payload that has waited longest, and reports whether there was one.
+func (a *agent) ackSome() bool {
+	a.mu.Lock()
+	if len(a.payloads) == 0 {
+		a.mu.Unlock()
+		return false
+	}
+	id := a.payloads[0]
+	a.payloads = a.payloads[1:]
+	a.mu.Unlock()
+	if err := a.conn.Send(a.w.Context(), acs.AckRequest{Cluster: "c", ContainerInstance: a.arn, MessageID: id}); err != nil {
+		a.w.Fatal(err)
+	}
+	return true
+}
+
 // connected reports whether the connection is there still.
 func (a *agent) connected() bool {
 	synctest.Wait()

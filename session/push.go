@@ -25,11 +25,10 @@ func (x *session) push(ctx context.Context) error {
 	if len(x.flying) > 0 {
 		return nil
 	}
-	snap := x.s.cfg.DB.Snapshot()
-	if i, ok := snap.Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
+	if i, ok := x.s.cfg.DB.Snapshot().Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
 		return errors.New("the instance is deregistered")
 	}
-	tasks := x.collect(ctx, snap)
+	tasks := x.collect(ctx)
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -49,19 +48,18 @@ func (x *session) again() {
 	clear(x.flying)
 }
 
-// collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list.
-func (x *session) collect(ctx context.Context, snap *state.Snapshot) []acs.Task {
+// collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list. It reads the
+// rows after it has taken their keys: a key is noted when its row is there, and an older snapshot may not have it yet.
+func (x *session) collect(ctx context.Context) []acs.Task {
 	if x.todo.takeAll() {
-		for t := range snap.TasksOn(x.key) {
+		for t := range x.s.cfg.DB.Snapshot().TasksOn(x.key) {
 			x.todo.add(t.Key())
 		}
 	}
+	keys := x.todo.take(payloadTasks)
+	snap := x.s.cfg.DB.Snapshot()
 	var tasks []acs.Task
-	for len(tasks) < payloadTasks {
-		key, ok := x.todo.take()
-		if !ok {
-			break
-		}
+	for _, key := range keys {
 		t, ok := snap.Tasks.Get(key)
 		if !ok || t.Last == model.TaskStopped || t.InstanceKey() != x.key || x.acked[key] == t.Desired {
 			continue

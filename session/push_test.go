@@ -3,6 +3,7 @@ package session_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,5 +191,32 @@ func TestStopVerification(t *testing.T) {
 		q.MessageID = "another"
 		a.send(q)
 		a.wants("an old manifest's candidates", "")
+	})
+}
+
+// Tasks that are placed while others are being pushed are not overlooked, however the two run into each other.
+func TestNoTaskIsOverlookedInAStorm(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.connect("i1")
+		const writers, each = 8, 150
+		var wg sync.WaitGroup
+		for n := range writers {
+			wg.Go(func() {
+				for m := range each {
+					w.run("i1", fmt.Sprint("t", n, "-", m))
+				}
+			})
+		}
+		for last := time.Now(); time.Since(last) < time.Second; { // until the agent has heard nothing for a second
+			if a.ackSome() {
+				last = time.Now()
+			} else {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		wg.Wait()
+		if n := strings.Count(w.statuses(), model.TaskProvisioning); n > 0 {
+			w.Errorf("%d of %d tasks were never delivered", n, writers*each)
+		}
 	})
 }

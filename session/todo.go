@@ -1,6 +1,9 @@
 package session
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // todo is where a session has to look again: tasks by key, first come first served, each once, or everything. Rows are the
 // truth; a key here only says where to look.
@@ -50,15 +53,14 @@ func (t *todo) takeAll() bool {
 	return all
 }
 
-// take removes the oldest key.
-func (t *todo) take() (key string, ok bool) {
+// take removes up to n keys, the oldest first.
+func (t *todo) take(n int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queue) == 0 {
-		t.queue = nil
-		return "", false
+	keys := t.queue[:min(n, len(t.queue))]
+	t.queue = t.queue[len(keys):]
+	for _, key := range keys {
+		delete(t.queued, key)
 	}
-	key, t.queue = t.queue[0], t.queue[1:]
-	delete(t.queued, key)
-	return key, true
+	return slices.Clip(keys)
 }
