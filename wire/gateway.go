@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -64,6 +65,7 @@ type Call struct {
 	Operation string // as requested: it may not exist
 	Protocol  string // awsJson, rpc-v2-cbor, awsQuery or ec2Query
 	RequestID string
+	DryRun    bool // DryRunHeader is there
 }
 
 type callKey struct{}
@@ -116,7 +118,8 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 	if readErr != nil {
 		return g.refuse(q, id, readErr, true)
 	}
-	call := Call{Service: q.service().Name, Operation: q.operation, Protocol: q.protocol.String(), RequestID: id}
+	call := Call{Service: q.service().Name, Operation: q.operation, Protocol: q.protocol.String(), RequestID: id,
+		DryRun: dryRun(q.http.Header.Get(DryRunHeader))}
 	ctx, err := g.cfg.Authenticate(q.http.WithContext(context.WithValue(q.http.Context(), callKey{}, call)), q.raw)
 	if err != nil {
 		return g.refuse(q, id, err, false)
@@ -125,6 +128,9 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 		return g.refuse(q, id, q.unknownService(), true)
 	}
 	op, err := q.find()
+	if err == nil && call.DryRun && !op.dry {
+		err = model.Errorf("UnsupportedFeatureException", "Roadstead does not serve a dry run of %s %s.", call.Service, op.name)
+	}
 	if err != nil {
 		return g.refuse(q, id, err, true)
 	}
@@ -138,6 +144,9 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 	}
 	return answer{status: http.StatusOK, contentType: q.contentType(), body: body}
 }
+
+// dryRun reads DryRunHeader. A value that we do not know is taken for a wish not to change anything.
+func dryRun(header string) bool { return header != "" && !strings.EqualFold(header, "false") }
 
 // find returns the handler the request asks for.
 func (q *request) find() (*operation, error) {

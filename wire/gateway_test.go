@@ -406,6 +406,41 @@ func TestCallFrom(t *testing.T) {
 	}
 }
 
+// A dry run reaches only handlers that know of it.
+func TestDryRun(t *testing.T) {
+	called := ""
+	m := wire.NewMux(wire.ECS())
+	note := func(ctx context.Context) { c, _ := wire.CallFrom(ctx); called = fmt.Sprint(c.Operation, " ", c.DryRun) }
+	wire.Handle(m, "RunTask", func(ctx context.Context, _ *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) { note(ctx); return nil, nil })
+	wire.Handle(m, "StopTask", func(ctx context.Context, _ *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+		note(ctx)
+		return nil, nil
+	})
+	m.AllowDryRun("RunTask")
+	g := wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, _ []byte) (context.Context, error) { return r.Context(), nil }}, m)
+	for _, c := range []struct {
+		op, body, header, called string
+		status                   int
+	}{
+		{"RunTask", `{"taskDefinition":"a"}`, "true", "RunTask true", 200},
+		{"RunTask", `{"taskDefinition":"a"}`, "yes", "RunTask true", 200},
+		{"RunTask", `{"taskDefinition":"a"}`, "", "RunTask false", 200},
+		{"StopTask", `{"task":"a"}`, "false", "StopTask false", 200},
+		{"StopTask", `{"task":"a"}`, "true", "", 400},
+	} {
+		called = ""
+		k := ecsCall(c.op, c.body)
+		k.header[wire.DryRunHeader] = c.header
+		w := k.send(g)
+		if w.Code != c.status || called != c.called {
+			t.Errorf("%s, header %q: status %d, called %q; want %d, %q", c.op, c.header, w.Code, called, c.status, c.called)
+		}
+		if c.status == 400 && !strings.Contains(w.Body.String(), "UnsupportedFeatureException") {
+			t.Errorf("%s: %s", c.op, w.Body)
+		}
+	}
+}
+
 func TestIsCall(t *testing.T) {
 	tests := []struct {
 		name string

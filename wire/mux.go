@@ -20,6 +20,7 @@ type operation struct {
 	in, out *shape
 	call    func(ctx context.Context, in reflect.Value) (reflect.Value, error) // pointers to in and out; out may be nil
 	answers sizer
+	dry     bool // may be run dry
 }
 
 // NewMux makes an empty Mux for the service.
@@ -59,6 +60,18 @@ func (m *Mux) add(op string, in, out reflect.Type, call func(context.Context, re
 		*side.shape = s
 	}
 	m.ops[op] = o
+}
+
+// DryRunHeader is the header by which a caller asks, with any value but "false", what an operation would answer: nothing is changed. An SDK
+// sends it as any other header of its own.
+const DryRunHeader = "X-Roadstead-Dry-Run"
+
+// AllowDryRun says that the handlers of the operations look at Call.DryRun. A dry run of any other is refused with an
+// UnsupportedFeatureException: it must never change anything. It panics if an operation has no handler.
+func (m *Mux) AllowDryRun(ops ...string) {
+	for _, op := range ops {
+		m.ops[op].dry = true
+	}
 }
 
 // Service returns what the Mux was made for.
