@@ -112,24 +112,21 @@ func checkProxy(d *draft) error {
 	return nil
 }
 
-// Limits of placement constraints (SEMANTICS §5.2) [D].
-const (
-	maxConstraints = 10
-	maxExpression  = 2000
-)
+// maxConstraints is the most placement constraints of a definition (SEMANTICS §5.2) [D].
+const maxConstraints = 10
 
-// checkPlacement: a definition's constraints are memberOf with an expression; whether it parses is the scheduler's
-// question (SEMANTICS §5.2).
+// checkPlacement: a definition's constraints are memberOf with an expression (SEMANTICS §5.2) [D]. Whether that parses is for
+// those to say who know the query language.
 func checkPlacement(d *draft) error {
 	if len(d.PlacementConstraints) > maxConstraints {
-		return refuse("Too many placement constraints. The maximum is %d.", maxConstraints) // [I]
+		return refuse("Maximum number of constraints is %d", maxConstraints) // [I]
 	}
 	for _, c := range d.PlacementConstraints {
 		if !known(c.Type) {
-			return refuse("Invalid placement constraint type '%s'. Task definitions only support memberOf.", c.Type) // [I]
+			return refuse("constraint.type '%s' is not supported.", c.Type) // [O]
 		}
-		if n := len(strings.TrimSpace(deref(c.Expression))); n == 0 || n > maxExpression {
-			return refuse("The expression of a memberOf placement constraint must be between 1 and %d characters long.", maxExpression) // [I]
+		if strings.TrimSpace(deref(c.Expression)) == "" {
+			return refuse("memberOf expression should be specified.") // [I]
 		}
 	}
 	return nil

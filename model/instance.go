@@ -24,7 +24,9 @@ type Instance struct {
 	Resources    Resources   `json:"resources"`
 	Tags         []Tag       `json:"tags,omitempty"`
 
-	AgentConnected bool   `json:"agentConnected,omitempty"`
+	AgentConnected bool `json:"agentConnected,omitempty"`
+	// DisconnectedAt is when the agent that is not connected fell silent; 0 if it is connected, or never was.
+	DisconnectedAt Millis `json:"disconnectedAt,omitempty"`
 	AgentVersion   string `json:"agentVersion,omitempty"`
 	AgentHash      string `json:"agentHash,omitempty"`
 	DockerVersion  string `json:"dockerVersion,omitempty"`
@@ -74,6 +76,9 @@ func (i *Instance) Zone() string {
 	a, _ := i.Attribute("ecs.availability-zone")
 	return a.Value
 }
+
+// Gone is the stoppedReason of tasks whose instance is gone (SEMANTICS §8.9) [O].
+func (i *Instance) Gone() string { return "Host EC2 (instance " + i.EC2ID + ") terminated." }
 
 // SubnetAttribute is the attribute by which a node says out of which subnet, "10.88.128.0/17", the control plane may give
 // addresses to its awsvpc tasks.

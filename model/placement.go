@@ -40,6 +40,12 @@ const PoolAttribute = "roadstead.pool"
 // FargateAttribute is the attribute by which a node says that it takes FARGATE tasks, of whatever cluster.
 const FargateAttribute = "roadstead.fargate"
 
+// FargatePool is the pool whose nodes take FARGATE tasks and nothing else: no cluster shows them.
+const FargatePool = "fargate"
+
+// FargateOnly reports whether the instance takes FARGATE tasks only.
+func (i *Instance) FargateOnly() bool { return i.Pool() == FargatePool }
+
 // Pool is the pool that the instance belongs to, "" if it said none.
 func (i *Instance) Pool() string {
 	a, _ := i.Attribute(PoolAttribute)

@@ -132,6 +132,9 @@ func (t *Task) ContainerARN(c *Container) string {
 	return t.Scope.ARN("ecs", "container/"+t.Cluster+"/"+t.ID+"/"+c.ID)
 }
 
+// Waiting reports whether the task waits for capacity: no instance has been found for it yet.
+func (t *Task) Waiting() bool { return t.Instance == "" && t.Last != TaskStopped }
+
 // InstanceKey is the row key of the instance that the task is placed on.
 func (t *Task) InstanceKey() string {
 	if t.InstanceCluster != "" {

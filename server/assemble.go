@@ -20,6 +20,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/session"
@@ -34,8 +35,9 @@ func (s *Server) assemble() error {
 		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
 	})
 	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Log: s.cfg.Log})
+	s.driver = controller.New(controller.Config{DB: s.db, Loops: s.loops(), Now: s.cfg.Now, Seed: mathrand.Uint64(), Log: s.cfg.Log})
 	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Now: s.cfg.Now}
-	s.metrics = newMetrics(s.db, s.sessions.Connected)
+	s.metrics = newMetrics(s.db, s.sessions.Connected, s.driver.Stats)
 	if err := s.openRegistry(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/state"
 )
 
@@ -19,7 +20,7 @@ type metrics struct {
 	seconds  prometheus.Histogram
 }
 
-func newMetrics(db *state.DB, connected func() int) *metrics {
+func newMetrics(db *state.DB, connected func() int, loops func() []controller.Stat) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -31,7 +32,7 @@ func newMetrics(db *state.DB, connected func() int) *metrics {
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
-	m.registry.MustRegister(m.requests, m.seconds, taskCollector{db},
+	m.registry.MustRegister(m.requests, m.seconds, taskCollector{db}, loopCollector{loops},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("roadstead_state_revision", "Newest durable revision on this member.",
 			func() float64 { return float64(db.Snapshot().Revision) }),
@@ -106,5 +107,36 @@ func (c taskCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for k, n := range instances {
 		ch <- prometheus.MustNewConstMetric(id, prometheus.GaugeValue, float64(n), k.cluster, k.status)
+	}
+}
+
+// loopCollector shows how the leader's loops fare.
+type loopCollector struct{ stats func() []controller.Stat }
+
+func (c loopCollector) descs() [4]*prometheus.Desc {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("roadstead_controller_"+name, help, []string{"loop"}, nil)
+	}
+	return [4]*prometheus.Desc{
+		desc("runs_total", "Times that a controller reconciled a key on this member."),
+		desc("errors_total", "Those that failed."),
+		desc("seconds_total", "Time that they took, waiting for commits included."),
+		desc("queued", "Keys that wait for their turn."),
+	}
+}
+
+func (c loopCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs() {
+		ch <- d
+	}
+}
+
+func (c loopCollector) Collect(ch chan<- prometheus.Metric) {
+	d := c.descs()
+	for _, s := range c.stats() {
+		ch <- prometheus.MustNewConstMetric(d[0], prometheus.CounterValue, float64(s.Runs), s.Loop)
+		ch <- prometheus.MustNewConstMetric(d[1], prometheus.CounterValue, float64(s.Errors), s.Loop)
+		ch <- prometheus.MustNewConstMetric(d[2], prometheus.CounterValue, s.Seconds, s.Loop)
+		ch <- prometheus.MustNewConstMetric(d[3], prometheus.GaugeValue, float64(s.Queued), s.Loop)
 	}
 }

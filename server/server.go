@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/session"
@@ -28,6 +29,7 @@ type Server struct {
 	backend  state.Backend
 	db       *state.DB
 	sessions *session.Sessions
+	driver   *controller.Driver
 	verifier *auth.Verifier
 	registry *registry.Registry
 	gateway  *wire.Gateway
@@ -130,7 +132,8 @@ func (s *Server) Run(ctx context.Context) error {
 	run("state", s.db.Run)
 	run("sessions", s.sessions.Run)
 	run("bootstrap", s.bootstrap)
-	run("reap", s.reap)
+	run("controllers", s.driver.Run)
+	run("collect", s.collect)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

@@ -167,7 +167,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	for n, err := resp.Body.Read(buf); n > 0 || err == nil; n, err = resp.Body.Read(buf) {
 		text.Write(buf[:n])
 	}
-	for _, name := range []string{"roadstead_leading 1", "roadstead_state_revision ", "roadstead_agents_connected 0", "process_resident_memory_bytes "} {
+	for _, name := range []string{"roadstead_leading 1", "roadstead_state_revision ", "roadstead_agents_connected 0", `roadstead_controller_runs_total{loop="reap"} 0`, `roadstead_controller_queued{loop="reap"} 0`, "process_resident_memory_bytes "} {
 		if !strings.Contains(text.String(), name) {
 			t.Errorf("/metrics lacks %q", name)
 		}

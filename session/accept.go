@@ -33,7 +33,7 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 	s.enter(x)
 	defer s.leave(x)
 	err = s.setConnected(ctx, x.key, func(i *model.Instance) {
-		i.AgentConnected = true
+		i.AgentConnected, i.DisconnectedAt = true, 0
 		i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
 		i.DockerVersion = q.Get("dockerVersion")
 	})

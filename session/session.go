@@ -137,7 +137,7 @@ func (x *session) sendManifest(ctx context.Context) error {
 		Tasks: []acs.ManifestTask{},
 	}
 	for t := range x.s.cfg.DB.Snapshot().TasksOn(x.key) {
-		m.Tasks = append(m.Tasks, acs.ManifestTask{TaskArn: t.ARN(), DesiredStatus: t.Desired, ClusterArn: m.ClusterArn})
+		m.Tasks = append(m.Tasks, acs.ManifestTask{TaskArn: t.ARN(), DesiredStatus: t.Desired, ClusterArn: model.ClusterARN(t.Scope, t.Cluster)})
 	}
 	x.manifest = m.MessageID
 	return x.conn.Send(ctx, m)

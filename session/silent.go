@@ -79,8 +79,9 @@ func (s *Sessions) untilNext() time.Duration {
 func (s *Sessions) markSilent(ctx context.Context) error {
 	for key, since := range s.overdue() {
 		err := s.setConnected(ctx, key, func(i *model.Instance) {
-			_, came := s.of(key) // it may have come since
-			i.AgentConnected = i.AgentConnected && came
+			if _, came := s.of(key); !came && i.AgentConnected { // it may have come since
+				i.AgentConnected, i.DisconnectedAt = false, since.UnixMilli()
+			}
 		})
 		if err != nil {
 			return err
@@ -117,7 +118,7 @@ func (s *Sessions) setConnected(ctx context.Context, key string, change func(*mo
 		}
 		next := *i
 		change(&next)
-		if next.AgentConnected == i.AgentConnected && next.AgentVersion == i.AgentVersion && next.AgentHash == i.AgentHash &&
+		if next.AgentConnected == i.AgentConnected && next.DisconnectedAt == i.DisconnectedAt && next.AgentVersion == i.AgentVersion && next.AgentHash == i.AgentHash &&
 			next.DockerVersion == i.DockerVersion && next.RuntimeStatus == i.RuntimeStatus {
 			return nil
 		}

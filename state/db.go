@@ -25,7 +25,8 @@ type Config struct {
 // DB is a member's copy of the state. Run keeps it going; Snapshot and Watch read it; Update changes it while the
 // member leads.
 type DB struct {
-	cfg Config
+	cfg     Config
+	stepped *stepped // nil unless OpenStepped made it
 
 	current atomic.Pointer[Revision] // the newest durable revision
 	leading atomic.Bool              // mirrors head != nil, for readers without the lock
@@ -91,6 +92,7 @@ func (db *DB) Leader(ctx context.Context) (string, <-chan struct{}, error) {
 // those of encoding a row, and ctx's, after which the change may still become durable.
 func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
 	g, err := db.enqueue(f)
+	db.step(ctx)
 	return await(ctx, g, err)
 }
 
@@ -128,6 +130,7 @@ func (db *DB) enqueue(f func(*Tx) error) (*group, error) {
 // Errors are those of Update.
 func (db *DB) Wipe(ctx context.Context, keep ...string) error {
 	g, err := db.enqueueWipe(keep)
+	db.step(ctx)
 	return await(ctx, g, err)
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 
@@ -19,6 +20,7 @@ type Tables struct {
 	Tasks           *Table[model.Task]
 	RunTokens       *Table[model.RunToken]
 	Repositories    *Table[model.Repository]
+	Providers       *Table[model.CapacityProvider]
 
 	index Index // of a head, nil otherwise
 }
@@ -32,15 +34,20 @@ type Usage struct {
 	Pending int
 }
 
-// ClusterCount counts the tasks of a cluster that are not STOPPED, by launch type and by how far they are.
+// ClusterCount counts the tasks of a cluster that are not STOPPED, by launch type and by how far they are. Waiting counts
+// those of the pending ones that have no instance yet.
 type ClusterCount struct {
 	RunningEC2, PendingEC2           int
 	RunningFargate, PendingFargate   int
 	RunningExternal, PendingExternal int
+	Waiting                          int
 }
 
 // TasksOn yields the tasks placed on the instance and not yet STOPPED, in id order.
 func (t *Tables) TasksOn(instanceKey string) iter.Seq[*model.Task] { return t.Tasks.by(0, instanceKey) }
+
+// Waiting yields the tasks of the cluster that wait for an instance, the oldest first.
+func (t *Tables) Waiting(clusterKey string) iter.Seq[*model.Task] { return t.Tasks.by(1, clusterKey) }
 
 // Usage returns what is taken of the instance.
 func (t *Tables) Usage(instanceKey string) Usage {
@@ -78,7 +85,14 @@ func keyed[R any, P interface {
 // newTables returns empty tables.
 func newTables() *Tables {
 	tasks := keyed[model.Task]("tasks")
-	tasks.indices = append(tasks.indices, func(t *model.Task) (string, bool) { return t.InstanceKey(), holds(t) })
+	tasks.indices = append(tasks.indices,
+		func(t *model.Task) (string, bool) { return t.InstanceKey(), holds(t) },
+		func(t *model.Task) (string, bool) {
+			if !t.Waiting() {
+				return "", false
+			}
+			return fmt.Sprintf("%s\x00%013d", model.ClusterKey(t.Scope, t.Cluster), t.CreatedAt), true
+		})
 	tasks.folds = append(tasks.folds,
 		func() fold[model.Task] {
 			return newSum(func(t *model.Task) (string, bool) { return t.InstanceKey(), holds(t) }, addUsage,
@@ -100,6 +114,7 @@ func newTables() *Tables {
 		Tasks:           newTable(tasks),
 		RunTokens:       newTable(keyed[model.RunToken]("runtokens")),
 		Repositories:    newTable(keyed[model.Repository]("repositories")),
+		Providers:       newTable(keyed[model.CapacityProvider]("providers")),
 	}
 }
 
@@ -118,6 +133,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.Tasks)
 	f(t.RunTokens)
 	f(t.Repositories)
+	f(t.Providers)
 }
 
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
@@ -133,6 +149,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Tasks:           frozen(t.Tasks, prev.Tasks),
 		RunTokens:       frozen(t.RunTokens, prev.RunTokens),
 		Repositories:    frozen(t.Repositories, prev.Repositories),
+		Providers:       frozen(t.Providers, prev.Providers),
 	}
 }
 
@@ -149,6 +166,7 @@ func (t *Tables) thaw() *Tables {
 		Tasks:           t.Tasks.copy(),
 		RunTokens:       t.RunTokens.copy(),
 		Repositories:    t.Repositories.copy(),
+		Providers:       t.Providers.copy(),
 	}
 }
 
@@ -210,6 +228,9 @@ func addCount(c ClusterCount, t *model.Task, sign int) ClusterCount {
 		*running += sign
 	case model.TaskProvisioning, model.TaskPending, model.TaskActivating:
 		*pending += sign
+	}
+	if t.Waiting() {
+		c.Waiting += sign
 	}
 	return c
 }

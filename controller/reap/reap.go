@@ -5,6 +5,8 @@
 package reap
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/roadstead/roadstead/model"
@@ -24,52 +26,99 @@ func DefaultRetention() Retention {
 	return Retention{StoppedTasks: 7 * 24 * time.Hour, InactiveInstances: 7 * 24 * time.Hour}
 }
 
-// Reconcile deletes up to limit rows that are over at now, and returns how many it deleted: ask again if that is limit.
-func Reconcile(tx *state.Tx, now time.Time, keep Retention, limit int) int {
-	r := reaper{tx: tx, now: now.UnixMilli(), left: limit}
-	r.tasks(keep.StoppedTasks)
-	r.instances(keep.InactiveInstances)
-	r.tokens()
-	r.definitions()
-	return limit - r.left
+// Batch is how long rows that are over may wait for others, so that the tables are not walked for each.
+const Batch = time.Minute
+
+// Loop is the controller of rows that are over. It has one key, which stands for all of them.
+type Loop struct {
+	Retention
+	// Limit is how many rows go in one transaction: an external etcd takes 128.
+	Limit int
 }
 
-// Due reports whether Reconcile would delete anything: it is asked of a snapshot, where it holds nobody up.
-func Due(t *state.Tables, now time.Time, keep Retention) bool {
+const everything = "rows"
+
+// All yields the one key.
+func (l *Loop) All(*state.Tables) iter.Seq[string] { return slices.Values([]string{everything}) }
+
+// Touched appends the key if the changed row is at its end, or has an end from its beginning.
+func (l *Loop) Touched(dst []string, c *state.Change) []string {
+	ends := false
+	switch row := c.New.(type) {
+	case *model.Task:
+		old, _ := c.Old.(*model.Task)
+		ends = row.Last == model.TaskStopped && (old == nil || old.Last != row.Last)
+	case *model.Instance:
+		ends = row.Status == model.InstanceInactive
+	case *model.RunToken:
+		ends = true
+	case *model.TaskDefinition:
+		ends = row.Status == model.DefinitionDeleting
+	}
+	if ends {
+		dst = append(dst, everything)
+	}
+	return dst
+}
+
+// Due is when Reconcile would delete something. It is asked of a snapshot, where a walk through all rows holds nobody up.
+func (l *Loop) Due(t *state.Tables, _ string, now time.Time) time.Time {
 	r := reaper{tx: &state.Tx{Tables: t}, now: now.UnixMilli(), left: 1, dry: true}
-	r.tasks(keep.StoppedTasks)
-	r.instances(keep.InactiveInstances)
-	r.tokens()
-	r.definitions()
-	return r.left == 0
+	return r.reap(l.Retention)
+}
+
+// Reconcile deletes up to Limit rows that are over at now, and wants to be asked again when there are more.
+func (l *Loop) Reconcile(tx *state.Tx, _ string, now time.Time) (wake time.Time, err error) {
+	r := reaper{tx: tx, now: now.UnixMilli(), left: l.Limit}
+	return r.reap(l.Retention), nil
 }
 
 type reaper struct {
 	tx   *state.Tx
 	now  model.Millis
+	next model.Millis // when the next row is over, 0 if there is none
 	left int
 	dry  bool
 }
 
-// take counts one row, and reports whether there was room for it.
-func (r *reaper) take(remove func()) bool {
+// reap deletes what is over, and returns when there is more: now if there was no room for all of it, zero for never.
+func (r *reaper) reap(keep Retention) time.Time {
+	r.tasks(keep.StoppedTasks.Milliseconds())
+	r.instances(keep.InactiveInstances.Milliseconds())
+	r.tokens()
+	r.definitions()
+	switch {
+	case r.left == 0:
+		return time.UnixMilli(r.now)
+	case r.next == 0:
+		return time.Time{}
+	}
+	return time.UnixMilli(max(r.next, r.now+Batch.Milliseconds()))
+}
+
+// take counts a row whose time ends at end, and reports whether it is to be deleted.
+func (r *reaper) take(end model.Millis) bool {
+	if end >= r.now {
+		if r.next == 0 || end < r.next-1 {
+			r.next = end + 1
+		}
+		return false
+	}
 	if r.left == 0 {
 		return false
 	}
 	r.left--
-	if !r.dry {
-		remove()
-	}
-	return true
+	return !r.dry
 }
 
-func (r *reaper) tasks(keep time.Duration) {
+func (r *reaper) tasks(keep model.Millis) {
 	var keys []string
 	for t := range r.tx.Tasks.All() {
-		if t.Last == model.TaskStopped && r.now-t.StoppedAt > keep.Milliseconds() {
-			if !r.take(func() { keys = append(keys, t.Key()) }) {
-				break
-			}
+		if t.Last == model.TaskStopped && r.take(t.StoppedAt+keep) {
+			keys = append(keys, t.Key())
+		}
+		if r.left == 0 {
+			break
 		}
 	}
 	for _, k := range keys { // not while the table is walked
@@ -77,13 +126,12 @@ func (r *reaper) tasks(keep time.Duration) {
 	}
 }
 
-func (r *reaper) instances(keep time.Duration) {
+// instances leaves those alone that tasks still count on: their end touches this loop too.
+func (r *reaper) instances(keep model.Millis) {
 	var keys []string
 	for i := range r.tx.Instances.All() {
-		if i.Status == model.InstanceInactive && r.now-i.RegisteredAt > keep.Milliseconds() && r.tx.Usage(i.Key()).Tasks == 0 {
-			if !r.take(func() { keys = append(keys, i.Key()) }) {
-				break
-			}
+		if i.Status == model.InstanceInactive && r.tx.Usage(i.Key()).Tasks == 0 && r.take(i.RegisteredAt+keep) {
+			keys = append(keys, i.Key())
 		}
 	}
 	for _, k := range keys {
@@ -94,10 +142,8 @@ func (r *reaper) instances(keep time.Duration) {
 func (r *reaper) tokens() {
 	var keys []string
 	for t := range r.tx.RunTokens.All() {
-		if r.now > t.ExpiresAt {
-			if !r.take(func() { keys = append(keys, t.Key()) }) {
-				break
-			}
+		if r.take(t.ExpiresAt) {
+			keys = append(keys, t.Key())
 		}
 	}
 	for _, k := range keys {
@@ -127,8 +173,8 @@ func (r *reaper) definitions() {
 		}
 	}
 	for _, d := range deleting {
-		if !inUse[used{d.Scope, d.Name()}] && !r.take(func() { r.tx.Definitions.Delete(d.Key()) }) {
-			return
+		if !inUse[used{d.Scope, d.Name()}] && r.take(0) {
+			r.tx.Definitions.Delete(d.Key())
 		}
 	}
 }

@@ -4,19 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/controller/reap"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
 
+var keep = reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour}
+
 var scope = model.Scope{Account: "000000000000", Region: "us-east-1"}
 
-// reaped fills a state, reaps at now, and returns the names of the rows left.
-func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left []string, deleted int) {
+// reaped fills a state, reaps at now, and returns the names of the rows left, and when to reap again.
+func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left []string, wake time.Time) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}})
@@ -28,15 +32,15 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 			t.Fatal(err)
 		}
 		_ = db.Update(ctx, func(tx *state.Tx) error { fill(tx); return nil })
-		keep := reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour}
-		due := reap.Due(db.Snapshot().Tables, now, keep)
-		if err := db.Update(ctx, func(tx *state.Tx) error { deleted = reap.Reconcile(tx, now, keep, limit); return nil }); err != nil {
+		l := reap.Loop{Retention: keep, Limit: limit}
+		before, due := db.Snapshot(), l.Due(db.Snapshot().Tables, "", now)
+		if err := db.Update(ctx, func(tx *state.Tx) (err error) { wake, err = l.Reconcile(tx, "", now); return err }); err != nil {
 			t.Fatal(err)
 		}
-		if due != (deleted > 0) {
-			t.Errorf("Due said %v, %d rows were deleted", due, deleted)
-		}
 		s := db.Snapshot()
+		if isDue := !due.IsZero() && !due.After(now); isDue != (s.Revision > before.Revision) {
+			t.Errorf("Due said %v, and the rows went from revision %d to %d", due, before.Revision, s.Revision)
+		}
 		for x := range s.Tasks.All() {
 			left = append(left, "task "+x.ID)
 		}
@@ -50,13 +54,13 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 			left = append(left, "definition "+x.Name())
 		}
 	})
-	return left, deleted
+	return left, wake
 }
 
 func TestOnlyWhatIsOverGoes(t *testing.T) {
 	now := time.UnixMilli(10 * 3600 * 1000)
 	old, fresh := now.Add(-2*time.Hour).UnixMilli(), now.Add(-time.Minute).UnixMilli()
-	left, deleted := reaped(t, now, 100, func(tx *state.Tx) {
+	left, wake := reaped(t, now, 100, func(tx *state.Tx) {
 		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "old", Last: model.TaskStopped, StoppedAt: old, Definition: "gone:1"})
 		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "fresh", Last: model.TaskStopped, StoppedAt: fresh})
 		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "runs", Last: model.TaskRunning, CreatedAt: old, Definition: "used:1", Instance: "left"})
@@ -64,26 +68,128 @@ func TestOnlyWhatIsOverGoes(t *testing.T) {
 		tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "idle", Status: model.InstanceInactive, RegisteredAt: old})
 		tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "lives", Status: model.InstanceActive, RegisteredAt: old})
 		tx.RunTokens.Put(&model.RunToken{Scope: scope, Cluster: "c", Token: "spent", ExpiresAt: fresh})
-		tx.RunTokens.Put(&model.RunToken{Scope: scope, Cluster: "c", Token: "good", ExpiresAt: now.Add(time.Hour).UnixMilli()})
+		tx.RunTokens.Put(&model.RunToken{Scope: scope, Cluster: "c", Token: "good", ExpiresAt: now.Add(2 * time.Hour).UnixMilli()})
 		for _, d := range []string{"gone", "used"} {
 			tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: d, Revision: 1, Status: model.DefinitionDeleting})
 		}
 		tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "inactive", Revision: 1, Status: model.DefinitionInactive})
 	})
 	want := "[task fresh task runs instance left instance lives token good definition inactive:1 definition used:1]"
-	if got := fmt.Sprint(left); got != want || deleted != 4 {
-		t.Errorf("left %s after %d deletions\nwant %s after 4", got, deleted, want)
+	if got := fmt.Sprint(left); got != want {
+		t.Errorf("left %s\nwant %s", got, want)
+	}
+	if want := now.Add(59*time.Minute + time.Millisecond); !wake.Equal(want) { // "fresh"
+		t.Errorf("to be asked again at %v, want %v", wake, want)
 	}
 }
 
 func TestLimitHolds(t *testing.T) {
 	now := time.UnixMilli(10 * 3600 * 1000)
-	left, deleted := reaped(t, now, 3, func(tx *state.Tx) {
+	fill := func(tx *state.Tx) {
 		for i := range 5 {
 			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprint(i), Last: model.TaskStopped, StoppedAt: 1})
 		}
-	})
-	if len(left) != 2 || deleted != 3 {
-		t.Errorf("left %v after %d deletions, want 2 after 3", left, deleted)
 	}
+	if left, wake := reaped(t, now, 3, fill); len(left) != 2 || wake.After(now) {
+		t.Errorf("left %v, again at %v; want 2, and the others at once", left, wake)
+	}
+	if left, wake := reaped(t, now, 6, fill); len(left) != 0 || !wake.IsZero() {
+		t.Errorf("left %v, again at %v; want none and never", left, wake)
+	}
+}
+
+// Rows that are over one after the other are deleted together.
+func TestEndsAreBatched(t *testing.T) {
+	now := time.UnixMilli(10 * 3600 * 1000)
+	_, wake := reaped(t, now, 3, func(tx *state.Tx) {
+		tx.RunTokens.Put(&model.RunToken{Scope: scope, Cluster: "c", Token: "soon", ExpiresAt: now.Add(time.Second).UnixMilli()})
+	})
+	if want := now.Add(reap.Batch); !wake.Equal(want) {
+		t.Errorf("to be asked again at %v, want %v", wake, want)
+	}
+}
+
+func TestOnlyEndsTouch(t *testing.T) {
+	running, stopped := &model.Task{Last: model.TaskRunning}, &model.Task{Last: model.TaskStopped}
+	active, deleting := &model.TaskDefinition{Status: model.DefinitionActive}, &model.TaskDefinition{Status: model.DefinitionDeleting}
+	for name, c := range map[string]struct {
+		state.Change
+		touches bool
+	}{
+		"task starts":        {state.Change{New: running}, false},
+		"task stops":         {state.Change{Old: running, New: stopped}, true},
+		"stopped task again": {state.Change{Old: stopped, New: stopped}, false},
+		"task goes":          {state.Change{Old: stopped}, false},
+		"definition":         {state.Change{New: active}, false},
+		"deleting":           {state.Change{Old: active, New: deleting}, true},
+		"token":              {state.Change{New: &model.RunToken{}}, true},
+		"inactive":           {state.Change{New: &model.Instance{Status: model.InstanceInactive}}, true},
+		"draining":           {state.Change{New: &model.Instance{Status: model.InstanceDraining}}, false},
+	} {
+		if got := (&reap.Loop{}).Touched(nil, &c.Change); len(got) > 0 != c.touches {
+			t.Errorf("%s: touched %v", name, got)
+		}
+	}
+}
+
+// Run by the driver, rows go when they are over, those of a definition when its last task stops, and a quiet day costs
+// nothing.
+func TestRowsGoByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}})
+		l := reap.Loop{Retention: keep, Limit: 10}
+		driver := controller.New(controller.Config{DB: db, Loops: []controller.Loop{{Name: "reap", Touched: l.Touched, All: l.All, Due: l.Due, Reconcile: l.Reconcile, Pace: reap.Batch}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer cancel()
+		running.Go(func() { _ = db.Run(ctx) })
+		running.Go(func() { _ = driver.Run(ctx) })
+		put := func(f func(*state.Tx)) {
+			if err := db.AwaitLead(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(ctx, func(tx *state.Tx) error { f(tx); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		task := &model.Task{Scope: scope, Cluster: "c", ID: "t", Last: model.TaskRunning, Definition: "web:1"}
+		put(func(tx *state.Tx) {
+			tx.Tasks.Put(task)
+			tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "web", Revision: 1, Status: model.DefinitionDeleting})
+			for i := range 25 {
+				tx.RunTokens.Put(&model.RunToken{Scope: scope, Cluster: "c", Token: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour).UnixMilli()})
+			}
+		})
+		rows := func() string {
+			s := db.Snapshot()
+			return fmt.Sprint(s.Tasks.Len(), s.Definitions.Len(), s.RunTokens.Len())
+		}
+		for _, step := range []struct {
+			stop bool
+			pass time.Duration
+			want string
+		}{
+			{pass: 59 * time.Minute, want: "1 1 25"},
+			{pass: 3 * time.Minute, want: "1 1 0"},
+			{pass: 24 * time.Hour, want: "1 1 0"},
+			{stop: true, pass: 2 * time.Minute, want: "1 0 0"},
+			{pass: 56 * time.Minute, want: "1 0 0"},
+			{pass: 4 * time.Minute, want: "0 0 0"},
+		} {
+			if step.stop {
+				next := *task
+				next.Last, next.StoppedAt = model.TaskStopped, time.Now().UnixMilli()
+				put(func(tx *state.Tx) { tx.Tasks.Put(&next) })
+			}
+			if time.Sleep(step.pass); rows() != step.want {
+				t.Errorf("rows %s, want %s, after another %v", rows(), step.want, step.pass)
+			}
+		}
+		before := driver.Stats()[0].Runs
+		time.Sleep(30 * 24 * time.Hour)
+		if after := driver.Stats()[0].Runs; before != 5 || after != before { // three for the tokens, the definition, the task
+			t.Errorf("%d runs, and %d more in a quiet month; want 5 and none", before, after-before)
+		}
+	})
 }

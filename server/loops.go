@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/controller/place"
+	"github.com/roadstead/roadstead/controller/reap"
+)
+
+// reapLimit is how many rows that are over go in a transaction: an external etcd takes 128 operations.
+const reapLimit = 100
+
+// placePace keeps a cluster in which much comes and goes from trying its waiting tasks more often than anybody notices.
+const placePace = 100 * time.Millisecond
+
+// loops are what the leader does by itself.
+func (s *Server) loops() []controller.Loop {
+	waiting := &place.Loop{}
+	over := &reap.Loop{Retention: reap.DefaultRetention(), Limit: reapLimit}
+	return []controller.Loop{
+		{Name: "place", Touched: waiting.Touched, All: waiting.All, Due: waiting.Due, Reconcile: waiting.Reconcile, Pace: placePace},
+		{Name: "reap", Touched: over.Touched, All: over.All, Due: over.Due, Reconcile: over.Reconcile, Pace: reap.Batch},
+	}
+}
+
+// Times of the collection of image layers.
+const (
+	collectInterval = time.Hour
+	collectAge      = 24 * time.Hour // an upload under way may not be referenced yet
+)
+
+// collect deletes image layers that no image refers to, while this member leads: files, so that there is no row to watch.
+func (s *Server) collect(ctx context.Context) error {
+	tick := time.NewTicker(collectInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !s.db.Leading() {
+			continue
+		}
+		if _, err := s.registry.Collect(ctx, collectAge); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("collect image layers", "err", err)
+		}
+	}
+}
