@@ -42,10 +42,14 @@ type Config struct {
 	Zone       string            // availability zone
 	Address    string            // at which published ports are reached; "" means that of the route to the server
 	Attributes map[string]string // custom attributes
-	CPU        int64             // units; 0 means all that the machine has
-	Memory     int64             // MiB; 0 means all but a reserve
-	Share      int64             // nodes that share this machine, each offering its part; 0 means 1
-	Subnet     string            // of bridge and awsvpc tasks, "10.88.0.0/16"
+	// Pool is the pool that the node belongs to, where AWS has an Auto Scaling group: a capacity provider's. Those of
+	// model.FargatePool take FARGATE tasks only, of whatever cluster; Fargate makes others take them too.
+	Pool    string
+	Fargate bool
+	CPU     int64  // units; 0 means all that the machine has
+	Memory  int64  // MiB; 0 means all but a reserve
+	Share   int64  // nodes that share this machine, each offering its part; 0 means 1
+	Subnet  string // of bridge and awsvpc tasks, "10.88.0.0/16"
 	// CleanupAfter is how long a stopped task's containers and logs stay; 0 means 3 h.
 	CleanupAfter time.Duration
 	Log          *slog.Logger

@@ -131,7 +131,7 @@ func (a *Agent) attributes() []acs.Attribute {
 	values := map[string]string{
 		"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch,
 		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, model.SubnetAttribute: eniSubnet(a.cfg.Subnet),
-		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)),
+		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)), model.PoolAttribute: a.cfg.Pool,
 	}
 	maps.Copy(values, a.cfg.Attributes)
 	var out []acs.Attribute
@@ -140,7 +140,11 @@ func (a *Agent) attributes() []acs.Attribute {
 			out = append(out, acs.Attribute{Name: k, Value: &v})
 		}
 	}
-	for _, name := range capabilities() {
+	names := capabilities()
+	if a.cfg.Fargate || a.cfg.Pool == model.FargatePool {
+		names = append(names, model.FargateAttribute)
+	}
+	for _, name := range names {
 		out = append(out, acs.Attribute{Name: name})
 	}
 	slices.SortFunc(out, func(a, b acs.Attribute) int { return strings.Compare(a.Name, b.Name) })

@@ -43,6 +43,11 @@ func TestAttributes(t *testing.T) {
 	if len(slices.CompactFunc(slices.Clone(got), func(a, b acs.Attribute) bool { return a.Name == b.Name })) != len(got) {
 		t.Error("an attribute comes twice")
 	}
+	want(t, "pool, if it has none", attribute(got, model.PoolAttribute)+" "+attribute(got, model.FargateAttribute), "absent absent")
+	a.cfg.Pool, a.cfg.Fargate = "web", true
+	want(t, "pool", attribute(a.attributes(), model.PoolAttribute)+" "+attribute(a.attributes(), model.FargateAttribute), "=web present")
+	a.cfg.Pool, a.cfg.Fargate = model.FargatePool, false
+	want(t, "the pool fargate implies the attribute", attribute(a.attributes(), model.FargateAttribute), "present")
 	a.cfg.Zone, a.cfg.Address = "", "10.1.2.3"
 	want(t, "zone, if it has none", attribute(a.attributes(), "ecs.availability-zone"), "absent")
 	want(t, "address, if it is given", attribute(a.attributes(), "roadstead.address"), "=10.1.2.3")

@@ -16,13 +16,14 @@ func newAgent() *cobra.Command {
 		Use:   "agent",
 		Short: "Run a node: join a cluster and run its tasks on this machine",
 		Example: `  roadstead agent --server http://10.0.0.1:4566 --token "$(roadstead token create)" --zone b
-  roadstead agent --server http://10.0.0.1:4566 --token $TOKEN --containerd /run/containerd/containerd.sock`,
+  roadstead agent --server http://10.0.0.1:4566 --token $TOKEN --containerd /run/containerd/containerd.sock
+  roadstead agent --server http://10.0.0.1:4566 --token $TOKEN --pool fargate`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane")
 	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from `roadstead token create` ($ROADSTEAD_TOKEN)")
-	nodeFlags(cmd, &cfg)
+	nodeFlags(cmd, &cfg, "")
 	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/agent", "where images, assignments and logs are kept")
 	f.StringVar(&cfg.Name, "name", "node", "tells nodes of one machine apart")
 	f.StringVar(&cfg.Zone, "zone", "a", "availability zone")
@@ -30,6 +31,7 @@ func newAgent() *cobra.Command {
 	f.Int64Var(&cfg.CPU, "cpu", 0, "CPU units to offer (1024 = 1 vCPU; 0 = all)")
 	f.Int64Var(&cfg.Memory, "memory", 0, "memory to offer, MiB (0 = all but 256)")
 	f.StringVar(&cfg.Subnet, "subnet", "10.88.0.0/16", "addresses of tasks on this node")
+	f.BoolVar(&cfg.Fargate, "fargate", false, "take FARGATE tasks, too")
 	f.StringToStringVar(&cfg.Attributes, "attribute", nil, "custom attributes, NAME=VALUE")
 	f.BoolVar(&cfg.StopTasks, "stop-tasks", false, "remove all containers when the agent ends (default: leave them running)")
 	f.Int64Var(&cfg.Share, "share", 1, "offer only one part in so many of the machine's CPU and memory")
@@ -58,8 +60,9 @@ func newAgent() *cobra.Command {
 }
 
 // nodeFlags are those that `agent` and `dev` share.
-func nodeFlags(cmd *cobra.Command, cfg *agent.Config) {
+func nodeFlags(cmd *cobra.Command, cfg *agent.Config, pool string) {
 	f := cmd.Flags()
+	f.StringVar(&cfg.Pool, "pool", pool, "pool to belong to: the Auto Scaling group's name of a capacity provider, or \"fargate\" to take FARGATE tasks only")
 	f.StringVar(&cfg.Cluster, "cluster", "default", "cluster to join")
 	f.StringVar(&cfg.Containerd, "containerd", "", "socket of a containerd that runs already (default: start a private one)")
 	f.DurationVar(&cfg.CleanupAfter, "cleanup-after", 0, "how long containers and logs of stopped tasks stay (0 = 3h)")

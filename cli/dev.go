@@ -53,11 +53,11 @@ With --nodes N there are N nodes in zones a, b, c ..., each in its own network n
 	f.IntVar(&cfg.nodes, "nodes", 1, "number of nodes")
 	f.BoolVar(&cfg.keepTasks, "keep-tasks", false, "leave containers running at the end; the next start finds them")
 	f.StringVar(&cfg.sample, "sample", "", "static binary of a web server to run as a first task")
-	nodeFlags(cmd, &cfg.agent)
+	nodeFlags(cmd, &cfg.agent, "dev")
 	logger := logFlags(cmd, "warn")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		log := logger()
-		cfg.server.Log, cfg.agent.Log = log, log
+		cfg.server.Log, cfg.agent.Log, cfg.agent.Fargate = log, log, true
 		cfg.server.Dev, cfg.server.RootKeyID, cfg.server.RootSecret = true, devKey, devSecret
 		return runDev(cmd, &cfg)
 	}

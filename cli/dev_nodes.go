@@ -103,7 +103,7 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 	args := []string{
 		"agent", "--server", s.URL(), "--name", p.name(i), "--zone", string(rune('a' + i%26)), "--cluster", cfg.agent.Cluster,
 		"--data-dir", filepath.Join(cfg.server.DataDir, "nodes", "n"+strconv.Itoa(i+1)), "--subnet", p.subnet(i).String(),
-		"--cleanup-after", cfg.agent.CleanupAfter.String(), "--end-with-stdin", "--log-level", "warn",
+		"--cleanup-after", cfg.agent.CleanupAfter.String(), "--end-with-stdin", "--log-level", "warn", "--fargate", "--pool", cfg.agent.Pool,
 		"--address", x.Address.String(), "--share", strconv.Itoa(cfg.nodes),
 	}
 	if !cfg.keepTasks {

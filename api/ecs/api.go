@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -29,7 +30,9 @@ type Config struct {
 
 // Limits are the quotas that this package watches; zero means AWS's default.
 type Limits struct {
-	InstanceENIs int32 // task network interfaces per instance: 250
+	InstanceENIs     int32 // task network interfaces per instance: 250
+	ClusterProviders int   // capacity providers per cluster: 20
+	WaitingTasks     int   // tasks of a cluster that wait for capacity: 500
 }
 
 // tokenLife is how long a clientToken of RunTask is remembered (SEMANTICS §1.5) [D].
@@ -49,12 +52,13 @@ func New(cfg Config) *wire.Mux {
 	if cfg.PollEndpoint == nil {
 		cfg.PollEndpoint = func() (string, string) { return "", "" }
 	}
-	if cfg.Limits.InstanceENIs == 0 {
-		cfg.Limits.InstanceENIs = 250
-	}
+	cfg.Limits.InstanceENIs = cmp.Or(cfg.Limits.InstanceENIs, 250)
+	cfg.Limits.ClusterProviders = cmp.Or(cfg.Limits.ClusterProviders, 20)
+	cfg.Limits.WaitingTasks = cmp.Or(cfg.Limits.WaitingTasks, 500)
 	a := &api{cfg}
 	m := wire.NewMux(wire.ECS())
 	a.handleClusters(m)
+	a.handleProviders(m)
 	a.handleDefinitions(m)
 	a.handleTasks(m)
 	a.handleInstances(m)
@@ -73,6 +77,14 @@ func (a *api) handleClusters(m *wire.Mux) {
 	wire.Handle(m, "UpdateClusterSettings", a.updateClusterSettings)
 	wire.Handle(m, "PutClusterCapacityProviders", a.putClusterCapacityProviders)
 	wire.Handle(m, "DeleteCluster", a.deleteCluster)
+}
+
+// handleProviders registers SEMANTICS §2.2.
+func (a *api) handleProviders(m *wire.Mux) {
+	wire.Handle(m, "CreateCapacityProvider", a.createCapacityProvider)
+	wire.Handle(m, "DescribeCapacityProviders", a.describeCapacityProviders)
+	wire.Handle(m, "UpdateCapacityProvider", a.updateCapacityProvider)
+	wire.Handle(m, "DeleteCapacityProvider", a.deleteCapacityProvider)
 }
 
 // handleDefinitions registers SEMANTICS §2.4.

@@ -197,7 +197,7 @@ func (a *api) listAttributes(ctx context.Context, in *sdk.ListAttributesInput) (
 	from, _, _ := strings.Cut(p.start(), " ")
 	prefix := c.Scope.Key(c.Name, "")
 	for i := range t.Instances.From(prefix, prefix+from) {
-		if i.Status == model.InstanceInactive {
+		if i.Status == model.InstanceInactive || i.FargateOnly() {
 			continue
 		}
 		if !listAttributesOf(i, in, p, &out.Attributes) {

@@ -119,7 +119,7 @@ func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cl
 		v.Statistics = statistics(n)
 	}
 	if show.attachments {
-		v.Attachments = []types.Attachment{}
+		v.Attachments = providerAttachments(t, c)
 		if len(c.CapacityProviders) > 0 {
 			v.AttachmentsStatus = text("UPDATE_COMPLETE") // providers are attached in the call itself
 		}
@@ -127,10 +127,10 @@ func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cl
 	return v
 }
 
-// registered counts the ACTIVE and DRAINING instances (SEMANTICS §2.1).
+// registered counts the ACTIVE and DRAINING instances (SEMANTICS §2.1); nodes that take FARGATE tasks only are nobody's.
 func registered(t *state.Tables, c *model.Cluster) (n int32) {
 	for i := range t.InstancesOf(c.Scope, c.Name) {
-		if i.Status != model.InstanceInactive {
+		if i.Status != model.InstanceInactive && !i.FargateOnly() {
 			n++
 		}
 	}

@@ -159,7 +159,7 @@ func TestUpdateCluster(t *testing.T) {
 
 func TestPutClusterCapacityProviders(t *testing.T) {
 	s, ctx := newServer(t), t.Context()
-	s.instance("default", "a")
+	s.changeInstance(s.instance("default", "a"), fargateToo)
 	s.define("web", fargate)
 	put := func(names ...string) (*sdk.PutClusterCapacityProvidersOutput, error) {
 		in := &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"), CapacityProviders: append([]string{}, names...),

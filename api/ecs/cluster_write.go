@@ -19,7 +19,7 @@ func (a *api) createCluster(ctx context.Context, in *sdk.CreateClusterInput) (*s
 		return nil, err
 	}
 	fresh := &model.Cluster{Scope: who.Scope(), Name: model.DefaultCluster, Status: model.ClusterActive, CreatedAt: a.nowMillis(),
-		Configuration: in.Configuration, CapacityProviders: in.CapacityProviders, DefaultStrategy: in.DefaultCapacityProviderStrategy}
+		Configuration: in.Configuration}
 	if value(in.ClusterName) != "" {
 		fresh.Name = *in.ClusterName
 	}
@@ -35,9 +35,6 @@ func (a *api) createCluster(ctx context.Context, in *sdk.CreateClusterInput) (*s
 	if err := checkClusterSettings(in.Settings); err != nil {
 		return nil, err
 	}
-	if err := checkProviders(in.CapacityProviders, in.DefaultCapacityProviderStrategy); err != nil {
-		return nil, err
-	}
 	row := fresh
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		if old, ok := tx.Clusters.Get(fresh.Key()); ok && old.Status == model.ClusterActive {
@@ -45,6 +42,9 @@ func (a *api) createCluster(ctx context.Context, in *sdk.CreateClusterInput) (*s
 			return nil
 		}
 		row = withSettings(*fresh, tx.Tables, in.Settings)
+		if err := a.associate(tx.Tables, row, in.CapacityProviders, in.DefaultCapacityProviderStrategy); err != nil {
+			return err
+		}
 		tx.Clusters.Put(row)
 		return nil
 	})
@@ -174,7 +174,7 @@ func mergeSettings(have, news []types.ClusterSetting) []types.ClusterSetting {
 func (a *api) deleteCluster(ctx context.Context, in *sdk.DeleteClusterInput) (*sdk.DeleteClusterOutput, error) {
 	c, err := a.changeCluster(ctx, in.Cluster, clusterDetail{}, func(tx *state.Tx, c *model.Cluster) error {
 		for i := range tx.InstancesOf(c.Scope, c.Name) {
-			if i.Status != model.InstanceInactive {
+			if i.Status != model.InstanceInactive && !i.FargateOnly() {
 				return model.Errorf("ClusterContainsContainerInstancesException",
 					"The Cluster cannot be deleted while Container Instances are active or draining.")
 			}
@@ -183,6 +183,10 @@ func (a *api) deleteCluster(ctx context.Context, in *sdk.DeleteClusterInput) (*s
 			if t.Last != model.TaskStopped {
 				return model.Errorf("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
 			}
+		}
+		if managedIn(tx.Tables, c) > 0 {
+			return model.Errorf("ClusterContainsCapacityProviderException",
+				"The Cluster cannot be deleted while Cluster Scoped Capacity Providers are attached to the cluster.") // [O]
 		}
 		c.Status = model.ClusterInactive
 		return nil

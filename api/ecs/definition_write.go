@@ -25,6 +25,9 @@ func (a *api) registerDefinition(ctx context.Context, in *sdk.RegisterTaskDefini
 	if err != nil {
 		return nil, err
 	}
+	if err := checkDefinitionConstraints(&spec); err != nil {
+		return nil, err
+	}
 	tags, err := readTags(in.Tags)
 	if err != nil {
 		return nil, err

@@ -44,14 +44,15 @@ func (a *api) describeInstances(ctx context.Context, in *sdk.DescribeContainerIn
 	return out, nil
 }
 
-// listInstances lists instances by status, all but INACTIVE ones by default (SEMANTICS §2.3).
+// listInstances lists instances by status, all but INACTIVE ones by default, and by filter (SEMANTICS §2.3).
 func (a *api) listInstances(ctx context.Context, in *sdk.ListContainerInstancesInput) (*sdk.ListContainerInstancesOutput, error) {
 	who, err := principal(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if value(in.Filter) != "" {
-		return nil, unsupported("Roadstead does not serve the cluster query language yet.")
+	filter, err := readFilter(in.Filter)
+	if err != nil {
+		return nil, err
 	}
 	if in.Status != "" && !slices.Contains(in.Status.Values(), in.Status) {
 		return nil, invalid("Invalid container instance status '%s'. Valid values: %v", in.Status, in.Status.Values()) // [I]
@@ -61,14 +62,14 @@ func (a *api) listInstances(ctx context.Context, in *sdk.ListContainerInstancesI
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPager("ListContainerInstances", []string{c.Account, c.Region, c.Name, string(in.Status)}, 100, in.MaxResults, in.NextToken)
+	p, err := newPager("ListContainerInstances", []string{c.Account, c.Region, c.Name, string(in.Status), value(in.Filter)}, 100, in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
 	prefix := c.Scope.Key(c.Name, "")
 	for i := range t.Instances.From(prefix, prefix+p.start()) {
 		wanted := i.Status == string(in.Status) || in.Status == "" && i.Status != model.InstanceInactive
-		if wanted && !p.add(i.ID, i.ARN()) {
+		if wanted && !i.FargateOnly() && (filter == nil || filter.Match(instanceSubject{t, i})) && !p.add(i.ID, i.ARN()) {
 			break
 		}
 	}

@@ -48,7 +48,7 @@ func (a *api) registerInstance(ctx context.Context, in *registerInput) (*sdk.Reg
 	fresh.Scope, fresh.ID, fresh.RegisteredAt = who.Scope(), a.NewID(), a.nowMillis()
 	var row *model.Instance
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		c, err := registerCluster(tx, who.Scope(), in.Cluster, fresh.RegisteredAt)
+		c, err := registerCluster(tx, fresh, in.Cluster)
 		if err != nil {
 			return err
 		}
@@ -64,18 +64,21 @@ func (a *api) registerInstance(ctx context.Context, in *registerInput) (*sdk.Reg
 
 // registerCluster returns the cluster to register to; the default one is made by the first registration (SEMANTICS
 // §1.1) [D].
-func registerCluster(tx *state.Tx, s model.Scope, ref *string, now model.Millis) (*model.Cluster, error) {
-	if name, ok := clusterName(s, ref); ok && name == model.DefaultCluster {
-		defaultCluster(tx, s, now)
+func registerCluster(tx *state.Tx, fresh *model.Instance, ref *string) (*model.Cluster, error) {
+	if name, ok := clusterName(fresh.Scope, ref); ok && name == model.DefaultCluster {
+		defaultCluster(tx, fresh.Scope, fresh.RegisteredAt)
 	}
-	return activeCluster(tx.Tables, s, ref)
+	if fresh.FargateOnly() { // serves all clusters, whatever became of its own
+		return findCluster(tx.Tables, fresh.Scope, ref)
+	}
+	return activeCluster(tx.Tables, fresh.Scope, ref)
 }
 
 // register writes the row of a new instance, or the refreshed row of one that is known by its ARN or its token.
 func (a *api) register(tx *state.Tx, c *model.Cluster, fresh model.Instance, arn string) (*model.Instance, error) {
 	fresh.Cluster = c.Name
 	if arn != "" {
-		old, m, err := findInstance(tx.Tables, c, arn)
+		old, m, err := findNode(tx.Tables, c, arn)
 		switch {
 		case err != nil:
 			return nil, err

@@ -144,9 +144,6 @@ func TestListContainerInstances(t *testing.T) {
 		{"status [I]", "InvalidParameterException", "Invalid container instance status 'INACTIVE'…", func() error {
 			return fails(s.ListContainerInstances(ctx, &sdk.ListContainerInstancesInput{Status: "INACTIVE"}))
 		}},
-		{"filter: not yet", "UnsupportedFeatureException", "Roadstead does not serve the cluster query language yet.", func() error {
-			return fails(s.ListContainerInstances(ctx, &sdk.ListContainerInstancesInput{Filter: aws.String("agentConnected == true")}))
-		}},
 		{"state [O]", "InvalidParameterException", "Container instance status should be one of [ACTIVE, DRAINING]", func() error {
 			return fails(s.UpdateContainerInstancesState(ctx, &sdk.UpdateContainerInstancesStateInput{ContainerInstances: []string{a}, Status: "INACTIVE"}))
 		}},

@@ -21,11 +21,11 @@ func (a *api) deregisterInstance(ctx context.Context, in *sdk.DeregisterContaine
 	now := a.nowMillis()
 	var row model.Instance
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		c, err := activeCluster(tx.Tables, who.Scope(), in.Cluster)
+		c, err := clusterOfNodes(tx.Tables, who.Scope(), in.Cluster)
 		if err != nil {
 			return err
 		}
-		have, err := mustInstance(tx.Tables, c, value(in.ContainerInstance))
+		have, err := mustFind(findNode(tx.Tables, c, value(in.ContainerInstance)))
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func loseTasks(tx *state.Tx, i *model.Instance, force bool, now model.Millis) er
 		return invalid("Found running tasks on the instance.") // [O]
 	}
 	for _, t := range tasks {
-		if lost, changed := t.Lose("Host EC2 (instance "+i.EC2ID+") terminated.", now); changed { // [O]
+		if lost, changed := t.Lose(i.Gone(), now); changed {
 			tx.Tasks.Put(&lost)
 		}
 	}
@@ -79,12 +79,12 @@ func (a *api) updateInstancesState(ctx context.Context, in *sdk.UpdateContainerI
 	var failures []types.Failure
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		rows, failures = nil, []types.Failure{}
-		c, err := activeCluster(tx.Tables, who.Scope(), in.Cluster)
+		c, err := clusterOfNodes(tx.Tables, who.Scope(), in.Cluster)
 		if err != nil {
 			return err
 		}
 		for _, ref := range in.ContainerInstances {
-			have, m, err := findInstance(tx.Tables, c, ref)
+			have, m, err := findNode(tx.Tables, c, ref)
 			switch {
 			case err != nil:
 				return err

@@ -11,31 +11,30 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// The capacity providers that exist without being created (SEMANTICS §2.2).
-const (
-	providerFargate     = "FARGATE"
-	providerFargateSpot = "FARGATE_SPOT"
-)
-
 // putClusterCapacityProviders replaces the providers and the default strategy (SEMANTICS §2.1).
 func (a *api) putClusterCapacityProviders(ctx context.Context, in *sdk.PutClusterCapacityProvidersInput) (*sdk.PutClusterCapacityProvidersOutput, error) {
-	if err := checkProviders(in.CapacityProviders, in.DefaultCapacityProviderStrategy); err != nil {
-		return nil, err
-	}
 	show := clusterDetail{attachments: true, settings: true, configuration: true}
 	c, err := a.changeCluster(ctx, in.Cluster, show, func(tx *state.Tx, c *model.Cluster) error {
-		for _, name := range c.CapacityProviders {
-			if !slices.Contains(in.CapacityProviders, name) && providerUsed(tx.Tables, c, name) {
+		had := c.CapacityProviders
+		if err := a.associate(tx.Tables, c, in.CapacityProviders, in.DefaultCapacityProviderStrategy); err != nil {
+			return err
+		}
+		for _, name := range had {
+			if !associated(c, name) && providerUsed(tx.Tables, c, name) {
 				return model.Errorf("ResourceInUseException", "The specified capacity provider is in use and cannot be removed.") // [O]
 			}
 		}
-		c.CapacityProviders, c.DefaultStrategy = in.CapacityProviders, in.DefaultCapacityProviderStrategy
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &sdk.PutClusterCapacityProvidersOutput{Cluster: c}, nil
+}
+
+// associated reports whether the cluster may use the provider.
+func associated(c *model.Cluster, provider string) bool {
+	return slices.Contains(c.CapacityProviders, provider)
 }
 
 func providerUsed(t *state.Tables, c *model.Cluster, provider string) bool {
@@ -47,30 +46,62 @@ func providerUsed(t *state.Tables, c *model.Cluster, provider string) bool {
 	return false
 }
 
-// checkProviders checks a cluster's list of providers and its default strategy.
-func checkProviders(names []string, strategy []types.CapacityProviderStrategyItem) error {
-	if len(names) > 20 { // SEMANTICS §17
-		return invalid("A cluster can be associated with at most 20 capacity providers.") // [I]
+// associate gives the cluster a list of providers, by name or ARN, and a default strategy.
+func (a *api) associate(t *state.Tables, c *model.Cluster, refs []string, strategy []types.CapacityProviderStrategyItem) error {
+	if len(refs) > a.Limits.ClusterProviders { // SEMANTICS §17
+		return invalid("The maximum number of capacity providers per cluster has been exceeded.") // [O]
 	}
-	for _, name := range names {
-		if name != providerFargate && name != providerFargateSpot {
-			return invalid("The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.", name) // [I]
+	c.CapacityProviders, c.DefaultStrategy = nil, nil
+	for _, ref := range refs {
+		p, ok := findProvider(t, c.Scope, ref)
+		if !ok || p.Status != model.ProviderActive || p.Cluster != "" && p.Cluster != c.Name {
+			return invalid("The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.", ref) // [I]
 		}
+		c.CapacityProviders = append(c.CapacityProviders, p.Name)
 	}
-	return checkStrategy(names, strategy)
+	chosen, err := readStrategy(t, c, strategy)
+	c.DefaultStrategy = chosen.items
+	return err
 }
 
-// checkStrategy checks a capacity provider strategy against the providers of its cluster (SEMANTICS §6.1).
-func checkStrategy(names []string, strategy []types.CapacityProviderStrategyItem) error {
-	if len(strategy) > 20 {
-		return invalid("A capacity provider strategy can contain a maximum of 20 capacity providers.") // [D]
+// strategy is a capacity provider strategy that may be used in its cluster.
+type strategy struct {
+	items      []types.CapacityProviderStrategyItem // with names for ARNs
+	launchType types.LaunchType                     // of all the providers; "" if there are none
+}
+
+// readStrategy checks a strategy against the providers of its cluster (SEMANTICS §6.1).
+func readStrategy(t *state.Tables, c *model.Cluster, items []types.CapacityProviderStrategyItem) (strategy, error) {
+	out := strategy{items: slices.Clone(items)}
+	if len(items) > 20 {
+		return out, invalid("A capacity provider strategy can contain a maximum of 20 capacity providers.") // [D]
 	}
+	for i := range out.items {
+		item := &out.items[i]
+		p, ok := findProvider(t, c.Scope, value(item.CapacityProvider))
+		if !ok || p.Status != model.ProviderActive || !associated(c, p.Name) {
+			return out, errNotAssociated()
+		}
+		item.CapacityProvider = &p.Name
+		if i > 0 && p.LaunchType() != out.launchType {
+			return out, invalid("A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and " +
+				"Fargate providers. Specify one or the other and try again.") // [O]; for managed instances [I]
+		}
+		out.launchType = p.LaunchType()
+	}
+	return out, checkShares(out.items)
+}
+
+func errNotAssociated() error {
+	return invalid("The specified capacity provider strategy cannot contain a capacity provider that is not associated " +
+		"with the cluster. Associate the capacity provider with the cluster and try again.") // [O]
+}
+
+// checkShares checks bases and weights (SEMANTICS §6.1).
+func checkShares(items []types.CapacityProviderStrategyItem) error {
 	bases, weights := 0, int32(0)
-	for _, item := range strategy {
+	for _, item := range items {
 		switch {
-		case !slices.Contains(names, value(item.CapacityProvider)):
-			return invalid("The specified capacity provider strategy cannot contain a capacity provider that is not associated " +
-				"with the cluster. Associate the capacity provider with the cluster and try again.") // [O]
 		case item.Weight < 0 || item.Weight > 1000:
 			return invalid("The weight of a capacity provider must be between 0 and 1000.") // [I]
 		case item.Base < 0 || item.Base > 100000:
@@ -84,7 +115,7 @@ func checkStrategy(names []string, strategy []types.CapacityProviderStrategyItem
 	switch {
 	case bases > 1:
 		return invalid("Only one capacity provider in a capacity provider strategy can have a base defined.") // [I]
-	case len(strategy) > 1 && weights == 0:
+	case len(items) > 1 && weights == 0:
 		return invalid("At least one capacity provider in a capacity provider strategy must have a weight greater than 0.") // [I]
 	}
 	return nil
@@ -125,19 +156,20 @@ type placementOf struct {
 }
 
 // choosePlacement resolves launchType and capacityProviderStrategy (SEMANTICS §4.1).
-func choosePlacement(c *model.Cluster, launchType types.LaunchType, strategy []types.CapacityProviderStrategyItem, count int) (placementOf, error) {
-	if launchType != "" && len(strategy) > 0 {
+func choosePlacement(t *state.Tables, c *model.Cluster, launchType types.LaunchType, items []types.CapacityProviderStrategyItem, count int) (placementOf, error) {
+	if launchType != "" && len(items) > 0 {
 		return placementOf{}, invalid("Specifying both a launch type and capacity provider strategy is not supported. " +
 			"Remove one and try again.") // [O]
 	}
-	if launchType == "" && len(strategy) == 0 {
-		strategy = c.DefaultStrategy
+	if launchType == "" && len(items) == 0 {
+		items = c.DefaultStrategy
 	}
-	if len(strategy) > 0 {
-		if err := checkStrategy(c.CapacityProviders, strategy); err != nil {
+	if len(items) > 0 {
+		s, err := readStrategy(t, c, items)
+		if err != nil {
 			return placementOf{}, err
 		}
-		return placementOf{string(types.LaunchTypeFargate), pickProviders(strategy, count)}, nil
+		return placementOf{string(s.launchType), pickProviders(s.items, count)}, nil
 	}
 	switch launchType {
 	case "":

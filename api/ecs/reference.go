@@ -100,8 +100,31 @@ func findTask(t *state.Tables, c *model.Cluster, ref string) (*model.Task, membe
 	return row, m, nil
 }
 
-// findInstance returns the container instance that ref names in the cluster, or nil with the reference as read.
+// reportedTask returns the task of an agent's report, which names the agent's cluster: a task of that cluster, or one of
+// another cluster on an instance of it. It is nil if there is none.
+func reportedTask(t *state.Tables, c *model.Cluster, ref string) (*model.Task, error) {
+	if arn, isARN := model.ParseARN(ref); isARN && ours(c.Scope, arn) && arn.Type() == "task" && len(arn.Segments()) == 2 {
+		p := arn.Segments()
+		if row, ok := t.Tasks.Get(model.TaskKey(c.Scope, p[0], p[1])); ok && row.InstanceCluster == c.Name {
+			return row, nil
+		}
+	}
+	row, _, err := findTask(t, c, ref)
+	return row, err
+}
+
+// findInstance returns the container instance that ref names in the cluster, or nil with the reference as read. Nodes that
+// take FARGATE tasks only are not shown, so they are not found (SEMANTICS §4.1).
 func findInstance(t *state.Tables, c *model.Cluster, ref string) (*model.Instance, member, error) {
+	row, m, err := findNode(t, c, ref)
+	if row != nil && row.FargateOnly() {
+		row = nil
+	}
+	return row, m, err
+}
+
+// findNode is findInstance for calls about the machine itself, whatever it takes.
+func findNode(t *state.Tables, c *model.Cluster, ref string) (*model.Instance, member, error) {
 	m, err := memberOf(c, "container-instance", ref)
 	if err != nil || m.id == "" {
 		return nil, m, err
@@ -110,9 +133,27 @@ func findInstance(t *state.Tables, c *model.Cluster, ref string) (*model.Instanc
 	return row, m, nil
 }
 
+// clusterOfNodes is activeCluster for calls about machines: an INACTIVE cluster may still have some of the FARGATE pool,
+// which serve the others.
+func clusterOfNodes(t *state.Tables, s model.Scope, ref *string) (*model.Cluster, error) {
+	c, err := findCluster(t, s, ref)
+	if err != nil || c.Status != model.ClusterInactive {
+		return c, err
+	}
+	for i := range t.InstancesOf(c.Scope, c.Name) {
+		if i.FargateOnly() {
+			return c, nil
+		}
+	}
+	return nil, errClusterInactive()
+}
+
 // mustInstance is findInstance for the calls that name one instance.
 func mustInstance(t *state.Tables, c *model.Cluster, ref string) (*model.Instance, error) {
-	row, m, err := findInstance(t, c, ref)
+	return mustFind(findInstance(t, c, ref))
+}
+
+func mustFind(row *model.Instance, m member, err error) (*model.Instance, error) {
 	if err == nil && row == nil {
 		err = invalid("Referenced container instance %s not found.", m.given) // [O]
 	}

@@ -101,12 +101,6 @@ func TestRunTaskRefusals(t *testing.T) {
 		{"override to no FARGATE size [O]", invalid, "No Fargate configuration exists for given values: 256 CPU, 8192 memory.", run("far", func(in *sdk.RunTaskInput) {
 			in.LaunchType, in.NetworkConfiguration, in.Overrides = "FARGATE", inSubnets("subnet-a"), &types.TaskOverride{Memory: aws.String("8192")}
 		})},
-		{"constraints on FARGATE [D]", invalid, "Placement constraints and placement strategies are not supported…", run("far", func(in *sdk.RunTaskInput) {
-			in.LaunchType, in.PlacementConstraints = "FARGATE", []types.PlacementConstraint{{Type: "distinctInstance"}}
-		})},
-		{"constraints: not yet", notAvailable, "Roadstead does not serve placement constraints and strategies yet.", run("web", func(in *sdk.RunTaskInput) {
-			in.PlacementConstraints = []types.PlacementConstraint{{Type: "distinctInstance"}}
-		})},
 		{"token of 65 [D]", invalid, "clientToken must be at most 64…", run("web", func(in *sdk.RunTaskInput) { in.ClientToken = aws.String(strings.Repeat("x", 65)) })},
 		{"token with a space [D]", invalid, "clientToken must be at most 64…", run("web", func(in *sdk.RunTaskInput) { in.ClientToken = aws.String("a b") })},
 		{"reserved tag [O]", invalid, "aws: prefixed tag key names are not allowed for external use.", run("web", func(in *sdk.RunTaskInput) { in.Tags = []types.Tag{{Key: aws.String("AWS:x")}} })},
@@ -209,6 +203,7 @@ func TestRunTaskFargate(t *testing.T) {
 	}
 	same(t, "no capacity [O]", reasons(run().Failures), []string{": Capacity is unavailable at this time. Please try again later or in a different availability zone"})
 	i := s.instance("default", "a")
+	s.changeInstance(i, fargateToo)
 	task := run().Tasks[0]
 	if task.ContainerInstanceArn != nil {
 		t.Error("a FARGATE task shows its instance")
@@ -221,7 +216,7 @@ func TestRunTaskFargate(t *testing.T) {
 // TestProviderStrategy: the base first, then by weight [D].
 func TestProviderStrategy(t *testing.T) {
 	s, ctx := newServer(t), t.Context()
-	s.instance("default", "a")
+	s.changeInstance(s.instance("default", "a"), fargateToo)
 	s.define("far", fargate)
 	must(s.PutClusterCapacityProviders(ctx, &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"),
 		CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: []types.CapacityProviderStrategyItem{}}))(t)

@@ -61,23 +61,32 @@ func (a *api) submitAttachments(ctx context.Context, in *sdk.SubmitAttachmentSta
 	if err != nil {
 		return nil, err
 	}
-	reports := map[string]model.Report{}
+	reports := map[string]model.Report{} // by task ARN
 	for _, at := range readAttachments(in.Attachments) {
-		for task := range t.TasksOf(c.Scope, c.Name) {
-			if slices.ContainsFunc(task.Attachments, func(have model.Attachment) bool { return have.ID == at.ID }) {
-				r := reports[task.ID]
-				r.Attachments = append(r.Attachments, at)
-				reports[task.ID] = r
-				break
-			}
+		if task := attachedTo(t, c, at.ID); task != nil {
+			r := reports[task.ARN()]
+			r.Attachments = append(r.Attachments, at)
+			reports[task.ARN()] = r
 		}
 	}
-	for _, id := range sorted(reports) {
-		if err := a.observe(ctx, in.Cluster, &id, reports[id]); err != nil {
+	for _, arn := range sorted(reports) {
+		if err := a.observe(ctx, in.Cluster, &arn, reports[arn]); err != nil {
 			return nil, err
 		}
 	}
 	return &sdk.SubmitAttachmentStateChangesOutput{Acknowledgment: new("")}, nil
+}
+
+// attachedTo returns the task on an instance of the cluster that has the attachment, nil if there is none.
+func attachedTo(t *state.Tables, c *model.Cluster, attachment string) *model.Task {
+	for i := range t.InstancesOf(c.Scope, c.Name) {
+		for task := range t.TasksOn(i.Key()) {
+			if slices.ContainsFunc(task.Attachments, func(a model.Attachment) bool { return a.ID == attachment }) {
+				return task
+			}
+		}
+	}
+	return nil
 }
 
 // observe moves a task on by a report. Repeats, late and backward reports change nothing (model.Task.Observe). An
@@ -93,7 +102,7 @@ func (a *api) observe(ctx context.Context, cluster, task *string, r model.Report
 		if err != nil {
 			return errNoTask() // an agent would repeat ClusterNotFoundException for ever
 		}
-		have, _, err := findTask(tx.Tables, c, value(task))
+		have, err := reportedTask(tx.Tables, c, value(task))
 		switch {
 		case err != nil:
 			return err

@@ -102,6 +102,10 @@ func findTaggable(t *state.Tables, s model.Scope, ref string) (taggable, error) 
 		if row, ok := t.Instances.Get(model.InstanceKey(s, p[0], p[1])); ok {
 			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.Instances.Put(&r) }}, nil
 		}
+	case kind == "capacity-provider" && len(p) == 1:
+		if row, ok := t.Providers.Get(model.ProviderKey(s, p[0])); ok && row.Status == model.ProviderActive {
+			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.Providers.Put(&r) }}, nil
+		}
 	case kind == "task-definition":
 		ref := parseDefinitionRef(s, ref)
 		if row, ok := findDefinition(t, s, ref); ok && ref.revision != 0 {

@@ -3,8 +3,6 @@ package ecs
 import (
 	"cmp"
 	"errors"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -54,9 +52,6 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 	if !slices.Contains(d.Spec.Compatibilities, types.Compatibility(launchType)) {
 		return nil, invalid("Task definition does not support launch_type %s.", launchType) // [O]
 	}
-	if len(d.Spec.PlacementConstraints) > 0 {
-		return nil, unsupported("Roadstead does not serve placement constraints yet.")
-	}
 	spec := &d.Spec
 	if o.overrides != nil {
 		if spec, err = applied(spec, o.overrides, launchType); err != nil {
@@ -87,7 +82,7 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 	}
 	p.copy.Reserved = need.Resources
 	p.request = scheduler.Request{Scope: c.Scope, Cluster: c.Name, Need: need.Resources, GPUs: int(need.GPU.Count), Seed: a.Seed(),
-		Attributes: required(spec, launchType)}
+		Attributes: definition.Required(spec, launchType), LaunchType: launchType, Group: p.copy.Group, Family: d.Family}
 	return p, a.planNetwork(p, o.network)
 }
 
@@ -153,26 +148,6 @@ func networkMode(spec *types.TaskDefinition) string {
 	return cmp.Or(string(spec.NetworkMode), string(types.NetworkModeBridge))
 }
 
-// required are the attributes that an instance must have to take the task (SEMANTICS §5).
-func required(spec *types.TaskDefinition, launchType string) []model.Attribute {
-	out := make([]model.Attribute, 0, len(spec.RequiresAttributes)+3)
-	for _, r := range spec.RequiresAttributes {
-		out = append(out, readAttribute(r))
-	}
-	if launchType == string(types.LaunchTypeExternal) {
-		out = append(out, model.Attribute{Name: attrExternal})
-	}
-	if p := spec.RuntimePlatform; p != nil {
-		if p.CpuArchitecture != "" { // X86_64 is registered as x86_64 [D]
-			out = append(out, model.Attribute{Name: attrArchitecture, Value: strings.ToLower(string(p.CpuArchitecture)), HasValue: true})
-		}
-		if os, _, _ := strings.Cut(string(p.OperatingSystemFamily), "_"); os != "" { // WINDOWS_SERVER_2022_CORE
-			out = append(out, model.Attribute{Name: attrOS, Value: strings.ToLower(os), HasValue: true})
-		}
-	}
-	return out
-}
-
 // valid reports inside the transaction whether what the plan was made of still holds.
 func (p *plan) valid(tx *state.Tx) error {
 	if c, ok := tx.Clusters.Get(p.cluster.Key()); !ok || c.Status == model.ClusterInactive {
@@ -202,39 +177,16 @@ func (a *api) copies(p *plan, n int) []model.Task {
 	return out
 }
 
-// settle gives the copy its place.
-func (p *plan) settle(t *model.Task, at scheduler.Placement) {
-	t.Instance, t.Zone, t.Reserved.GPUs = at.Instance.ID, at.Instance.Zone(), at.GPUs
-	if len(t.Attachments) == 0 {
-		return
-	}
-	t.Attachments = slices.Clone(t.Attachments) // the transaction may be run twice
-	eni := &t.Attachments[0]
-	eni.Details = []model.Tag{{Key: "subnetId", Value: p.subnetIn(t.Zone)}}
-	t.Reserved.Addresses = nil
-	if at.Address != "" {
-		t.Reserved.Addresses = []string{at.Address}
-		eni.Details = append(eni.Details, interfaceDetails(eni.ID, at.Address, t.Region)...)
-	}
+// settle returns the copy in its place.
+func (p *plan) settle(t model.Task, at scheduler.Placement) model.Task {
+	return t.Settle(at.Instance, at.GPUs, at.Address, p.subnetIn(at.Instance.Zone()))
 }
 
-// interfaceDetails are those of the network interface that the node will make (SEMANTICS §13.1): its id follows from the
-// attachment's and its MAC address from the IP address, both being unique already.
-func interfaceDetails(attachment, ip, region string) []model.Tag {
-	var mac net.HardwareAddr
-	if a, err := netip.ParseAddr(ip); err == nil {
-		mac = append(net.HardwareAddr{0x0a, 0x58}, a.AsSlice()...)
-	}
-	return []model.Tag{
-		{Key: "networkInterfaceId", Value: "eni-" + strings.ReplaceAll(attachment, "-", "")[:17]},
-		{Key: "macAddress", Value: mac.String()},
-		{Key: "privateDnsName", Value: "ip-" + strings.ReplaceAll(ip, ".", "-") + "." + region + ".compute.internal"},
-		{Key: "privateIPv4Address", Value: ip},
-	}
-}
-
-// subnetIn returns the first subnet in the zone, or the first of all if none is known to be there.
+// subnetIn returns the first subnet in the zone, or the first of all if none is known to be there; "" without any.
 func (p *plan) subnetIn(zone string) string {
+	if len(p.subnets) == 0 {
+		return ""
+	}
 	for _, s := range p.subnets {
 		if s.zone == zone {
 			return s.id

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -31,7 +30,7 @@ func (a *api) runTask(ctx context.Context, in *sdk.RunTaskInput) (*sdk.RunTaskOu
 		}
 	}
 	t := a.DB.Snapshot().Tables
-	out := &sdk.RunTaskOutput{Tasks: make([]types.Task, len(r.placed)), Failures: r.failures()}
+	out := &sdk.RunTaskOutput{Tasks: make([]types.Task, len(r.placed)), Failures: list(r.failed)}
 	for i, task := range r.placed {
 		out.Tasks[i] = viewTask(t, task, true)
 	}
@@ -40,13 +39,15 @@ func (a *api) runTask(ctx context.Context, in *sdk.RunTaskInput) (*sdk.RunTaskOu
 
 // run is one RunTask on its way.
 type run struct {
-	plan   *plan
-	copies []model.Task
-	token  *model.RunToken // nil without a clientToken
-	now    model.Millis
+	plan    *plan
+	copies  []model.Task
+	shares  []share
+	waiting int             // the most tasks of the cluster that may wait for capacity
+	token   *model.RunToken // nil without a clientToken
+	now     model.Millis
 
 	placed []*model.Task // what became of it
-	result scheduler.Result
+	failed []types.Failure
 }
 
 // newRun checks a request.
@@ -62,7 +63,7 @@ func (a *api) newRun(t *state.Tables, s model.Scope, in *sdk.RunTaskInput) (*run
 	if err != nil {
 		return nil, err
 	}
-	r := &run{now: a.nowMillis()}
+	r := &run{now: a.nowMillis(), waiting: a.Limits.WaitingTasks}
 	if in.ClientToken != nil {
 		if r.token, err = newToken(c, in, r.now); err != nil {
 			return nil, err
@@ -71,7 +72,7 @@ func (a *api) newRun(t *state.Tables, s model.Scope, in *sdk.RunTaskInput) (*run
 			return r, err
 		}
 	}
-	how, err := choosePlacement(c, in.LaunchType, in.CapacityProviderStrategy, count)
+	how, err := choosePlacement(t, c, in.LaunchType, in.CapacityProviderStrategy, count)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,8 @@ func (a *api) newRun(t *state.Tables, s model.Scope, in *sdk.RunTaskInput) (*run
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPlacement(how.launchType, in); err != nil {
+	where, err := readPlacement(how.launchType, in.PlacementConstraints, in.PlacementStrategy)
+	if err != nil {
 		return nil, err
 	}
 	p, err := a.newPlan(t, c, &order{definition: in.TaskDefinition, overrides: in.Overrides, network: in.NetworkConfiguration,
@@ -88,11 +90,11 @@ func (a *api) newRun(t *state.Tables, s model.Scope, in *sdk.RunTaskInput) (*run
 	if err != nil {
 		return nil, err
 	}
-	p.copy.PlatformVersion, p.request.Count = version, count
-	r.plan, r.copies = p, a.copies(p, count)
-	for i, provider := range how.providers {
-		r.copies[i].CapacityProvider = provider
+	if err := p.bind(where); err != nil {
+		return nil, err
 	}
+	p.copy.PlatformVersion = version
+	r.plan, r.copies, r.shares = p, a.copies(p, count), shares(how.providers, count)
 	return r, nil
 }
 
@@ -111,25 +113,6 @@ func platformVersion(launchType string, v *string) (string, error) {
 		return "1.3.0", nil
 	}
 	return "", model.Errorf("PlatformUnknownException", "The specified platform version does not exist.") // [D]
-}
-
-// checkPlacement refuses constraints and strategies: FARGATE does not know them [D] (SEMANTICS §5.4), and for the others
-// we do not serve them yet; "random" is what happens anyway.
-func checkPlacement(launchType string, in *sdk.RunTaskInput) error {
-	if len(in.PlacementConstraints) == 0 && len(in.PlacementStrategy) == 0 {
-		return nil
-	}
-	switch {
-	case launchType == string(types.LaunchTypeFargate):
-		return invalid("Placement constraints and placement strategies are not supported with FARGATE launch type.") // [I]
-	case len(in.PlacementConstraints) > 10:
-		return invalid("A task can have at most 10 placement constraints.") // [I]; the limit is [D]
-	case len(in.PlacementStrategy) > 5:
-		return invalid("A task can have at most 5 placement strategies.") // [I]; the limit is [D]
-	case len(in.PlacementConstraints) > 0 || in.PlacementStrategy[0].Type != types.PlacementStrategyTypeRandom:
-		return unsupported("Roadstead does not serve placement constraints and strategies yet.")
-	}
-	return nil
 }
 
 // newToken is the row that makes the request idempotent (SEMANTICS §1.5).
@@ -160,22 +143,17 @@ func validToken(s string) bool {
 
 // place is the transaction.
 func (r *run) place(tx *state.Tx) error {
-	r.placed, r.result = nil, scheduler.Result{}
+	r.placed, r.failed = nil, nil
 	if done, err := r.repeated(tx.Tables); done || err != nil {
 		return err
 	}
 	if err := r.plan.valid(tx); err != nil {
 		return err
 	}
-	r.result = scheduler.Place(tx.Tables, r.plan.request)
-	if r.result.Instances == 0 && r.plan.copy.LaunchType != string(types.LaunchTypeFargate) {
-		return invalid("No Container Instances were found in your cluster.") // [O]
-	}
-	for i, at := range r.result.Placements {
-		t := r.copies[i]
-		r.plan.settle(&t, at)
-		tx.Tasks.Put(&t)
-		r.placed = append(r.placed, &t)
+	for _, s := range r.shares {
+		if err := r.placeShare(tx, s); err != nil {
+			return err
+		}
 	}
 	if r.token != nil && len(r.placed) > 0 { // nothing started: nothing to repeat
 		row := *r.token
@@ -213,21 +191,4 @@ func (r *run) repeated(t *state.Tables) (bool, error) {
 		return false, e
 	}
 	return true, nil
-}
-
-// failures are the instances that could not take the copies left over (SEMANTICS §1.4); some may have been placed all
-// the same. FARGATE has no instances to name.
-func (r *run) failures() []types.Failure {
-	out := []types.Failure{}
-	if r.result.Unplaced == 0 {
-		return out
-	}
-	if r.plan.copy.LaunchType == string(types.LaunchTypeFargate) {
-		return append(out, failure("",
-			"Capacity is unavailable at this time. Please try again later or in a different availability zone", "")) // [O]
-	}
-	for _, x := range r.result.Rejections {
-		out = append(out, failure(x.Instance.ARN(), x.Reason, x.Detail))
-	}
-	return out
 }

@@ -83,7 +83,7 @@ func (p *plan) start(tx *state.Tx, t model.Task, ref string) (*model.Task, types
 	if _, external := i.Attribute(attrExternal); external {
 		t.LaunchType = string(types.LaunchTypeExternal)
 	}
-	p.settle(&t, at)
+	t = p.settle(t, at)
 	tx.Tasks.Put(&t)
 	return &t, types.Failure{}, nil
 }
