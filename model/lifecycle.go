@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // taskRank orders the statuses; a task's lastStatus only moves forward (SEMANTICS §11.1).
@@ -135,9 +136,21 @@ func (t *Task) finish(r Report, now Millis) {
 	t.explainStop(r)
 }
 
-// ran reports whether the task's code was ever started: it was RUNNING, or an essential container has an exit code.
+// ran reports whether the task's code was ever started: it was RUNNING, or an essential container ran and exited.
 func (t *Task) ran() bool {
-	return t.StartedAt != 0 || slices.ContainsFunc(t.Containers, func(c Container) bool { return c.Essential && c.Exited })
+	return t.StartedAt != 0 || slices.ContainsFunc(t.Containers, func(c Container) bool { return c.Essential && c.ran() })
+}
+
+// ran reports whether the container has exited and was started before that. Its exit code alone does not say so: that of
+// one whose dependency failed is made up (AGENT-PROTOCOL §4.4).
+func (c *Container) ran() bool {
+	return c.Exited && !c.depended() && !strings.HasPrefix(c.Reason, "CannotStartContainerError:")
+}
+
+// depended reports whether the container was not started because of a dependency, in the words of our agent or of the
+// original one [O].
+func (c *Container) depended() bool {
+	return strings.HasPrefix(c.Reason, "TaskDependencyError:") || strings.HasPrefix(c.Reason, "CannotStartContainerError: dependency graph:")
 }
 
 // explainStop derives stopCode and stoppedReason when nobody asked for the stop (AGENT-PROTOCOL §4.3): the agent
@@ -151,13 +164,18 @@ func (t *Task) explainStop(r Report) {
 		return
 	}
 	t.StopCode = StopTaskFailedToStart
-	t.StopReason = cmp.Or(t.containerReason(true), t.containerReason(false), r.Reason, "Task failed to start")
+	reason := cmp.Or(t.containerReason(true), t.containerReason(false))
+	if reason == "" && !slices.ContainsFunc(t.Containers, func(c Container) bool { return c.depended() }) {
+		reason = r.Reason
+	}
+	t.StopReason = cmp.Or(reason, "Task failed to start")
 }
 
-// containerReason is the first reason that a container of the kind gives.
+// containerReason is the first reason that a container of the kind gives for not having started. A dependency is none for
+// the task: ECS lets only the container tell of it [O].
 func (t *Task) containerReason(essential bool) string {
 	for i := range t.Containers {
-		if c := &t.Containers[i]; c.Essential == essential && c.Reason != "" {
+		if c := &t.Containers[i]; c.Essential == essential && !c.ran() && !c.depended() && c.Reason != "" {
 			return c.Reason
 		}
 	}

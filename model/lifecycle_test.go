@@ -49,6 +49,11 @@ func exit(name string, code int32) model.ContainerReport {
 	return model.ContainerReport{Name: name, Status: model.TaskStopped, RuntimeID: "rt-" + name, Exited: true, ExitCode: code}
 }
 
+// made is a container that never ran and has an exit code nevertheless.
+func made(name, reason string) model.ContainerReport {
+	return model.ContainerReport{Name: name, Status: model.TaskStopped, Exited: true, ExitCode: 143, Reason: reason}
+}
+
 // failed is a container that never ran.
 func failed(name, reason string) model.ContainerReport {
 	return model.ContainerReport{Name: name, Status: model.TaskStopped, Reason: reason}
@@ -94,6 +99,7 @@ const (
 // Each path names lastStatus after each move; "=" means that the move changed nothing.
 func TestLifecyclePaths(t *testing.T) {
 	const oom = "OutOfMemoryError: Container killed due to memory usage"
+	const noDependency = "TaskDependencyError: dependency side did not exit successfully"
 	const noImage = "CannotPullContainerError: no such image"
 	stop, run := model.TaskStopped, model.TaskRunning
 	for _, c := range []struct {
@@ -129,6 +135,18 @@ func TestLifecyclePaths(t *testing.T) {
 		{"§11.2 the essential container's reason explains, not its sidecar's", sidecarFirst(),
 			[]move{report(stop, model.ContainerReport{Name: "side", Status: stop, Exited: true, ExitCode: 137, Reason: oom}, failed("app", noImage))},
 			"STOPPED", model.StopTaskFailedToStart + ": " + noImage},
+		{"§11.2 [O] a failed dependency is a failure to start, whatever the exit code says", sidecarFirst(),
+			[]move{report("PENDING", up("side"), exit("side", 1)), report("PENDING", exit("side", 1), made("app", noDependency)), report(stop, made("app", noDependency))},
+			"ACTIVATING DEPROVISIONING STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
+		{"§11.2 [O] a failed dependency, as the original agent says it", sidecarFirst(),
+			[]move{report(stop, up("side"), exit("side", 1), made("app", "CannotStartContainerError: dependency graph: failed"))},
+			"STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
+		{"§11.2 a dependency that failed to start explains it", sidecarFirst(),
+			[]move{report(stop, failed("side", noImage), made("app", noDependency))},
+			"STOPPED", model.StopTaskFailedToStart + ": " + noImage},
+		{"§11.2 an exit code of a process that could not be started is none", bridge(),
+			[]move{report(stop, made("app", "CannotStartContainerError: no such file"))},
+			"STOPPED", model.StopTaskFailedToStart + ": CannotStartContainerError: no such file"},
 		{"§4.3 quick exit: RUNNING and STOPPED arrive together", bridge(),
 			[]move{report(stop, up("app"), exit("app", 0))}, "STOPPED", started},
 		{"§4.3 quick exit, told in two reports", bridge(),

@@ -20,6 +20,7 @@ func TestARNs(t *testing.T) {
 		"arn:aws:ecs:eu-west-1:123456789012:container/c/t1/u1":              task.ContainerARN(&model.Container{ID: "u1"}),
 		"arn:aws:ecs:eu-west-1:123456789012:container-instance/c/i1":        model.InstanceARN(s, "c", "i1"),
 		"arn:aws:ecs:eu-west-1:123456789012:task-definition/web:7":          (&model.TaskDefinition{Scope: s, Family: "web", Revision: 7}).ARN(),
+		"arn:aws:ecs:eu-west-1:123456789012:capacity-provider/spot":         (&model.CapacityProvider{Scope: s, Name: "spot"}).ARN(),
 		"arn:aws:ecr:eu-west-1:123456789012:repository/team/web":            (&model.Repository{Scope: s, Name: "team/web"}).ARN(),
 		"arn:aws:iam::123456789012:root":                                    (&model.AccessKey{Account: s.Account, Kind: model.KeyRoot}).PrincipalARN(),
 		"arn:aws:sts::123456789012:assumed-role/roadstead-node/RSNODEKEY01": (&model.AccessKey{ID: "RSNODEKEY01", Account: s.Account, Kind: model.KeyNode}).PrincipalARN(),
@@ -87,6 +88,7 @@ func keysOf(s model.Scope, a, b string) []string {
 		(&model.Family{Scope: s, Name: a}).Key(),
 		(&model.TaskDefinition{Scope: s, Family: a, Revision: 1}).Key(),
 		(&model.RunToken{Scope: s, Cluster: a, Token: b}).Key(),
+		(&model.CapacityProvider{Scope: s, Name: a}).Key(),
 		(&model.Repository{Scope: s, Name: a + "/" + b}).Key(),
 		(&model.AccountSetting{Scope: s, Name: a, Principal: "arn:aws:iam::x:user/" + b}).Key(),
 	}

@@ -2,52 +2,188 @@ package scheduler_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/scheduler"
-	"github.com/roadstead/roadstead/state"
 )
 
-// BenchmarkPlace places 10 copies on clusters of which each instance runs ten tasks already.
-func BenchmarkPlace(b *testing.B) {
-	for _, size := range []int{1, 100, 5000} {
-		c := newCluster(b)
-		need := model.Resources{CPU: 256, Memory: 512, ENIs: 1}
-		for n := range size {
-			i := model.Instance{ID: fmt.Sprintf("i%04d", n), Status: model.InstanceActive, AgentConnected: true,
-				Resources:  model.Resources{CPU: 1 << 20, Memory: 1 << 20, ENIs: 250, PortsTCP: []int32{22, 2375, 2376, 51678, 51679, 51680}},
-				Attributes: []model.Attribute{{Name: model.SubnetAttribute, Value: "10.88.128.0/17", HasValue: true}}}
-			for n := range 40 { // as many attributes as an agent registers
-				i.Attributes = append(i.Attributes, model.Attribute{Name: fmt.Sprint("ecs.capability.", n)})
-			}
-			c.fill(i, need)
+// fleet is a cluster of nodes as agents register them: 40 attributes, three zones, two types, a name and a subnet each. They
+// hold tasks of 50 services.
+func fleet(b *testing.B, nodes, tasks int, full float64) *rows {
+	r := newRows(b)
+	rng := rand.New(rand.NewPCG(1, uint64(nodes)))
+	sizes := []int64{64, 128, 256, 512}
+	for n := range nodes {
+		i := model.Instance{ID: fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64()), Status: model.InstanceActive, AgentConnected: true, AgentVersion: "1.0.0",
+			Resources: model.Resources{CPU: 65536, Memory: 65536, ENIs: 250, PortsTCP: []int32{22, 2375, 2376, 51678, 51679, 51680}},
+			Attributes: []model.Attribute{attribute("ecs.availability-zone", string(rune('a'+n%3))), attribute("ecs.instance-type", fmt.Sprint("m5.", n/3%2)),
+				attribute("roadstead.node", fmt.Sprint("node-", n)), attribute(model.SubnetAttribute, fmt.Sprintf("10.%d.%d.0/24", n/256, n%256))}}
+		for c := range 40 {
+			i.Attributes = append(i.Attributes, model.Attribute{Name: fmt.Sprint("ecs.capability.", c)})
 		}
-		required := []model.Attribute{{Name: "ecs.capability.7"}, {Name: "ecs.capability.18"}, {Name: "ecs.capability.39"}}
-		for name, req := range map[string]scheduler.Request{"bridge": request(10, model.Resources{CPU: 256, Memory: 512}), "awsvpc": request(10, need)} {
-			req.Attributes = required
-			b.Run(fmt.Sprintf("%s/instances=%d", name, size), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
+		r.putInstance(i)
+		if rng.Float64() < full {
+			r.occupyAt(&i, "service:full", model.Resources{CPU: i.Resources.CPU - 20*512, Memory: i.Resources.Memory - 20*512})
+		}
+	}
+	ids := sortedKeys(r.instances)
+	for n := range tasks {
+		r.occupyAt(r.instances[ids[n%nodes]], fmt.Sprint("service:", rng.IntN(50)), model.Resources{CPU: sizes[rng.IntN(4)], Memory: sizes[rng.IntN(4)]})
+	}
+	return r
+}
+
+func (r *rows) occupyAt(i *model.Instance, group string, need model.Resources) {
+	req := request(1, need)
+	req.Group, req.Family = group, "web"
+	r.occupy(&req, scheduler.Placement{Instance: i})
+}
+
+// order is the request of a service with a strategy.
+func order(strategy ...model.PlacementStrategy) scheduler.Request {
+	req := request(1, model.Resources{CPU: 256, Memory: 512})
+	req.Group, req.Family, req.Strategy = "service:7", "web", strategy
+	for _, c := range []int{1, 7, 18, 24, 39} {
+		req.Attributes = append(req.Attributes, model.Attribute{Name: fmt.Sprint("ecs.capability.", c)})
+	}
+	return req
+}
+
+// orders are the kinds of requests that are measured.
+func orders() map[string]scheduler.Request {
+	zone := model.PlacementStrategy{Type: model.StrategySpread, Field: "attribute:ecs.availability-zone"}
+	instance := model.PlacementStrategy{Type: model.StrategySpread, Field: model.FieldInstance}
+	pack := model.PlacementStrategy{Type: model.StrategyBinpack, Field: model.FieldMemory}
+	constraint, port, none := order(), order(), order()
+	constraint.Constraints = []model.PlacementConstraint{{Type: model.ConstraintDistinctInstance},
+		{Type: model.ConstraintMemberOf, Expression: "attribute:ecs.instance-type =~ m5.0 and attribute:ecs.availability-zone != c"}}
+	port.Need.PortsTCP = []int32{22}
+	none.Need.Memory = 1 << 20
+	return map[string]scheduler.Request{
+		"binpack": order(pack), "spread": order(instance), "random": order(), "constraint": constraint,
+		"chained": order(zone, pack), "chained3": order(zone, instance, pack), "nothingfits": none, "noport": port,
+	}
+}
+
+// BenchmarkPlace decides where one copy goes, on nodes that hold 20 tasks each. The index stays as it is: what it costs to
+// keep it in step is BenchmarkTell's, and both together BenchmarkPlaceAndTell's.
+func BenchmarkPlace(b *testing.B) {
+	for _, nodes := range []int{100, 1000, 5000, 10000} {
+		r := fleet(b, nodes, 20*nodes, 0)
+		all := orders()
+		for _, name := range sortedKeys(all) {
+			b.Run(fmt.Sprintf("nodes=%d/%s", nodes, name), func(b *testing.B) { place(b, r, all[name]) })
+		}
+	}
+	for _, tasks := range []int{10000, 100000} {
+		r := fleet(b, 5000, tasks, 0)
+		for _, name := range []string{"binpack", "spread", "random"} {
+			b.Run(fmt.Sprintf("tasks=%d/nodes=5000/%s", tasks, name), func(b *testing.B) { place(b, r, orders()[name]) })
+		}
+	}
+	r := fleet(b, 5000, 100000, 0.95)
+	for _, name := range []string{"binpack", "spread", "random", "chained"} {
+		b.Run(fmt.Sprintf("full=95/nodes=5000/%s", name), func(b *testing.B) { place(b, r, orders()[name]) })
+	}
+	for _, count := range []int{10, 1000, 5000} {
+		r := fleet(b, 5000, 100000, 0)
+		req := orders()["chained"]
+		req.Count = count
+		b.Run(fmt.Sprintf("count=%d/nodes=5000/chained", count), func(b *testing.B) { place(b, r, req) })
+	}
+}
+
+func place(b *testing.B, r *rows, req scheduler.Request) {
+	defer processorTime(b, req.Count)()
+	for b.Loop() {
+		req.Seed++
+		scheduler.Place(r.x, req)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*req.Count), "ns/placement")
+}
+
+// processorTime reports how much processor time each of the things done in a round took, garbage collection included: what
+// counts on a machine that others use too.
+func processorTime(b *testing.B, things int) func() {
+	spent := func() int64 {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	runtime.GC()
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := spent()
+	return func() { b.ReportMetric(float64(spent()-start)/float64(b.N*things), "cpu-ns/each") }
+}
+
+// BenchmarkPlaceAndTell decides, tells the index of the new task, and of the end of an old one, so that the cluster moves.
+func BenchmarkPlaceAndTell(b *testing.B) {
+	for _, nodes := range []int{100, 5000, 10000} {
+		for _, name := range []string{"binpack", "chained", "random", "spread"} {
+			b.Run(fmt.Sprintf("nodes=%d/%s", nodes, name), func(b *testing.B) {
+				r := fleet(b, nodes, 20*nodes, 0)
+				req, ids := orders()[name], sortedKeys(r.tasks)
+				living := make([]*model.Task, len(ids))
+				for n, id := range ids {
+					living[n] = r.tasks[id]
+				}
+				defer processorTime(b, 1)()
+				for n := 0; b.Loop(); n++ {
 					req.Seed++
-					if r := scheduler.Place(c.tables(), req); r.Unplaced != 0 {
-						b.Fatal(r)
-					}
+					t := taskAt(&req, scheduler.Place(r.x, req).Placements[0], "new")
+					r.x.Task(nil, &t)
+					old := &living[n%len(living)]
+					r.x.Task(*old, nil)
+					*old = &t
 				}
 			})
 		}
 	}
 }
 
-// fill writes an instance with ten tasks.
-func (c *cluster) fill(i model.Instance, need model.Resources) {
-	i.Scope, i.Cluster = scope, "c"
-	c.update(func(tx *state.Tx) {
-		tx.Instances.Put(&i)
-		for n := range 10 {
-			need.Addresses = []string{fmt.Sprint("10.88.128.", n+1)}
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprint(i.ID, "-", n), Instance: i.ID, Desired: model.TaskRunning,
-				Last: model.TaskRunning, Reserved: need})
+// BenchmarkTell tells the index of rows.
+func BenchmarkTell(b *testing.B) {
+	for _, nodes := range []int{100, 5000, 10000} {
+		r := fleet(b, nodes, 20*nodes, 0)
+		var tasks []*model.Task
+		for _, id := range sortedKeys(r.tasks) {
+			tasks = append(tasks, r.tasks[id])
 		}
-	})
+		rand.Shuffle(len(tasks), func(i, j int) { tasks[i], tasks[j] = tasks[j], tasks[i] })
+		b.Run(fmt.Sprintf("nodes=%d/stopandplace", nodes), func(b *testing.B) {
+			defer processorTime(b, 1)()
+			for n := 0; b.Loop(); n++ {
+				t := tasks[n%len(tasks)]
+				r.x.Task(t, nil)
+				r.x.Task(nil, t)
+			}
+		})
+		b.Run(fmt.Sprintf("nodes=%d/running", nodes), func(b *testing.B) { // and back again
+			defer processorTime(b, 1)()
+			for n := 0; b.Loop(); n++ {
+				t := tasks[n%len(tasks)]
+				next := *t
+				next.Last = model.TaskRunning
+				r.x.Task(t, &next)
+				r.x.Task(&next, t)
+			}
+		})
+		b.Run(fmt.Sprintf("nodes=%d/agent", nodes), func(b *testing.B) { // disconnects, and connects again
+			defer processorTime(b, 1)()
+			for n := 0; b.Loop(); n++ {
+				i := r.instances[tasks[n%len(tasks)].Instance]
+				next := *i
+				next.AgentConnected = false
+				r.x.Instance(i, &next)
+				r.x.Instance(&next, i)
+			}
+		})
+	}
 }

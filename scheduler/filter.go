@@ -3,94 +3,101 @@ package scheduler
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/state"
 )
 
-// candidate is an instance with what it has left, counting the copies placed on it in this decision.
-type candidate struct {
-	instance *model.Instance
-	used     state.Usage
+// Rejection is why one instance does not get a copy.
+type Rejection struct {
+	Instance *model.Instance
+	Reason   string // as in failures[].reason: AGENT, RESOURCE:MEMORY, LOCATION, ATTRIBUTE ...
+	Detail   string // what exactly is missing, "" if the reason says it all
+	Passed   int    // filters that the instance did pass: the most is the closest match
 }
 
-func newCandidate(i *model.Instance, used state.Usage) *candidate {
-	return &candidate{instance: i, used: used}
+// The reasons that are sentences. AWS has none of its own for distinctInstance [I].
+const (
+	reasonMemberOf = "MemberOf placement constraint unsatisfied." // [O]
+	reasonDistinct = "DistinctInstance placement constraint unsatisfied."
+)
+
+// filters ask one node after the other, and say why not. They are the rules; a search finds the nodes that pass them without
+// asking each.
+type filters struct {
+	req   *Request
+	group *group
+	exprs []parsed // of the memberOf constraints, in their order
 }
 
-// filter refuses a candidate with a reason of failures[], or passes it with "".
-type filter func(*candidate, *Request) (reason, detail string)
-
-// filters in the order in which they are reported (SEMANTICS §5).
-func filters() [8]filter {
-	return [8]filter{agent, cpu, memory, gpu, ports, eni, location, attributes}
+func (x *Index) newFilters(req *Request) *filters {
+	f := &filters{req: req, group: x.groups[groupKey{req.Scope, req.Cluster, req.Group}]}
+	for _, c := range req.Constraints {
+		if c.Type == model.ConstraintMemberOf {
+			e, err := x.expr(c.Expression)
+			f.exprs = append(f.exprs, parsed{e, err})
+		}
+	}
+	return f
 }
 
-// reject runs the filters; ok is false if all pass.
-func (c *candidate) reject(req *Request) (r Rejection, ok bool) {
-	for n, f := range filters() {
-		if reason, detail := f(c, req); reason != "" {
-			return Rejection{c.instance, reason, detail, n}, true
+// refuse returns what the first filter that the node does not pass says; ok is false if it passes all. The filters are in
+// the order in which they are reported (SEMANTICS §5).
+func (f *filters) refuse(n *node) (r Rejection, ok bool) {
+	for passed, filter := range [...]func(*node) (reason, detail string){
+		f.agent, f.cpu, f.memory, f.gpu, f.hostPorts, f.eni, f.location, f.attributes, f.distinct, f.memberOf,
+	} {
+		if reason, detail := filter(n); reason != "" {
+			return Rejection{n.instance, reason, detail, passed}, true
 		}
 	}
 	return Rejection{}, false
 }
 
-// take places one copy on the candidate.
-func (c *candidate) take(req *Request) Placement {
-	p := Placement{Instance: c.instance, GPUs: c.freeGPUs()[:req.GPUs]}
-	c.used.CPU += req.Need.CPU
-	c.used.Memory += req.Need.Memory
-	c.used.ENIs += req.Need.ENIs
-	c.used.PortsTCP = append(slices.Clip(c.used.PortsTCP), req.Need.PortsTCP...)
-	c.used.PortsUDP = append(slices.Clip(c.used.PortsUDP), req.Need.PortsUDP...)
-	c.used.GPUs = append(slices.Clip(c.used.GPUs), p.GPUs...)
-	if req.Need.ENIs > 0 {
-		if p.Address = c.freeAddress(); p.Address != "" {
-			c.used.Addresses = append(slices.Clip(c.used.Addresses), p.Address)
+// eligible reports whether a DAEMON runs on the node (SEMANTICS §5.6).
+func (f *filters) eligible(n *node) bool {
+	for _, filter := range [...]func(*node) (reason, detail string){f.location, f.attributes, f.memberOf} {
+		if reason, _ := filter(n); reason != "" {
+			return false
 		}
 	}
-	return p
+	return true
 }
 
-func (c *candidate) freeGPUs() []string {
-	if len(c.instance.Resources.GPUs) == 0 {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(c.instance.Resources.GPUs), func(id string) bool {
-		return slices.Contains(c.used.GPUs, id)
-	})
-}
-
-func agent(c *candidate, _ *Request) (string, string) {
-	if !c.instance.AgentConnected {
+func (f *filters) agent(n *node) (string, string) {
+	if !n.instance.AgentConnected {
 		return "AGENT", ""
 	}
 	return "", ""
 }
 
-func cpu(c *candidate, req *Request) (string, string) {
-	return short("RESOURCE:CPU", "CPU units", req.Need.CPU, c.instance.Resources.CPU-c.used.CPU)
+func (f *filters) cpu(n *node) (string, string) {
+	return short("RESOURCE:CPU", "CPU units", f.req.Need.CPU, n.freeCPU())
 }
 
-func memory(c *candidate, req *Request) (string, string) {
-	return short("RESOURCE:MEMORY", "MiB", req.Need.Memory, c.instance.Resources.Memory-c.used.Memory)
+func (f *filters) memory(n *node) (string, string) {
+	return short("RESOURCE:MEMORY", "MiB", f.req.Need.Memory, n.freeMemory())
 }
 
-func gpu(c *candidate, req *Request) (string, string) {
-	if req.GPUs == 0 {
-		return "", ""
+func (f *filters) gpu(n *node) (string, string) {
+	return short("RESOURCE:GPU", "GPUs", int64(f.req.GPUs), int64(n.freeGPUs()))
+}
+
+// hostPorts refuses a static host port that the instance reserves or a task holds, per protocol (SEMANTICS §4.3).
+func (f *filters) hostPorts(n *node) (string, string) {
+	for _, p := range appendPorts(nil, &f.req.Need) {
+		if n.holds(p) {
+			return "RESOURCE:PORTS", fmt.Sprintf("host port %s is taken", p)
+		}
 	}
-	return short("RESOURCE:GPU", "GPUs", int64(req.GPUs), int64(len(c.freeGPUs())))
+	return "", ""
 }
 
 // eni refuses an instance without a slot for a network interface, or without an address for it.
-func eni(c *candidate, req *Request) (string, string) {
-	if req.Need.ENIs > 0 && c.subnet().IsValid() && c.freeAddress() == "" {
-		return "RESOURCE:ENI", "subnet " + c.subnet().String() + " has no address left"
+func (f *filters) eni(n *node) (string, string) {
+	if f.req.Need.ENIs > 0 && n.addresses.exhausted() {
+		return "RESOURCE:ENI", "subnet " + n.addresses.prefix.String() + " has no address left"
 	}
-	return short("RESOURCE:ENI", "network interfaces", int64(req.Need.ENIs), int64(c.instance.Resources.ENIs-c.used.ENIs))
+	return short("RESOURCE:ENI", "network interfaces", int64(f.req.Need.ENIs), n.freeENIs())
 }
 
 func short(reason, unit string, need, have int64) (string, string) {
@@ -100,41 +107,45 @@ func short(reason, unit string, need, have int64) (string, string) {
 	return "", ""
 }
 
-// ports refuses a static host port that the instance reserves or a task holds, per protocol (SEMANTICS §4.3).
-func ports(c *candidate, req *Request) (string, string) {
-	for _, p := range []struct {
-		protocol           string
-		need, system, used []int32
-	}{
-		{"tcp", req.Need.PortsTCP, c.instance.Resources.PortsTCP, c.used.PortsTCP},
-		{"udp", req.Need.PortsUDP, c.instance.Resources.PortsUDP, c.used.PortsUDP},
-	} {
-		for _, port := range p.need {
-			if slices.Contains(p.system, port) || slices.Contains(p.used, port) {
-				return "RESOURCE:PORTS", fmt.Sprintf("host port %d/%s is taken", port, p.protocol)
-			}
-		}
+func (f *filters) location(n *node) (string, string) {
+	if !inZone(n.instance, f.req.Zones) {
+		return "LOCATION", "instance is in zone " + n.instance.Zone()
 	}
 	return "", ""
 }
 
-func location(c *candidate, req *Request) (string, string) {
-	if len(req.Zones) > 0 && !slices.Contains(req.Zones, c.instance.Zone()) {
-		return "LOCATION", "instance is in zone " + c.instance.Zone()
-	}
-	return "", ""
-}
-
-func attributes(c *candidate, req *Request) (string, string) {
-	for _, want := range req.Attributes {
-		have, ok := c.instance.Attribute(want.Name)
-		if !ok || want.HasValue && have.Value != want.Value {
+func (f *filters) attributes(n *node) (string, string) {
+	for _, want := range f.req.Attributes {
+		if !has(n.instance, want) {
 			return "ATTRIBUTE", want.Name
 		}
 	}
 	return "", ""
 }
 
-func sortRejections(rs []Rejection) {
-	slices.SortFunc(rs, func(a, b Rejection) int { return strings.Compare(a.Instance.ID, b.Instance.ID) })
+// distinct refuses an instance with a task of the group (SEMANTICS §5.2).
+func (f *filters) distinct(n *node) (string, string) {
+	distinct := slices.ContainsFunc(f.req.Constraints, func(c model.PlacementConstraint) bool { return c.Type == model.ConstraintDistinctInstance })
+	if distinct && n.tasksOf(f.group) > 0 {
+		return reasonDistinct, "instance has a task of group " + f.req.Group
+	}
+	return "", ""
+}
+
+func (f *filters) memberOf(n *node) (string, string) {
+	at := 0
+	for _, c := range f.req.Constraints {
+		if c.Type != model.ConstraintMemberOf {
+			continue
+		}
+		e := f.exprs[at]
+		at++
+		switch {
+		case e.err != nil:
+			return reasonMemberOf, c.Expression + ": " + e.err.Error()
+		case !e.expr.Match((*subject)(n)):
+			return reasonMemberOf, c.Expression
+		}
+	}
+	return "", ""
 }

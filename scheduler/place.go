@@ -1,10 +1,11 @@
 package scheduler
 
 import (
-	"math/rand/v2"
+	"iter"
+	"slices"
+	"strings"
 
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/state"
 )
 
 // Request asks for Count copies of one task.
@@ -19,8 +20,25 @@ type Request struct {
 	Attributes []model.Attribute
 	// Zones are those of the subnets of an awsvpc task (LOCATION); empty means anywhere.
 	Zones []string
-	// Seed decides ties: the same request on the same tables with the same seed gives the same answer.
+	// LaunchType is EC2, EXTERNAL or FARGATE: the last is for instances of the scope that take FARGATE tasks, of any cluster;
+	// the others are for the cluster's instances, those of FARGATE's own pool left out.
+	LaunchType string
+	// Pool is the only pool that the instances may be of, "" if any.
+	Pool string
+	// Group is the task group: what spread and distinctInstance count. Family is that of the task definition.
+	Group, Family string
+	Constraints   []model.PlacementConstraint
+	Strategy      []model.PlacementStrategy
+	// Seed decides ties: the same request on the same rows with the same seed gives the same answer.
 	Seed uint64
+}
+
+// domain is the instances that the request may choose from.
+func (r *Request) domain() domainKey {
+	if r.LaunchType == "FARGATE" {
+		return domainKey{r.Scope, ""}
+	}
+	return domainKey{r.Scope, r.Cluster}
 }
 
 // Placement is one copy's place.
@@ -30,85 +48,100 @@ type Placement struct {
 	Address  string   // of its network interface; "" if it needs none, or the instance registered no subnet
 }
 
-// Result is a decision with its explanation.
+// Result is a decision. Explain says why copies have no place.
 type Result struct {
 	Placements []Placement
 	Unplaced   int // copies without a place
-	// Instances is how many ACTIVE instances the cluster has; with none there is nothing to explain.
-	Instances int
-	// Rejections say for each instance that could not take a further copy which filter refused it first, in the order
-	// of the instances' ids. It is complete only if Unplaced > 0.
-	Rejections []Rejection
+	Instances  int // ACTIVE instances that were candidates: with none there is nothing to explain
 }
 
-// Rejection is why one instance did not get a copy.
-type Rejection struct {
-	Instance *model.Instance
-	Reason   string // as in failures[].reason: AGENT, RESOURCE:MEMORY, LOCATION, ATTRIBUTE ...
-	Detail   string // what exactly is missing, "" if the reason says it all
-	Passed   int    // filters that the instance did pass: the most is the closest match
-}
-
-// Place decides where the copies go (SEMANTICS §5): the ACTIVE instances that pass every filter, and among them the
-// strategy's choice, which without one is random [D: no default is documented for RunTask].
-func Place(t *state.Tables, req Request) Result {
-	var r Result
-	var fit []*candidate
-	for i := range t.InstancesOf(req.Scope, req.Cluster) {
-		if i.Status != model.InstanceActive {
-			continue
-		}
-		r.Instances++
-		c := newCandidate(i, t.Usage(i.Key()))
-		if rej, ok := c.reject(&req); ok {
-			r.Rejections = append(r.Rejections, rej)
-			continue
-		}
-		fit = append(fit, c)
+// Place decides where the copies go (SEMANTICS §5): of the ACTIVE instances that pass every filter, those that the strategy
+// prefers, each copy counting for the next. It leaves the index as it was.
+func Place(x *Index, req Request) Result {
+	s, ok := x.newSearch(&req)
+	if !ok {
+		return Result{Unplaced: req.Count}
 	}
-	r.choose(&req, fit)
+	r := Result{Unplaced: req.Count}
+	for _, c := range s.shape.standing {
+		r.Instances += c.size()
+	}
+	tried := x.scratch.tried[:0]
+	for r.Unplaced > 0 {
+		n := s.choose()
+		if n == nil {
+			break
+		}
+		if r.Placements == nil {
+			r.Placements = make([]Placement, 0, req.Count)
+		}
+		p := s.placement(n)
+		r.Placements = append(r.Placements, p)
+		if r.Unplaced--; r.Unplaced > 0 {
+			s.try(n, &p, +1)
+			tried = append(tried, n)
+		}
+	}
+	for i, n := range slices.Backward(tried) {
+		s.try(n, &r.Placements[i], -1)
+	}
+	x.scratch.tried = tried
 	return r
 }
 
-// choose places copy after copy on one of the fitting candidates, dropping those that are full.
-func (r *Result) choose(req *Request, fit []*candidate) {
-	rng := rand.New(rand.NewPCG(req.Seed, 0))
-	for range req.Count {
-		if len(fit) == 0 {
-			r.Unplaced = req.Count - len(r.Placements)
-			sortRejections(r.Rejections)
-			return
-		}
-		n := rng.IntN(len(fit))
-		c := fit[n]
-		r.Placements = append(r.Placements, c.take(req))
-		if rej, full := c.reject(req); full {
-			r.Rejections = append(r.Rejections, rej)
-			fit[n] = fit[len(fit)-1]
-			fit = fit[:len(fit)-1]
-		}
+// placement is what a copy gets of the node.
+func (s *search) placement(n *node) Placement {
+	p := Placement{Instance: n.instance, GPUs: n.pickGPUs(s.req.GPUs)}
+	if s.req.Need.ENIs > 0 {
+		p.Address = n.addresses.lowest()
 	}
+	return p
 }
 
-// Closest returns the rejection of the instance that came nearest to taking the task (SEMANTICS §5): the one that passed
-// the most filters, the first of equals.
-func (r *Result) Closest() (Rejection, bool) {
-	var best Rejection
-	found := false
-	for _, x := range r.Rejections {
-		if !found || x.Passed > best.Passed {
-			best, found = x, true
-		}
+// try places a copy for as long as the decision takes (sign 1), or takes it back (-1).
+func (s *search) try(n *node, p *Placement, sign int) {
+	r := s.req.Need
+	r.GPUs = p.GPUs
+	if p.Address != "" {
+		s.scratch.address[0] = p.Address
+		r.Addresses = s.scratch.address[:]
 	}
-	return best, found
+	n.take(&r, int64(sign))
+	n.countFamily(s.req.Family, sign)
+	s.member(n, s.key, sign)
 }
 
-// Start decides whether one copy fits on the instance, ACTIVE or DRAINING, whatever a strategy would choose
-// (StartTask: SEMANTICS §2.3). The rejection is valid if ok is false.
-func Start(t *state.Tables, req Request, i *model.Instance) (p Placement, rej Rejection, ok bool) {
-	c := newCandidate(i, t.Usage(i.Key()))
-	if rej, no := c.reject(&req); no {
-		return Placement{}, rej, false
+// Start decides whether one copy fits on the instance with the row key, ACTIVE or DRAINING, whatever a strategy would choose
+// (StartTask: SEMANTICS §2.3). The rejection is valid if ok is false; it has no instance if there is none.
+func Start(x *Index, req Request, instanceKey string) (p Placement, why Rejection, ok bool) {
+	key := nodeKey{Scope: req.Scope}
+	if rest, ours := strings.CutPrefix(instanceKey, req.Key("")); ours {
+		key.cluster, key.id, _ = strings.Cut(rest, "/")
 	}
-	return c.take(&req), Rejection{}, true
+	n := x.nodes[key]
+	switch {
+	case n == nil || n.instance == nil || n.instance.FargateOnly() && req.LaunchType != "FARGATE":
+		return Placement{}, Rejection{Reason: "MISSING"}, false
+	case n.instance.Status == model.InstanceInactive:
+		return Placement{}, Rejection{Instance: n.instance, Reason: "INACTIVE"}, false
+	}
+	f := x.newFilters(&req)
+	if why, refused := f.refuse(n); refused {
+		return Placement{}, why, false
+	}
+	s := search{Index: x, req: &req}
+	return s.placement(n), Rejection{}, true
+}
+
+// Eligible yields the ACTIVE instances that a DAEMON runs on (SEMANTICS §5.6), in the order of their ids: those that satisfy
+// location, attributes and constraints, whatever resources they have left.
+func Eligible(x *Index, req Request) iter.Seq[*model.Instance] {
+	return func(yield func(*model.Instance) bool) {
+		f := x.newFilters(&req)
+		for _, n := range x.candidates(&req) {
+			if f.eligible(n) && !yield(n.instance) {
+				return
+			}
+		}
+	}
 }

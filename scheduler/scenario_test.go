@@ -13,76 +13,150 @@ import (
 
 // TestScenarios plays testdata/*.txt:
 //
-//	instance ID [cpu=4096] [mem=8192] [az=a] [tcp=22,...] [udp=...] [enis=N] [gpus=ID,...] [subnet=CIDR]
-//	         [attr=NAME,NAME:VALUE,...] [status=ACTIVE] [agent=on]     register an instance, or change one
-//	place    [count=1] NEED [az=a,b] [attr=...] [seed=0]               decide, and run what has a place
-//	start ID NEED ...                                                  the same for one copy on this instance
-//	task ID STATUS                                                     a task (t0001, ...) has this status now
+//	instance ID [cpu=4096] [mem=8192] [az=a] [tcp=22,...] [udp=...] [enis=N] [gpus=ID,...] [subnet=CIDR] [version=1.0.0]
+//	         [pool=NAME] [attr=NAME,NAME:VALUE,...] [status=ACTIVE] [agent=on] [cluster=c]   register an instance, or change one
+//	place    REQUEST [count=1]           decide, and run what has a place
+//	start    ID REQUEST                  the same for one copy on this instance
+//	explain  REQUEST                     what each instance says, counted
+//	eligible REQUEST                     where a daemon would run
+//	task     ID STATUS                   a task (t0001, ...) has this status now
+//	tasks    [group=G]                   where the group's tasks are
+//	distribute N ITEM... [have=P:N,...]  to capacity providers; ITEM is NAME:BASE:WEIGHT
+//	stop     N [group=G] [by=STRATEGY] [protected=ID,...] [old=ID,...] [unhealthy=ID,...] [seed=0]
 //
-// NEED is [cpu=] [mem=] [tcp=] [udp=] [enis=] [gpus=N].
+// REQUEST is [cpu=] [mem=] [tcp=] [udp=] [enis=] [gpus=N] [az=a,b] [attr=...] [pool=] [group=] [launch=EC2] [distinct=yes]
+// [where=EXPRESSION] [by=STRATEGY] [seed=0]. In an expression "_" stands for a blank and "~" for "=". A STRATEGY is a list of
+// az, instance, attribute:NAME, cpu, memory and random.
 func TestScenarios(t *testing.T) {
 	scenario.Run(t, "testdata/*.txt", func(t *testing.T) scenario.Verbs {
-		c := newCluster(t)
+		r := newRows(t)
 		return scenario.Verbs{
-			"instance": c.instanceVerb,
-			"place":    c.placeVerb,
-			"start":    c.startVerb,
-			"task":     func(call *scenario.Call) { c.move(call.Arg(), call.Arg()) },
+			"instance": r.instanceVerb,
+			"place":    r.placeVerb,
+			"start":    r.startVerb,
+			"explain":  r.explainVerb,
+			"eligible": r.eligibleVerb,
+			"task":     func(call *scenario.Call) { r.move(call.Arg(), call.Arg()) },
+			"tasks":    r.tasksVerb,
 		}
 	})
 }
 
-func (c *cluster) instanceVerb(call *scenario.Call) {
-	i := model.Instance{ID: call.Arg(), Status: call.Text("status", model.InstanceActive), AgentConnected: call.Text("agent", "on") == "on",
-		Attributes: attributes(call)}
+func (r *rows) instanceVerb(call *scenario.Call) {
+	i := model.Instance{ID: call.Arg(), Cluster: call.Text("cluster", "c"), Status: call.Text("status", model.InstanceActive),
+		AgentConnected: call.Text("agent", "on") == "on", AgentVersion: call.Text("version", "1.0.0"), Attributes: attributes(call)}
 	i.Resources = need(call, 4096, 8192)
 	i.Resources.GPUs = call.List("gpus")
-	for name, v := range map[string]string{"ecs.availability-zone": call.Text("az", ""), model.SubnetAttribute: call.Text("subnet", "")} {
-		if v != "" {
-			i.Attributes = append(i.Attributes, model.Attribute{Name: name, Value: v, HasValue: true})
+	for _, a := range []model.Attribute{attribute("ecs.availability-zone", call.Text("az", "")), attribute(model.SubnetAttribute, call.Text("subnet", "")),
+		attribute(model.PoolAttribute, call.Text("pool", ""))} {
+		if a.Value != "" {
+			i.Attributes = append(i.Attributes, a)
 		}
 	}
-	c.putInstance(i)
+	r.putInstance(i)
 }
 
-func (c *cluster) placeVerb(call *scenario.Call) {
-	req := c.request(call)
-	r := scheduler.Place(c.tables(), req)
+func (r *rows) placeVerb(call *scenario.Call) {
+	req := r.request(call)
+	res := scheduler.Place(r.x, req)
 	var at []string
-	for _, p := range r.Placements {
+	for _, p := range res.Placements {
 		at = append(at, placed(p))
 	}
 	if len(at) > 0 {
 		call.Printf("placed on %s", strings.Join(at, ", "))
 	}
-	if r.Unplaced > 0 {
-		call.Printf("unplaced %d, active instances %d", r.Unplaced, r.Instances)
-		for _, x := range r.Rejections {
+	r.occupy(&req, res.Placements...)
+	if res.Unplaced > 0 {
+		call.Printf("unplaced %d, active instances %d", res.Unplaced, res.Instances)
+		e := scheduler.Explain(r.x, req)
+		for _, x := range e.Rejections {
 			call.Printf("%s", refused(x))
 		}
-		if x, ok := r.Closest(); ok {
+		if x, ok := e.Closest(); ok {
 			call.Printf("closest match: %s", x.Instance.ID)
 		}
 	}
-	c.occupy(req.Need, r.Placements...)
 }
 
-func (c *cluster) startVerb(call *scenario.Call) {
-	i, req := c.instance(call.Arg()), c.request(call)
-	p, x, ok := scheduler.Start(c.tables(), req, i)
+func (r *rows) startVerb(call *scenario.Call) {
+	id, req := call.Arg(), r.request(call)
+	p, x, ok := scheduler.Start(r.x, req, model.InstanceKey(scope, "c", id))
 	if !ok {
+		if x.Instance == nil {
+			call.Printf("%s", x.Reason)
+			return
+		}
 		call.Printf("%s", refused(x))
 		return
 	}
 	call.Printf("placed on %s", placed(p))
-	c.occupy(req.Need, p)
+	r.occupy(&req, p)
 }
 
-func (c *cluster) request(call *scenario.Call) scheduler.Request {
+func (r *rows) explainVerb(call *scenario.Call) {
+	e := scheduler.Explain(r.x, r.request(call))
+	call.Printf("%d of %d instances fit", e.Fitting, e.Instances)
+	for _, c := range e.Reasons {
+		call.Printf("%d %s", c.Instances, c.Reason)
+	}
+	if x, ok := e.Closest(); ok {
+		call.Printf("closest match: %s", refused(x))
+	}
+}
+
+func (r *rows) eligibleVerb(call *scenario.Call) {
+	var ids []string
+	for i := range scheduler.Eligible(r.x, r.request(call)) {
+		ids = append(ids, i.ID)
+	}
+	call.Printf("%s", strings.Join(ids, " "))
+}
+
+func (r *rows) tasksVerb(call *scenario.Call) {
+	group := call.Text("group", "g")
+	for _, id := range sortedKeys(r.instances) {
+		var on []string
+		for _, t := range r.on(r.instances[id]) {
+			if t.Group == group {
+				on = append(on, t.ID)
+			}
+		}
+		call.Printf("%s %d", id, len(on))
+	}
+}
+
+func (r *rows) request(call *scenario.Call) scheduler.Request {
 	req := request(int(call.Int("count", 1)), need(call, 0, 0))
 	req.GPUs, req.Zones, req.Seed = int(call.Int("gpus", 0)), call.List("az"), uint64(call.Int("seed", 0))
-	req.Attributes = attributes(call)
+	req.Attributes, req.Pool, req.LaunchType = attributes(call), call.Text("pool", ""), call.Text("launch", "EC2")
+	req.Group, req.Family = call.Text("group", "g"), call.Text("family", "f")
+	if call.Text("distinct", "") == "yes" {
+		req.Constraints = append(req.Constraints, model.PlacementConstraint{Type: model.ConstraintDistinctInstance})
+	}
+	if e := call.Text("where", ""); e != "" {
+		req.Constraints = append(req.Constraints, model.PlacementConstraint{Type: model.ConstraintMemberOf, Expression: strings.NewReplacer("_", " ", "~", "=").Replace(e)})
+	}
+	req.Strategy = strategy(call)
 	return req
+}
+
+func strategy(call *scenario.Call) (out []model.PlacementStrategy) {
+	for _, s := range call.List("by") {
+		switch s {
+		case "random":
+			out = append(out, model.PlacementStrategy{Type: model.StrategyRandom})
+		case "cpu", "memory":
+			out = append(out, model.PlacementStrategy{Type: model.StrategyBinpack, Field: strings.ToUpper(s)})
+		case "instance":
+			out = append(out, model.PlacementStrategy{Type: model.StrategySpread, Field: model.FieldInstance})
+		case "az":
+			out = append(out, model.PlacementStrategy{Type: model.StrategySpread, Field: "attribute:ecs.availability-zone"})
+		default:
+			out = append(out, model.PlacementStrategy{Type: model.StrategySpread, Field: s})
+		}
+	}
+	return out
 }
 
 func placed(p scheduler.Placement) string {

@@ -23,6 +23,7 @@ import (
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/session"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
@@ -32,7 +33,8 @@ import (
 func (s *Server) assemble() error {
 	s.db = state.Open(state.Config{
 		Backend: s.backend, Advertise: s.cfg.Advertise, Log: s.cfg.Log,
-		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
+		Codec:    state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
+		NewIndex: func() state.Index { return scheduler.NewIndex() },
 	})
 	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Log: s.cfg.Log})
 	s.driver = controller.New(controller.Config{DB: s.db, Loops: s.loops(), Now: s.cfg.Now, Seed: mathrand.Uint64(), Log: s.cfg.Log})
@@ -41,6 +43,7 @@ func (s *Server) assemble() error {
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
+	s.planner = ecs.NewPlanner(s.ecsConfig())
 	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Explain: explain, Log: s.cfg.Log}, s.services()...)
 	return nil
 }
@@ -48,12 +51,16 @@ func (s *Server) assemble() error {
 // services are the AWS services that are served.
 func (s *Server) services() []*wire.Mux {
 	return []*wire.Mux{
-		ecs.New(ecs.Config{
-			DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
-			PollEndpoint: func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
-		}),
+		ecs.New(s.ecsConfig()),
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: func() string { return s.cfg.Advertise }, Now: s.cfg.Now}),
 		sts.New(),
+	}
+}
+
+func (s *Server) ecsConfig() ecs.Config {
+	return ecs.Config{
+		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
+		PollEndpoint: func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
 	}
 }
 

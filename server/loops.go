@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/controller/lost"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/controller/reap"
 )
@@ -17,9 +18,11 @@ const placePace = 100 * time.Millisecond
 
 // loops are what the leader does by itself.
 func (s *Server) loops() []controller.Loop {
+	silent := &lost.Loop{}
 	waiting := &place.Loop{}
 	over := &reap.Loop{Retention: reap.DefaultRetention(), Limit: reapLimit}
 	return []controller.Loop{
+		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},
 		{Name: "place", Touched: waiting.Touched, All: waiting.All, Due: waiting.Due, Reconcile: waiting.Reconcile, Pace: placePace},
 		{Name: "reap", Touched: over.Touched, All: over.All, Due: over.Due, Reconcile: over.Reconcile, Pace: reap.Batch},
 	}

@@ -23,7 +23,11 @@ import (
 func (s *Server) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /roadstead/v1/reset", s.operator(s.reset))
 	mux.HandleFunc("POST /roadstead/v1/join-tokens", s.operator(s.createJoinToken))
+	mux.HandleFunc("POST "+acs.MembersPath, s.operator(s.addMember))
+	mux.Handle("GET "+acs.MembersPath, s.signed("DiscoverPollEndpoint", s.listMembers)) // by nodes
+	mux.HandleFunc("POST /roadstead/v1/plan", s.operator(s.plan))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/logs", s.operator(s.taskLogs))
+	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/explain", s.operator(s.explainTask))
 }
 
 // maxOperatorBody bounds a body of these calls, in bytes.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/model"
@@ -30,6 +31,8 @@ type Server struct {
 	db       *state.DB
 	sessions *session.Sessions
 	driver   *controller.Driver
+	members  members
+	planner  *ecs.Planner
 	verifier *auth.Verifier
 	registry *registry.Registry
 	gateway  *wire.Gateway
@@ -134,6 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("bootstrap", s.bootstrap)
 	run("controllers", s.driver.Run)
 	run("collect", s.collect)
+	run("announce", s.announce)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

@@ -194,6 +194,26 @@ func TestStopVerification(t *testing.T) {
 	})
 }
 
+// SEMANTICS §8.9 [O]: tasks that were declared lost stay STOPPED when their agent comes back, whatever it says of them; it
+// is told to stop those that it still runs, and gets no payload for them.
+func TestAgentThatComesBackStopsItsLostTasks(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run("i1", "runs", "lost")
+		a := w.connect("i1")
+		a.ackSome()
+		a.leave()
+		time.Sleep(2 * time.Minute)
+		w.change("lost", func(t *model.Task) { *t, _ = t.Lose("Host EC2 (instance i-1) terminated.", time.Now().UnixMilli()) })
+		a = w.connect("i1")
+		a.wants("the list", "manifest runs:RUNNING, payload runs:RUNNING")
+		a.send(acs.TaskStopVerificationMessage{MessageID: a.manifest, StopCandidates: []acs.ManifestTask{
+			{TaskArn: model.TaskARN(scope, "c", "lost"), DesiredStatus: "RUNNING"}}})
+		a.wants("confirmed", "verified lost:STOPPED")
+		late, changed := w.task("lost").Observe(model.Report{Status: model.TaskRunning}, 1)
+		w.want("a late report", fmt.Sprint(late.Last, changed), "STOPPEDfalse")
+	})
+}
+
 // Tasks that are placed while others are being pushed are not overlooked, however the two run into each other.
 func TestNoTaskIsOverlookedInAStorm(t *testing.T) {
 	inWorld(t, func(w *world) {

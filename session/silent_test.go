@@ -63,14 +63,20 @@ func TestAgentConnected(t *testing.T) {
 		w.want("with its agent", w.instance("i1").AgentConnected, true)
 		w.want("version of the agent", w.instance("i1").AgentVersion, "1.105.1")
 		version := w.instance("i1").Version
+		left := time.Now().UnixMilli()
 		a.leave()
 		time.Sleep(59 * time.Second)
 		w.want("in the grace", w.instance("i1").AgentConnected, true)
+		w.want("in the grace, away since", w.instance("i1").DisconnectedAt, model.Millis(0))
 		time.Sleep(2 * time.Second)
 		w.want("after the grace", w.instance("i1").AgentConnected, false)
+		w.want("away since", w.instance("i1").DisconnectedAt, left)
 		w.want("version of the row", w.instance("i1").Version, version+1)
+		time.Sleep(time.Hour)
+		w.want("away since, later", w.instance("i1").DisconnectedAt, left)
 		w.connect("i1")
 		w.want("back again", w.instance("i1").AgentConnected, true)
+		w.want("back again, away since", w.instance("i1").DisconnectedAt, model.Millis(0))
 	})
 }
 

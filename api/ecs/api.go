@@ -46,16 +46,7 @@ type api struct {
 // New returns the handlers of the ECS operations that are served (SEMANTICS §2); the others answer
 // UnsupportedFeatureException.
 func New(cfg Config) *wire.Mux {
-	if cfg.Subnet == nil {
-		cfg.Subnet = func(model.Scope, string) (string, bool) { return "", true }
-	}
-	if cfg.PollEndpoint == nil {
-		cfg.PollEndpoint = func() (string, string) { return "", "" }
-	}
-	cfg.Limits.InstanceENIs = cmp.Or(cfg.Limits.InstanceENIs, 250)
-	cfg.Limits.ClusterProviders = cmp.Or(cfg.Limits.ClusterProviders, 20)
-	cfg.Limits.WaitingTasks = cmp.Or(cfg.Limits.WaitingTasks, 500)
-	a := &api{cfg}
+	a := newAPI(cfg)
 	m := wire.NewMux(wire.ECS())
 	a.handleClusters(m)
 	a.handleProviders(m)
@@ -66,6 +57,20 @@ func New(cfg Config) *wire.Mux {
 	a.handleTags(m)
 	a.handleSettings(m)
 	return m
+}
+
+// newAPI fills in what cfg leaves out.
+func newAPI(cfg Config) *api {
+	if cfg.Subnet == nil {
+		cfg.Subnet = func(model.Scope, string) (string, bool) { return "", true }
+	}
+	if cfg.PollEndpoint == nil {
+		cfg.PollEndpoint = func() (string, string) { return "", "" }
+	}
+	cfg.Limits.InstanceENIs = cmp.Or(cfg.Limits.InstanceENIs, 250)
+	cfg.Limits.ClusterProviders = cmp.Or(cfg.Limits.ClusterProviders, 20)
+	cfg.Limits.WaitingTasks = cmp.Or(cfg.Limits.WaitingTasks, 500)
+	return &api{cfg}
 }
 
 // handleClusters registers SEMANTICS §2.1.
@@ -104,6 +109,7 @@ func (a *api) handleTasks(m *wire.Mux) {
 	wire.Handle(m, "StopTask", a.stopTask)
 	wire.Handle(m, "DescribeTasks", a.describeTasks)
 	wire.Handle(m, "ListTasks", a.listTasks)
+	m.AllowDryRun("RunTask", "StartTask")
 }
 
 // handleInstances registers the user's half of SEMANTICS §2.3.
@@ -157,3 +163,11 @@ func (errNoPrincipal) Error() string { return "call without a verified principal
 
 // nowMillis is the time that goes into rows.
 func (a *api) nowMillis() model.Millis { return a.Now().UnixMilli() }
+
+// update changes the state, or in a dry run finds out what would change.
+func (a *api) update(ctx context.Context, f func(*state.Tx) error) error {
+	if call, _ := wire.CallFrom(ctx); call.DryRun {
+		return a.DB.Try(ctx, f)
+	}
+	return a.DB.Update(ctx, f)
+}

@@ -31,9 +31,9 @@ func BenchmarkRunTask(b *testing.B) {
 	})
 	b.Run("instances=100/floor", func(b *testing.B) {
 		s := benchServer(b, 100)
-		t := s.db.Snapshot().Tables
+		x := scheduler.IndexOf(s.db.Snapshot().Tables)
 		for b.Loop() {
-			scheduler.Place(t, scheduler.Request{Scope: scope, Cluster: "default", Count: 1, Need: model.Resources{CPU: 1, Memory: 1}})
+			scheduler.Place(x, scheduler.Request{Scope: scope, Cluster: "default", Count: 1, Need: model.Resources{CPU: 1, Memory: 1}})
 		}
 	})
 }

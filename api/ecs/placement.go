@@ -152,9 +152,6 @@ func (p *plan) bind(where placement) error {
 	if err := checkConstraintCount(len(all)); err != nil {
 		return err
 	}
-	if len(all) > 0 || slices.ContainsFunc(where.strategy, func(s model.PlacementStrategy) bool { return s.Type != model.StrategyRandom }) {
-		return unsupported("Roadstead does not serve placement constraints and strategies yet.")
-	}
 	p.copy.Constraints, p.copy.Strategy = all, where.strategy
 	p.request.Constraints, p.request.Strategy = all, where.strategy
 	return nil

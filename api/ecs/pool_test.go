@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -197,6 +198,57 @@ func TestFargateNodes(t *testing.T) {
 	same(t, "it outlives its cluster [I]", *again.ContainerInstance.ContainerInstanceArn, i)
 	drained := must(s.UpdateContainerInstancesState(ctx, &sdk.UpdateContainerInstancesStateInput{Cluster: home, ContainerInstances: []string{i}, Status: "DRAINING"}))(t)
 	same(t, "its operator drains it by its ARN [I]", *drained.ContainerInstances[0].Status, "DRAINING")
+}
+
+// TestFargatePool: FARGATE tasks of any cluster go to the nodes that take them, and only they go to the pool's own (SEMANTICS
+// §4.1; MISSION rows 33, 40).
+func TestFargatePool(t *testing.T) {
+	s, ctx := newServer(t), t.Context()
+	for _, c := range []string{"home", "empty"} {
+		s.cluster(c)
+		s.provide(c, "FARGATE", "FARGATE_SPOT")
+	}
+	s.define("far", fargate)
+	s.define("app")
+	run := func(cluster string, count int32, change ...func(*sdk.RunTaskInput)) *sdk.RunTaskOutput {
+		return must(s.through(cluster, "far", "FARGATE_SPOT", count, append(change, func(in *sdk.RunTaskInput) { in.NetworkConfiguration = inSubnets("subnet-a") })...))(t)
+	}
+	const unavailable = ": Capacity is unavailable at this time. Please try again later or in a different availability zone"
+	mixed := s.instance("home", "a")
+	same(t, "a node of the cluster that does not take them [O]", reasons(run("home", 1).Failures), []string{unavailable})
+	pool, _ := model.ParseARN(s.node("home", "a", model.FargatePool))
+	same(t, "the pool takes nothing else [D]", *must(s.RunTask(ctx, &sdk.RunTaskInput{Cluster: aws.String("home"), TaskDefinition: aws.String("app"), Count: aws.Int32(1)}))(t).Tasks[0].ContainerInstanceArn, mixed)
+
+	out := run("empty", 10)
+	same(t, "room for eight", words(len(out.Tasks), reasons(out.Failures)), words(8, []string{unavailable}))
+	task := out.Tasks[0]
+	same(t, "without an instance [D]", words(task.ContainerInstanceArn == nil, task.LaunchType, *task.CapacityProviderName, *task.AvailabilityZone), "true FARGATE FARGATE_SPOT us-east-1a")
+	same(t, "in its cluster [D]", *task.ClusterArn, clusterARN+"empty")
+	same(t, "its cluster has no instances [D]", must(s.DescribeClusters(ctx, &sdk.DescribeClustersInput{Clusters: []string{"empty"}}))(t).Clusters[0].RegisteredContainerInstancesCount, 0)
+	row, _ := s.db.Snapshot().Tasks.Get(model.TaskKey(scope, "empty", (*task.TaskArn)[strings.LastIndexByte(*task.TaskArn, '/')+1:]))
+	same(t, "on the pool's node", row.InstanceKey(), model.InstanceKey(scope, "home", pool.Segments()[1]))
+	same(t, "no one else's room", len(must(s.RunTask(ctx, &sdk.RunTaskInput{Cluster: aws.String("home"), TaskDefinition: aws.String("app"), Count: aws.Int32(7)}))(t).Tasks), 7)
+	same(t, "of another account", reasons(must(s.client("other", region).RunTask(ctx, s.strange("far")))(t).Failures), []string{unavailable})
+
+	must(s.client("node", region).SubmitTaskStateChange(ctx, &sdk.SubmitTaskStateChangeInput{Cluster: aws.String("home"), Task: task.TaskArn, Status: aws.String("STOPPED")}))(t)
+	same(t, "room again", words(len(run("home", 2).Tasks)), "1")
+	s.changeInstance(mixed, fargateToo)
+	s.changeInstance(mixed, func(i *model.Instance) { i.Resources.CPU, i.Resources.Memory = 2560, 5120 })
+	same(t, "a node of both kinds takes both", len(run("empty", 2).Tasks), 2)
+	refusal(t, fails(s.DeleteCluster(ctx, &sdk.DeleteClusterInput{Cluster: aws.String("empty")})), "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+	refusal(t, fails(s.DeregisterContainerInstance(ctx, &sdk.DeregisterContainerInstanceInput{Cluster: aws.String("home"), ContainerInstance: &mixed})),
+		"InvalidParameterException", "Found running tasks on the instance.")
+}
+
+// strange prepares another account for the FARGATE definition of the family, and returns the call that runs it there.
+func (s *server) strange(family string) *sdk.RunTaskInput {
+	s.Helper()
+	other := s.client("other", region)
+	must(other.CreateCluster(s.Context(), &sdk.CreateClusterInput{}))(s)
+	in := &sdk.RegisterTaskDefinitionInput{Family: &family, ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("app"), Image: aws.String("busybox")}}}
+	fargate(in)
+	must(other.RegisterTaskDefinition(s.Context(), in))(s)
+	return &sdk.RunTaskInput{TaskDefinition: &family, LaunchType: "FARGATE", NetworkConfiguration: inSubnets("subnet-a")}
 }
 
 // TestReportsFromAfar: an agent reports FARGATE tasks of other clusters under its own cluster's name (AGENT-PROTOCOL §1.1).

@@ -23,6 +23,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -76,7 +77,7 @@ func subnet(_ model.Scope, id string) (string, bool) {
 
 func lead(t testing.TB) *state.DB {
 	db := state.Open(state.Config{Backend: state.NewMemory().Member(), Advertise: "http://test",
-		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
+		Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}, NewIndex: func() state.Index { return scheduler.NewIndex() }})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = db.Run(ctx) }()

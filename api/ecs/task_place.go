@@ -43,9 +43,12 @@ func (r *run) placeShare(tx *state.Tx, s share) error {
 		if p, err = usableProvider(tx.Tables, r.plan.cluster, s.provider); err != nil {
 			return err
 		}
-		req = inPool(req, p)
+		req.Pool = p.Pool()
 	}
-	res := scheduler.Place(tx.Tables, req)
+	res := scheduler.Place(scheduler.Head(tx), req)
+	if res.Unplaced > 0 && r.short == nil {
+		r.short = &req
+	}
 	if p == nil && res.Instances == 0 && !r.fargate() {
 		return invalid("No Container Instances were found in your cluster.") // [O]
 	}
@@ -57,7 +60,7 @@ func (r *run) placeShare(tx *state.Tx, s share) error {
 		case p != nil && p.Scales():
 			t.Last = model.TaskProvisioning
 		default:
-			r.failed = append(r.failed, r.failures(tx, p, res)...)
+			r.failed = append(r.failed, r.failures(tx, p, req)...)
 			return nil
 		}
 		t.CapacityProvider = s.provider
@@ -79,28 +82,11 @@ func usableProvider(t *state.Tables, c *model.Cluster, name string) (*model.Capa
 	return nil, errNotAssociated()
 }
 
-// placedAs is the launch type as the scheduler knows it: managed instances are instances of the cluster like others.
-func placedAs(launchType string) string {
-	if launchType == string(types.LaunchTypeManagedInstances) {
-		return string(types.LaunchTypeEc2)
-	}
-	return launchType
-}
-
-// inPool asks for the instances of the provider's pool only.
-func inPool(req scheduler.Request, p *model.CapacityProvider) scheduler.Request {
-	if req.Pool = p.Pool(); req.Pool != "" {
-		req.Attributes = append(req.Attributes[:len(req.Attributes):len(req.Attributes)],
-			model.Attribute{Name: model.PoolAttribute, Value: req.Pool, HasValue: true})
-	}
-	return req
-}
-
 func (r *run) fargate() bool { return r.plan.copy.LaunchType == string(types.LaunchTypeFargate) }
 
 // failures say why the copies left over have no place (SEMANTICS §1.4): the instances that could not take one, some of
 // which may have taken others. FARGATE has no instances to name, and an empty pool neither.
-func (r *run) failures(tx *state.Tx, p *model.CapacityProvider, res scheduler.Result) []types.Failure {
+func (r *run) failures(tx *state.Tx, p *model.CapacityProvider, req scheduler.Request) []types.Failure {
 	if r.fargate() {
 		return []types.Failure{failure("",
 			"Capacity is unavailable at this time. Please try again later or in a different availability zone", "")} // [O]
@@ -111,10 +97,8 @@ func (r *run) failures(tx *state.Tx, p *model.CapacityProvider, res scheduler.Re
 		}
 	}
 	var out []types.Failure
-	for _, x := range res.Rejections {
-		if p == nil || x.Instance.Pool() == p.Pool() {
-			out = append(out, failure(x.Instance.ARN(), x.Reason, x.Detail))
-		}
+	for _, x := range scheduler.Explain(scheduler.Head(tx), req).Rejections {
+		out = append(out, failure(x.Instance.ARN(), x.Reason, x.Detail))
 	}
 	return out
 }

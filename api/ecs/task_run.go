@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -25,7 +26,7 @@ func (a *api) runTask(ctx context.Context, in *sdk.RunTaskInput) (*sdk.RunTaskOu
 		return nil, err
 	}
 	if r.placed == nil { // not the repetition of an earlier call
-		if err := a.DB.Update(ctx, r.place); err != nil {
+		if err := a.update(ctx, r.place); err != nil {
 			return nil, err
 		}
 	}
@@ -48,6 +49,7 @@ type run struct {
 
 	placed []*model.Task // what became of it
 	failed []types.Failure
+	short  *scheduler.Request // what the first share asked for that did not find room for all, nil if none
 }
 
 // newRun checks a request.
@@ -143,7 +145,7 @@ func validToken(s string) bool {
 
 // place is the transaction.
 func (r *run) place(tx *state.Tx) error {
-	r.placed, r.failed = nil, nil
+	r.placed, r.failed, r.short = nil, nil, nil
 	if done, err := r.repeated(tx.Tables); done || err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (a *api) startTask(ctx context.Context, in *sdk.StartTaskInput) (*sdk.Start
 	copies := a.copies(p, len(in.ContainerInstances))
 	var placed []*model.Task
 	var failures []types.Failure
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+	err = a.update(ctx, func(tx *state.Tx) error {
 		placed, failures = nil, []types.Failure{}
 		if err := p.valid(tx); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (p *plan) start(tx *state.Tx, t model.Task, ref string) (*model.Task, types
 	case i.Status == model.InstanceInactive:
 		return nil, failure(i.ARN(), "INACTIVE", ""), nil
 	}
-	at, why, ok := scheduler.Start(tx.Tables, p.request, i)
+	at, why, ok := scheduler.Start(scheduler.Head(tx), p.request, i.Key())
 	if !ok {
 		return nil, failure(i.ARN(), why.Reason, why.Detail), nil
 	}
@@ -100,7 +100,7 @@ func (a *api) stopTask(ctx context.Context, in *sdk.StopTaskInput) (*sdk.StopTas
 	}
 	now := a.nowMillis()
 	var row model.Task
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+	err = a.update(ctx, func(tx *state.Tx) error {
 		c, err := findCluster(tx.Tables, who.Scope(), in.Cluster)
 		if err != nil {
 			return err

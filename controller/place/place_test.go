@@ -14,6 +14,7 @@ import (
 
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/test/scenario"
 )
@@ -33,7 +34,8 @@ func newCluster(t *testing.T) *cluster {
 		zone, ok := strings.CutPrefix(id, "subnet-")
 		return zone, ok
 	}}}
-	c.db = state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}})
+	c.db = state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal},
+		NewIndex: func() state.Index { return scheduler.NewIndex() }})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = c.db.Run(ctx) }()

@@ -22,14 +22,14 @@ func (r *round) place(tasks []*model.Task, needs string) error {
 			return nil
 		}
 		req.Count = len(tasks)
-		res := scheduler.Place(r.tx.Tables, req)
+		res := scheduler.Place(scheduler.Head(r.tx), req)
 		for i, at := range res.Placements {
 			t := tasks[i].Settle(at.Instance, at.GPUs, at.Address, r.subnetIn(tasks[i], at.Instance.Zone()))
 			t.Version++
 			r.tx.Tasks.Put(&t)
 		}
 		if res.Unplaced > 0 {
-			reason = r.reason(tasks[0], req, res)
+			reason = r.reason(tasks[0], req)
 			r.full[needs] = reason
 		}
 		tasks = tasks[len(res.Placements):]
@@ -83,7 +83,6 @@ func (r *round) request(t *model.Task) (req scheduler.Request, gone string) {
 	if req.Zones, gone = r.zones(t); gone != "" {
 		return req, gone
 	}
-	req.Attributes = append(req.Attributes, model.Attribute{Name: model.PoolAttribute, Value: p.Pool(), HasValue: true})
 	return req, ""
 }
 
@@ -126,7 +125,7 @@ func (r *round) subnetIn(t *model.Task, zone string) string {
 
 // reason says why the task has no place, as the stoppedReason of one that is given up (SEMANTICS §1.4, §6.7) [O]: what keeps
 // the instance that comes nearest from taking it, if its pool has any.
-func (r *round) reason(t *model.Task, req scheduler.Request, res scheduler.Result) string {
+func (r *round) reason(t *model.Task, req scheduler.Request) string {
 	p, _ := r.tx.Providers.Get(model.ProviderKey(t.Scope, t.CapacityProvider))
 	reason := "EMPTY CAPACITY PROVIDER"
 	for i := range r.tx.InstancesOf(t.Scope, t.Cluster) {
@@ -134,7 +133,8 @@ func (r *round) reason(t *model.Task, req scheduler.Request, res scheduler.Resul
 			continue
 		}
 		if i.Status == model.InstanceActive {
-			x, _ := res.Closest()
+			e := scheduler.Explain(scheduler.Head(r.tx), req)
+			x, _ := e.Closest()
 			return x.Reason
 		}
 		reason = "NO ACTIVE INSTANCES"

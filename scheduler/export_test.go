@@ -1,0 +1,103 @@
+package scheduler
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Dump returns all that the index knows, in an order of its own: two indices that know the same have the same dump. It
+// panics if the index contradicts itself.
+func (x *Index) Dump() string {
+	var b strings.Builder
+	for _, key := range sorted(x.nodes) {
+		x.nodes[key].dump(&b)
+	}
+	for _, key := range sorted(x.domains) {
+		d := x.domains[key]
+		fmt.Fprintf(&b, "domain %v loose", key)
+		for _, name := range slices.Sorted(maps.Keys(d.traits)) {
+			if d.loose(name) {
+				fmt.Fprintf(&b, " %q", name)
+			}
+		}
+		for at, c := range d.classes {
+			if c.at != at || d.of[c.signature] != c || c.size() == 0 {
+				panic("a class is not where it should be")
+			}
+			fmt.Fprintf(&b, "\n class %q without GPU %d, ENI %d, ports %v\n  %s\n  %s", c.signature, c.noGPU, c.noENI, c.ports, c.byCPU.dump(), c.byMemory.dump())
+		}
+		b.WriteByte('\n')
+	}
+	for _, key := range sorted(x.groups) {
+		g := x.groups[key]
+		var tallies []string
+		for _, t := range g.tallies {
+			tallies = append(tallies, fmt.Sprintf("%q nodes %d tasks %d", t.class.signature, t.nodes, t.tasks))
+		}
+		slices.Sort(tallies)
+		fmt.Fprintf(&b, "group %v tasks %d %s %v\n", key, g.tasks, g.nodes.dump(), tallies)
+	}
+	return b.String()
+}
+
+func sorted[K comparable, V any](m map[K]V) []K {
+	return slices.SortedFunc(maps.Keys(m), func(a, b K) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+}
+
+func (n *node) dump(b *strings.Builder) {
+	var homes, groups []string
+	for _, c := range n.homes {
+		homes = append(homes, c.signature)
+	}
+	for _, h := range n.groups {
+		groups = append(groups, fmt.Sprint(h.group.name, "=", h.tasks))
+	}
+	families := slices.Clone(n.families)
+	slices.SortFunc(families, func(a, b counted) int { return strings.Compare(a.family, b.family) })
+	gpus, ports, held := slices.Sorted(slices.Values(n.taken.GPUs)), slices.Sorted(slices.Values(n.ports)), []string{}
+	for _, a := range n.addresses.held {
+		held = append(held, a.String())
+	}
+	for _, s := range [][]string{homes, groups, held} {
+		slices.Sort(s)
+	}
+	fmt.Fprintf(b, "node %v known %v taken %d %d %d %v ports %v addresses %v %v groups %v families %v running %d homes %q", n.key, n.instance != nil,
+		n.taken.CPU, n.taken.Memory, n.taken.ENIs, gpus, ports, held, n.addresses.offsets, groups, families, n.running, homes)
+	if n.instance != nil {
+		fmt.Fprintf(b, " free %d %d system %v", n.cpu, n.memory, n.system)
+		if n.cpu != n.freeCPU() || n.memory != n.freeMemory() {
+			panic("a node is not where it should be")
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func (o *order) dump() string {
+	var b strings.Builder
+	n, last := 0, (*entry)(nil)
+	for i := range o.blocks {
+		bl := &o.blocks[i]
+		if len(bl.entries) == 0 || len(bl.entries) > blockSize || bl.start != n || bl.last != bl.entries[len(bl.entries)-1] {
+			panic(fmt.Sprintf("block %d of %d is wrong", i, len(o.blocks)))
+		}
+		most := bl.entries[0].b
+		for j := range bl.entries {
+			e := &bl.entries[j]
+			if last != nil && !last.before(e) || o.at(n) != e {
+				panic("an order is none")
+			}
+			last, most = e, max(most, e.b)
+			fmt.Fprintf(&b, " %s:%d:%d", e.node.key.id, e.a, e.b)
+			n++
+		}
+		if most != bl.most {
+			panic("a block's greatest b is wrong")
+		}
+	}
+	if n != o.size {
+		panic("an order's size is wrong")
+	}
+	return b.String()
+}
