@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 BIN := bin
 GOFILES := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
 
-.PHONY: run build test unit race lint e2e conformance bench fuzz coverage-api deps deps-test
+.PHONY: run build test unit race lint e2e conformance bench bench-scheduler fuzz coverage-api deps deps-test
 
 run: deps build              ## start Roadstead with a sample task, and say how to use it
 	$(BIN)/roadstead dev --data-dir "$${ROADSTEAD_DATA:-/var/lib/roadstead/dev}" --sample $(BIN)/sample $(ARGS)
@@ -36,6 +36,9 @@ conformance: build           ## the real aws command line against a real server:
 
 bench: build
 	scripts/bench
+
+bench-scheduler:             ## placements a second, beside SwarmKit's scheduler in the same run
+	cd test/bench/swarmkit && go run -ldflags '-X google.golang.org/protobuf/reflect/protoregistry.conflictPolicy=ignore' .
 
 fuzz:
 	scripts/fuzz
