@@ -94,21 +94,42 @@ func waiting() model.Task {
 const (
 	started = model.StopEssentialContainerExited + ": Essential container in task exited"
 	byUser  = model.StopUserInitiated + ": Task stopped by user"
+	noImage = "CannotPullContainerError: no such image"
 )
 
-// Each path names lastStatus after each move; "=" means that the move changed nothing.
+// path is what a task goes through: lastStatus after each move, "=" if the move changed nothing.
+type path struct {
+	name  string
+	task  model.Task
+	moves []move
+	path  string
+	why   string // stopCode: stoppedReason
+}
+
+func (p path) walk(t *testing.T) {
+	task := p.task
+	var path []string
+	for i, m := range p.moves {
+		next, changed := m(task, model.Millis(1000*(i+1)))
+		path = append(path, "=")
+		if changed {
+			path[i] = next.Last
+		}
+		task = next
+	}
+	why := ""
+	if task.StopCode != "" {
+		why = task.StopCode + ": " + task.StopReason
+	}
+	if got := strings.Join(path, " "); got != p.path || why != p.why {
+		t.Errorf("got  %s\n     %s\nwant %s\n     %s", got, why, p.path, p.why)
+	}
+}
+
 func TestLifecyclePaths(t *testing.T) {
 	const oom = "OutOfMemoryError: Container killed due to memory usage"
-	const noDependency = "TaskDependencyError: dependency side did not exit successfully"
-	const noImage = "CannotPullContainerError: no such image"
 	stop, run := model.TaskStopped, model.TaskRunning
-	for _, c := range []struct {
-		name  string
-		task  model.Task
-		moves []move
-		path  string
-		why   string // stopCode: stoppedReason
-	}{
+	for _, c := range []path{
 		{"§11.1 bridge, from the ack to its end", bridge(),
 			[]move{delivered, report("PENDING", up("app")), report(run, up("app"), up("side")), report(run, exit("app", 0)), report(run, exit("side", 143)), report(stop, exit("app", 0), exit("side", 143))},
 			"= ACTIVATING RUNNING STOPPING DEPROVISIONING STOPPED", started},
@@ -135,18 +156,6 @@ func TestLifecyclePaths(t *testing.T) {
 		{"§11.2 the essential container's reason explains, not its sidecar's", sidecarFirst(),
 			[]move{report(stop, model.ContainerReport{Name: "side", Status: stop, Exited: true, ExitCode: 137, Reason: oom}, failed("app", noImage))},
 			"STOPPED", model.StopTaskFailedToStart + ": " + noImage},
-		{"§11.2 [O] a failed dependency is a failure to start, whatever the exit code says", sidecarFirst(),
-			[]move{report("PENDING", up("side"), exit("side", 1)), report("PENDING", exit("side", 1), made("app", noDependency)), report(stop, made("app", noDependency))},
-			"ACTIVATING DEPROVISIONING STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
-		{"§11.2 [O] a failed dependency, as the original agent says it", sidecarFirst(),
-			[]move{report(stop, up("side"), exit("side", 1), made("app", "CannotStartContainerError: dependency graph: failed"))},
-			"STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
-		{"§11.2 a dependency that failed to start explains it", sidecarFirst(),
-			[]move{report(stop, failed("side", noImage), made("app", noDependency))},
-			"STOPPED", model.StopTaskFailedToStart + ": " + noImage},
-		{"§11.2 an exit code of a process that could not be started is none", bridge(),
-			[]move{report(stop, made("app", "CannotStartContainerError: no such file"))},
-			"STOPPED", model.StopTaskFailedToStart + ": CannotStartContainerError: no such file"},
 		{"§4.3 quick exit: RUNNING and STOPPED arrive together", bridge(),
 			[]move{report(stop, up("app"), exit("app", 0))}, "STOPPED", started},
 		{"§4.3 quick exit, told in two reports", bridge(),
@@ -181,25 +190,29 @@ func TestLifecyclePaths(t *testing.T) {
 		{"§8.9 a lost task that was being stopped keeps its reason", bridge(),
 			[]move{userStop, lose}, "PENDING STOPPED", byUser},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			task := c.task
-			var path []string
-			for i, m := range c.moves {
-				next, changed := m(task, model.Millis(1000*(i+1)))
-				path = append(path, "=")
-				if changed {
-					path[i] = next.Last
-				}
-				task = next
-			}
-			why := ""
-			if task.StopCode != "" {
-				why = task.StopCode + ": " + task.StopReason
-			}
-			if got := strings.Join(path, " "); got != c.path || why != c.why {
-				t.Errorf("got  %s\n     %s\nwant %s\n     %s", got, why, c.path, c.why)
-			}
-		})
+		t.Run(c.name, c.walk)
+	}
+}
+
+// A container whose dependency failed, or whose process could not be started, has an exit code that is made up.
+func TestFailuresToStartWithAnExitCode(t *testing.T) {
+	const noDependency = "TaskDependencyError: dependency side did not exit successfully"
+	stop := model.TaskStopped
+	for _, c := range []path{
+		{"§11.2 [O] a failed dependency is a failure to start, whatever the exit code says", sidecarFirst(),
+			[]move{report("PENDING", up("side"), exit("side", 1)), report("PENDING", exit("side", 1), made("app", noDependency)), report(stop, made("app", noDependency))},
+			"ACTIVATING DEPROVISIONING STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
+		{"§11.2 [O] a failed dependency, as the original agent says it", sidecarFirst(),
+			[]move{report(stop, up("side"), exit("side", 1), made("app", "CannotStartContainerError: dependency graph: failed"))},
+			"STOPPED", model.StopTaskFailedToStart + ": Task failed to start"},
+		{"§11.2 a dependency that failed to start explains it", sidecarFirst(),
+			[]move{report(stop, failed("side", noImage), made("app", noDependency))},
+			"STOPPED", model.StopTaskFailedToStart + ": " + noImage},
+		{"§11.2 an exit code of a process that could not be started is none", bridge(),
+			[]move{report(stop, made("app", "CannotStartContainerError: no such file"))},
+			"STOPPED", model.StopTaskFailedToStart + ": CannotStartContainerError: no such file"},
+	} {
+		t.Run(c.name, c.walk)
 	}
 }
 

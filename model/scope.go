@@ -10,6 +10,9 @@ type Scope struct {
 
 // Key joins the scope and the parts into a row key, "account/region/part/part". Parts hold no "/" except the last.
 func (s Scope) Key(parts ...string) string {
+	if len(parts) == 2 { // most keys are made here, and in one piece
+		return s.Account + "/" + s.Region + "/" + parts[0] + "/" + parts[1]
+	}
 	return s.Account + "/" + s.Region + "/" + strings.Join(parts, "/")
 }
 

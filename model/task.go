@@ -1,6 +1,12 @@
 package model
 
-import "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
 
 // Task statuses, in the order that a task passes them (SEMANTICS §11.1).
 const (
@@ -137,14 +143,30 @@ func (t *Task) Waiting() bool { return t.Instance == "" && t.Last != TaskStopped
 
 // InstanceKey is the row key of the instance that the task is placed on.
 func (t *Task) InstanceKey() string {
-	if t.InstanceCluster != "" {
-		return InstanceKey(t.Scope, t.InstanceCluster, t.Instance)
+	return InstanceKey(t.Scope, cmp.Or(t.InstanceCluster, t.Cluster), t.Instance)
+}
+
+// On reports whether the row key is that of the instance that the task is placed on.
+func (t *Task) On(instanceKey string) bool {
+	rest := instanceKey
+	for _, part := range [...]string{t.Account, t.Region, cmp.Or(t.InstanceCluster, t.Cluster)} {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, part); !ok || rest == "" || rest[0] != '/' {
+			return false
+		}
+		rest = rest[1:]
 	}
-	return InstanceKey(t.Scope, t.Cluster, t.Instance)
+	return rest == t.Instance
 }
 
 // Specs points to the user-authored parts of the row.
 func (t *Task) Specs() []any { return []any{&t.Overrides} }
+
+// TaskID is the id of a task created at a moment, of 32 random hex digits: the last 20 of them after 12 of the moment. So
+// ids sort by age, and rows that are made together are neighbours wherever they are kept (docs/decisions/009).
+func TaskID(at Millis, random string) string {
+	return fmt.Sprintf("%012x%s", uint64(at)&(1<<48-1), random[12:])
+}
 
 // TaskKey is the row key of a task.
 func TaskKey(s Scope, cluster, id string) string { return s.Key(cluster, id) }

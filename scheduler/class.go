@@ -20,6 +20,8 @@ type class struct {
 	// How many nodes have no GPU or no network interface left, or have a port taken: if all, a search passes over the class.
 	noGPU, noENI int
 	ports        portCount
+
+	watching []*group // those that keep the nodes where they are absent
 }
 
 type portCount map[port]int
@@ -47,17 +49,24 @@ func (c *class) enter(n *node) {
 	c.list(n)
 	n.homes = append(n.homes, c)
 	c.count(n, +1)
+	for _, g := range c.watching {
+		g.tally(c).move(n, true, n.tasksOf(g) > 0)
+	}
 }
 
 func (c *class) leave(n *node) {
 	c.unlist(n)
 	n.homes = slices.DeleteFunc(n.homes, func(h *class) bool { return h == c })
 	c.count(n, -1)
+	for _, g := range c.watching {
+		if n.tasksOf(g) == 0 {
+			g.tally(c).absent.remove(entry{hash: n.hash, node: n})
+		}
+	}
 }
 
 func (c *class) count(n *node, sign int) {
-	c.noGPU += sign * one(n.noGPU)
-	c.noENI += sign * one(n.noENI)
+	c.countDevices(n, sign)
 	for i, p := range n.system {
 		if !slices.Contains(n.system[:i], p) {
 			c.ports.add(p, sign)
@@ -71,4 +80,9 @@ func (c *class) count(n *node, sign int) {
 	for _, h := range n.groups {
 		h.group.count(c, sign, sign*h.tasks)
 	}
+}
+
+func (c *class) countDevices(n *node, sign int) {
+	c.noGPU += sign * one(n.freeGPUs() == 0)
+	c.noENI += sign * one(n.enis <= 0)
 }

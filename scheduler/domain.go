@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strconv"
@@ -25,6 +26,9 @@ type domain struct {
 	generation int // of the classes; what is derived from older ones is made anew
 	shapes     map[string]*shape
 	splits     map[string]*split
+
+	sorting []*model.Attribute // of signature, which uses them again
+	key     []byte
 }
 
 // trait is an attribute that nodes of a domain have.
@@ -73,20 +77,20 @@ func (d *domain) loose(name string) bool {
 	return t != nil && t.loose
 }
 
-// join and part make the node one of the domain's, and let it go.
-func (d *domain) join(n *node) {
-	if d.count(n.instance, +1) {
+// join and part make the node one of the domain's, and let it go. If it comes back with the same traits, they need no count.
+func (d *domain) join(n *node, same bool) {
+	if !same && d.count(n.instance, +1) {
 		d.regroup()
 	}
 	d.classOf(n.instance).enter(n)
 }
 
-func (d *domain) part(n *node, c *class) {
+func (d *domain) part(n *node, c *class, same bool) {
 	c.leave(n)
 	if c.size() == 0 {
 		d.drop(c)
 	}
-	if d.count(n.instance, -1) {
+	if !same && d.count(n.instance, -1) {
 		d.regroup()
 	}
 }
@@ -137,10 +141,11 @@ func (c *class) nodes() iter.Seq[*node] {
 
 // classOf returns the class of an instance, making it if there is none.
 func (d *domain) classOf(i *model.Instance) *class {
-	s := d.signature(i)
-	if c := d.of[s]; c != nil {
+	b := d.signature(i)
+	if c := d.of[string(b)]; c != nil {
 		return c
 	}
+	s := string(b)
 	c := &class{signature: s, sample: i, ports: portCount{}}
 	d.of[s] = c
 	at, _ := slices.BinarySearchFunc(d.classes, s, func(c *class, s string) int { return strings.Compare(c.signature, s) })
@@ -163,16 +168,29 @@ func (d *domain) number(from int) {
 	}
 }
 
-// signature is the same for all instances of a class, and only for them.
-func (d *domain) signature(i *model.Instance) string {
-	parts := make([]string, 0, len(i.Attributes)+1)
-	for name, value := range traits(i) {
-		if !d.loose(name) {
-			parts = append(parts, name+"\x00"+value)
+// signature is the same for all instances of a class, and only for them. It is valid until the next call.
+func (d *domain) signature(i *model.Instance) []byte {
+	d.sorting = d.sorting[:0]
+	for k := range i.Attributes {
+		if a := &i.Attributes[k]; !d.loose(a.Name) {
+			d.sorting = append(d.sorting, a)
 		}
 	}
-	slices.Sort(parts)
-	return i.Status + strconv.FormatBool(i.AgentConnected) + strconv.Itoa(len(i.Resources.GPUs)) + "\x01" + strings.Join(parts, "\x01")
+	slices.SortFunc(d.sorting, func(a, b *model.Attribute) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
+	})
+	d.key = strconv.AppendBool(append(d.key[:0], i.Status...), i.AgentConnected)
+	d.key = strconv.AppendInt(d.key, int64(len(i.Resources.GPUs)), 10)
+	if !d.loose(versionTrait) {
+		d.key = append(append(d.key, 1), i.AgentVersion...)
+	}
+	for _, a := range d.sorting {
+		d.key = append(append(d.key, 1), a.Name...)
+		if a.HasValue {
+			d.key = append(append(d.key, 2), a.Value...)
+		}
+	}
+	return d.key
 }
 
 // split is the domain's classes by the value of an attribute that is not loose.

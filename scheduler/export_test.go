@@ -34,12 +34,33 @@ func (x *Index) Dump() string {
 		g := x.groups[key]
 		var tallies []string
 		for _, t := range g.tallies {
+			if t.absent != nil {
+				t.check()
+			}
 			tallies = append(tallies, fmt.Sprintf("%q nodes %d tasks %d", t.class.signature, t.nodes, t.tasks))
 		}
 		slices.Sort(tallies)
 		fmt.Fprintf(&b, "group %v tasks %d %s %v\n", key, g.tasks, g.nodes.dump(), tallies)
 	}
 	return b.String()
+}
+
+func (t *tally) check() {
+	var have, want []string
+	for n := range t.class.nodes() {
+		if !slices.ContainsFunc(n.groups, func(h hosted) bool {
+			return slices.ContainsFunc(h.group.tallies, func(o tally) bool { return o.absent == t.absent })
+		}) {
+			want = append(want, n.key.id)
+		}
+	}
+	t.absent.dump()
+	t.absent.walk(0, t.absent.size, minimum, func(e *entry) bool { have = append(have, e.node.key.id); return true })
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		panic(fmt.Sprintf("absent are %v, and should be %v", have, want))
+	}
 }
 
 func sorted[K comparable, V any](m map[K]V) []K {
@@ -56,21 +77,15 @@ func (n *node) dump(b *strings.Builder) {
 	}
 	families := slices.Clone(n.families)
 	slices.SortFunc(families, func(a, b counted) int { return strings.Compare(a.family, b.family) })
-	gpus, ports, held := slices.Sorted(slices.Values(n.taken.GPUs)), slices.Sorted(slices.Values(n.ports)), []string{}
+	gpus, ports, held := slices.Sorted(slices.Values(n.gpus)), slices.Sorted(slices.Values(n.ports)), []string{}
 	for _, a := range n.addresses.held {
 		held = append(held, a.String())
 	}
 	for _, s := range [][]string{homes, groups, held} {
 		slices.Sort(s)
 	}
-	fmt.Fprintf(b, "node %v known %v taken %d %d %d %v ports %v addresses %v %v groups %v families %v running %d homes %q", n.key, n.instance != nil,
-		n.taken.CPU, n.taken.Memory, n.taken.ENIs, gpus, ports, held, n.addresses.offsets, groups, families, n.running, homes)
-	if n.instance != nil {
-		fmt.Fprintf(b, " free %d %d system %v", n.cpu, n.memory, n.system)
-		if n.cpu != n.freeCPU() || n.memory != n.freeMemory() {
-			panic("a node is not where it should be")
-		}
-	}
+	fmt.Fprintf(b, "node %v known %v free %d %d %d gpus %v ports %v addresses %v %v groups %v families %v running %d homes %q", n.key, n.instance != nil,
+		n.cpu, n.memory, n.enis, gpus, ports, held, n.addresses.offsets, groups, families, n.running, homes)
 	b.WriteByte('\n')
 }
 

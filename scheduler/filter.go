@@ -71,11 +71,11 @@ func (f *filters) agent(n *node) (string, string) {
 }
 
 func (f *filters) cpu(n *node) (string, string) {
-	return short("RESOURCE:CPU", "CPU units", f.req.Need.CPU, n.freeCPU())
+	return short("RESOURCE:CPU", "CPU units", f.req.Need.CPU, n.cpu)
 }
 
 func (f *filters) memory(n *node) (string, string) {
-	return short("RESOURCE:MEMORY", "MiB", f.req.Need.Memory, n.freeMemory())
+	return short("RESOURCE:MEMORY", "MiB", f.req.Need.Memory, n.memory)
 }
 
 func (f *filters) gpu(n *node) (string, string) {
@@ -97,7 +97,7 @@ func (f *filters) eni(n *node) (string, string) {
 	if f.req.Need.ENIs > 0 && n.addresses.exhausted() {
 		return "RESOURCE:ENI", "subnet " + n.addresses.prefix.String() + " has no address left"
 	}
-	return short("RESOURCE:ENI", "network interfaces", int64(f.req.Need.ENIs), n.freeENIs())
+	return short("RESOURCE:ENI", "network interfaces", int64(f.req.Need.ENIs), n.enis)
 }
 
 func short(reason, unit string, need, have int64) (string, string) {

@@ -25,31 +25,64 @@ type group struct {
 type tally struct {
 	class        *class
 	nodes, tasks int
+	absent       *order // the class's nodes without any; nil until a search asks for it
 }
 
-// tally returns what the group has in the class.
-func (g *group) tally(c *class) tally {
+// tally returns what the group has in the class; nil if nothing.
+func (g *group) tally(c *class) *tally {
 	if g != nil {
 		for i := range g.tallies {
 			if g.tallies[i].class == c {
-				return g.tallies[i]
+				return &g.tallies[i]
 			}
 		}
 	}
-	return tally{class: c}
+	return nil
+}
+
+// nodesIn is how many nodes of the class have tasks of the group.
+func (g *group) nodesIn(c *class) int {
+	if t := g.tally(c); t != nil {
+		return t.nodes
+	}
+	return 0
 }
 
 // count adds to what the group has in the class.
 func (g *group) count(c *class, nodes, tasks int) {
-	i := slices.IndexFunc(g.tallies, func(t tally) bool { return t.class == c })
-	if i < 0 {
-		i, g.tallies = len(g.tallies), append(g.tallies, tally{class: c})
+	t := g.tally(c)
+	if t == nil {
+		g.tallies = append(g.tallies, tally{class: c})
+		t = &g.tallies[len(g.tallies)-1]
 	}
-	t := &g.tallies[i]
 	t.nodes += nodes
-	if t.tasks += tasks; t.tasks == 0 {
-		g.tallies = slices.Delete(g.tallies, i, i+1)
+	t.tasks += tasks
+	if t.absent != nil && (t.nodes == 0 || 2*t.nodes < c.size()) {
+		t.absent = nil
+		c.watching = slices.DeleteFunc(c.watching, func(w *group) bool { return w == g })
 	}
+	if t.tasks == 0 {
+		g.tallies = slices.DeleteFunc(g.tallies, func(t tally) bool { return t.class == c })
+	}
+}
+
+// absent returns the nodes of a class without tasks of the group, if they are so few that a search had better look there;
+// nil if not. Whether it does follows from the numbers alone, not from what was asked before.
+func (g *group) absent(c *class) *order {
+	t := g.tally(c)
+	if t == nil || 4*t.nodes < 3*c.size() {
+		return nil
+	}
+	if t.absent == nil {
+		t.absent = &order{}
+		for n := range c.nodes() {
+			if n.tasksOf(g) == 0 {
+				t.absent.insert(entry{hash: n.hash, node: n})
+			}
+		}
+		c.watching = append(c.watching, g)
+	}
+	return t.absent
 }
 
 // change counts a task of the group on the node (sign 1), or one less (-1).
@@ -70,6 +103,19 @@ func (g *group) change(n *node, sign int) {
 	}
 	for _, c := range n.homes {
 		g.count(c, delta(was > 0, is > 0), sign)
+		if t := g.tally(c); t != nil && t.absent != nil {
+			t.move(n, was > 0, is > 0)
+		}
 	}
 	g.tasks += sign
+}
+
+// move keeps the absent nodes in step with one that gets its first task, or loses its last.
+func (t *tally) move(n *node, was, is bool) {
+	switch e := (entry{hash: n.hash, node: n}); delta(was, is) {
+	case 1:
+		t.absent.remove(e)
+	case -1:
+		t.absent.insert(e)
+	}
 }

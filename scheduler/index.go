@@ -61,42 +61,44 @@ func (x *Index) Instance(old, new *model.Instance) {
 		n.instance = new
 		return
 	}
-	x.leave(n)
+	same := n.instance != nil && new != nil && sameTraits(n.instance, new)
+	domains := [...]domainKey{{row.Scope, row.Cluster}, {row.Scope, ""}}
+	for _, key := range domains {
+		if d := x.domains[key]; d != nil {
+			for _, c := range slices.Clone(n.homes) {
+				if d.of[c.signature] == c {
+					d.part(n, c, same)
+				}
+			}
+		}
+	}
 	n.describe(new)
 	if new != nil && new.Status != model.InstanceInactive {
 		if !new.FargateOnly() {
-			x.domain(domainKey{new.Scope, new.Cluster}).join(n)
+			x.domain(domains[0]).join(n, same)
 		}
 		if new.TakesFargate() || new.FargateOnly() {
-			x.domain(domainKey{new.Scope, ""}).join(n)
+			x.domain(domains[1]).join(n, same)
+		}
+	}
+	for _, key := range domains {
+		if d := x.domains[key]; d != nil && len(d.classes) == 0 {
+			delete(x.domains, key)
 		}
 	}
 	x.forget(n)
 }
 
-// leave takes the node out of its domains.
-func (x *Index) leave(n *node) {
-	for _, key := range []domainKey{{n.key.Scope, n.key.cluster}, {n.key.Scope, ""}} {
-		d := x.domains[key]
-		if d == nil {
-			continue
-		}
-		for _, c := range slices.Clone(n.homes) {
-			if d.of[c.signature] == c {
-				d.part(n, c)
-			}
-		}
-		if len(d.classes) == 0 {
-			delete(x.domains, key)
-		}
-	}
+// sameTraits reports whether both are in the same domains, and have the same traits in them.
+func sameTraits(a, b *model.Instance) bool {
+	return (a.Status == model.InstanceInactive) == (b.Status == model.InstanceInactive) && a.AgentVersion == b.AgentVersion &&
+		slices.Equal(a.Attributes, b.Attributes)
 }
 
 // alike reports whether the rows differ in nothing that the index orders by.
 func alike(a, b *model.Instance) bool {
 	r, s := &a.Resources, &b.Resources
-	return a.Status == b.Status && a.AgentConnected == b.AgentConnected && a.AgentVersion == b.AgentVersion &&
-		slices.Equal(a.Attributes, b.Attributes) && r.CPU == s.CPU && r.Memory == s.Memory && r.ENIs == s.ENIs &&
+	return a.Status == b.Status && a.AgentConnected == b.AgentConnected && sameTraits(a, b) && r.CPU == s.CPU && r.Memory == s.Memory && r.ENIs == s.ENIs &&
 		slices.Equal(r.PortsTCP, s.PortsTCP) && slices.Equal(r.PortsUDP, s.PortsUDP) && slices.Equal(r.GPUs, s.GPUs)
 }
 

@@ -21,18 +21,15 @@ type node struct {
 	instance *model.Instance // nil: only tasks are known
 	homes    []*class        // its class in each of its domains: its cluster's, FARGATE's, or both
 
-	taken     model.Resources // of CPU, Memory, ENIs and GPUs; the rest is below
-	addresses addresses
-	ports     []port // of tasks
-	system    []port // that the instance itself reserves
+	cpu, memory, enis int64    // free; without an instance less than nothing
+	gpus              []string // that tasks have
+	addresses         addresses
+	ports             []port // that tasks have
+	system            []port // that the instance itself reserves
 
 	groups   []hosted
 	families []counted
 	running  int // tasks that are RUNNING and wanted so
-
-	// As they are in the orders and counts of its classes.
-	cpu, memory  int64 // free
-	noGPU, noENI bool
 }
 
 // port is a host port with its protocol.
@@ -84,34 +81,32 @@ func (n *node) empty() bool {
 
 // describe takes over a row of the instance; the node must have no homes meanwhile.
 func (n *node) describe(i *model.Instance) {
+	n.add(n.instance, -1)
+	n.add(i, +1)
 	n.instance, n.system = i, nil
-	if i == nil {
-		n.addresses.subnet(nil)
-		return
-	}
-	for _, p := range i.Resources.PortsTCP {
-		n.system = append(n.system, port(p))
-	}
-	for _, p := range i.Resources.PortsUDP {
-		n.system = append(n.system, udp|port(p))
+	if i != nil {
+		n.system = appendPorts(nil, &i.Resources)
 	}
 	n.addresses.subnet(i)
-	n.cpu, n.memory = n.freeCPU(), n.freeMemory()
-	n.noGPU, n.noENI = n.freeGPUs() == 0, n.freeENIs() <= 0
 }
 
-func (n *node) freeCPU() int64    { return n.instance.Resources.CPU - n.taken.CPU }
-func (n *node) freeMemory() int64 { return n.instance.Resources.Memory - n.taken.Memory }
-func (n *node) freeENIs() int64   { return int64(n.instance.Resources.ENIs - n.taken.ENIs) }
+// add gives the node what the instance has, or takes it away again.
+func (n *node) add(i *model.Instance, sign int64) {
+	if i != nil {
+		n.cpu += sign * i.Resources.CPU
+		n.memory += sign * i.Resources.Memory
+		n.enis += sign * int64(i.Resources.ENIs)
+	}
+}
 
 // freeGPUs counts the devices that no task has.
 func (n *node) freeGPUs() int {
 	free := len(n.instance.Resources.GPUs)
-	if len(n.taken.GPUs) == 0 {
+	if len(n.gpus) == 0 {
 		return free
 	}
 	for _, id := range n.instance.Resources.GPUs {
-		if slices.Contains(n.taken.GPUs, id) {
+		if slices.Contains(n.gpus, id) {
 			free--
 		}
 	}
@@ -125,7 +120,7 @@ func (n *node) pickGPUs(count int) []string {
 	}
 	out := make([]string, 0, count)
 	for _, id := range n.instance.Resources.GPUs {
-		if len(out) < count && !slices.Contains(n.taken.GPUs, id) {
+		if len(out) < count && !slices.Contains(n.gpus, id) {
 			out = append(out, id)
 		}
 	}
@@ -149,10 +144,8 @@ func (n *node) tasksOf(g *group) int {
 
 // take gives the node's resources to a task (sign 1) or has them back (-1), and keeps the classes in step.
 func (n *node) take(r *model.Resources, sign int64) {
-	n.taken.CPU += sign * r.CPU
-	n.taken.Memory += sign * r.Memory
-	n.taken.ENIs += int32(sign) * r.ENIs
-	n.taken.GPUs = changed(n.taken.GPUs, r.GPUs, sign)
+	n.takeAmounts(r.CPU*sign, r.Memory*sign)
+	n.takeDevices(r, sign)
 	for _, a := range r.Addresses {
 		n.addresses.take(a, sign)
 	}
@@ -162,25 +155,33 @@ func (n *node) take(r *model.Resources, sign int64) {
 	for _, p := range r.PortsUDP {
 		n.takePort(udp|port(p), sign)
 	}
-	if n.instance == nil {
+}
+
+func (n *node) takeAmounts(cpu, memory int64) {
+	if cpu == 0 && memory == 0 {
 		return
 	}
-	cpu, memory := n.freeCPU(), n.freeMemory()
-	if cpu != n.cpu || memory != n.memory {
-		for _, c := range n.homes {
-			c.unlist(n)
-		}
-		n.cpu, n.memory = cpu, memory
-		for _, c := range n.homes {
-			c.list(n)
-		}
+	for _, c := range n.homes {
+		c.unlist(n)
 	}
-	if noENI, noGPU := n.freeENIs() <= 0, n.freeGPUs() == 0; noENI != n.noENI || noGPU != n.noGPU {
-		for _, c := range n.homes {
-			c.noENI += delta(n.noENI, noENI)
-			c.noGPU += delta(n.noGPU, noGPU)
-		}
-		n.noENI, n.noGPU = noENI, noGPU
+	n.cpu, n.memory = n.cpu-cpu, n.memory-memory
+	for _, c := range n.homes {
+		c.list(n)
+	}
+}
+
+// takeDevices takes network interfaces and GPUs.
+func (n *node) takeDevices(r *model.Resources, sign int64) {
+	if r.ENIs == 0 && len(r.GPUs) == 0 {
+		return
+	}
+	for _, c := range n.homes {
+		c.countDevices(n, -1)
+	}
+	n.enis -= sign * int64(r.ENIs)
+	n.gpus = changed(n.gpus, r.GPUs, sign)
+	for _, c := range n.homes {
+		c.countDevices(n, +1)
 	}
 }
 

@@ -33,13 +33,16 @@ func (r *rows) candidate(req *scheduler.Request, i *model.Instance) bool {
 }
 
 // on are the tasks that hold something of the instance.
-func (r *rows) on(i *model.Instance) (out []*model.Task) {
-	for _, t := range r.tasks {
-		if t.Instance != "" && t.Last != model.TaskStopped && t.InstanceKey() == i.Key() {
-			out = append(out, t)
+func (r *rows) on(i *model.Instance) []*model.Task {
+	if r.byPlace == nil {
+		r.byPlace = map[string][]*model.Task{}
+		for _, t := range r.tasks {
+			if t.Instance != "" && t.Last != model.TaskStopped {
+				r.byPlace[t.InstanceKey()] = append(r.byPlace[t.InstanceKey()], t)
+			}
 		}
 	}
-	return out
+	return r.byPlace[i.Key()]
 }
 
 func (r *rows) room(req *scheduler.Request, i *model.Instance) bool {

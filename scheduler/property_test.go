@@ -76,7 +76,7 @@ func drawRequest(t *rapid.T) scheduler.Request {
 }
 
 func drawConstraint(t *rapid.T) model.PlacementConstraint {
-	e := one(t, "expression", "", "", "attribute:ecs.availability-zone in [a, b]", "attribute:rack != r1", "attribute:name exists", "agentVersion >= 1.2",
+	e := one(t, "expression", "", "", "attribute:ecs.availability-zone in [a, b]", "attribute:rack != r1", "attribute:name exists", "agentVersion >= 1.2", "agentConnected == true",
 		"runningTasksCount < 2", "task:group == service:b", "not(task:group == service:b)", "task:definition-family == f", "not(task:definition-family == f)", "ec2InstanceId == i-i3",
 		"registeredAt < 1970-01-01T00:00:00.002", "this is wrong")
 	if e == "" {

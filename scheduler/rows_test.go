@@ -19,7 +19,8 @@ type rows struct {
 	x         *scheduler.Index
 	instances map[string]*model.Instance // by id
 	tasks     map[string]*model.Task
-	made      int // tasks so far
+	made      int                      // tasks so far
+	byPlace   map[string][]*model.Task // of "on", until a task changes
 }
 
 func newRows(tb testing.TB) *rows {
@@ -41,11 +42,13 @@ func (r *rows) deleteInstance(id string) {
 }
 
 func (r *rows) putTask(t model.Task) {
+	r.byPlace = nil
 	r.x.Task(r.tasks[t.ID], &t)
 	r.tasks[t.ID] = &t
 }
 
 func (r *rows) deleteTask(id string) {
+	r.byPlace = nil
 	r.x.Task(r.tasks[id], nil)
 	delete(r.tasks, id)
 }

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,22 +23,24 @@ import (
 //	task     ID STATUS                   a task (t0001, ...) has this status now
 //	tasks    [group=G]                   where the group's tasks are
 //	distribute N ITEM... [have=P:N,...]  to capacity providers; ITEM is NAME:BASE:WEIGHT
-//	stop     N [group=G] [by=STRATEGY] [protected=ID,...] [old=ID,...] [unhealthy=ID,...] [seed=0]
+//	stop     N [group=g] [by=STRATEGY] [protected=ID,...] [old=ID,...] [unhealthy=ID,...] [seed=0]   which, and why
 //
 // REQUEST is [cpu=] [mem=] [tcp=] [udp=] [enis=] [gpus=N] [az=a,b] [attr=...] [pool=] [group=] [launch=EC2] [distinct=yes]
-// [where=EXPRESSION] [by=STRATEGY] [seed=0]. In an expression "_" stands for a blank and "~" for "=". A STRATEGY is a list of
+// [where=EXPRESSION] [by=STRATEGY] [seed=0]. In an expression "_" stands for a blank. A STRATEGY is a list of
 // az, instance, attribute:NAME, cpu, memory and random.
 func TestScenarios(t *testing.T) {
 	scenario.Run(t, "testdata/*.txt", func(t *testing.T) scenario.Verbs {
 		r := newRows(t)
 		return scenario.Verbs{
-			"instance": r.instanceVerb,
-			"place":    r.placeVerb,
-			"start":    r.startVerb,
-			"explain":  r.explainVerb,
-			"eligible": r.eligibleVerb,
-			"task":     func(call *scenario.Call) { r.move(call.Arg(), call.Arg()) },
-			"tasks":    r.tasksVerb,
+			"instance":   r.instanceVerb,
+			"place":      r.placeVerb,
+			"start":      r.startVerb,
+			"explain":    r.explainVerb,
+			"eligible":   r.eligibleVerb,
+			"task":       func(call *scenario.Call) { r.move(call.Arg(), call.Arg()) },
+			"tasks":      r.tasksVerb,
+			"distribute": distributeVerb,
+			"stop":       r.stopVerb,
 		}
 	})
 }
@@ -126,6 +129,60 @@ func (r *rows) tasksVerb(call *scenario.Call) {
 	}
 }
 
+func distributeVerb(call *scenario.Call) {
+	n, err := strconv.Atoi(call.Arg())
+	if err != nil {
+		call.Fatal(err)
+	}
+	var items []scheduler.ProviderShare
+	for arg := call.Arg(); arg != ""; arg = call.Arg() {
+		var i scheduler.ProviderShare
+		if _, err := fmt.Sscanf(strings.ReplaceAll(arg, ":", " "), "%s %d %d", &i.Provider, &i.Base, &i.Weight); err != nil {
+			call.Fatal(err)
+		}
+		items = append(items, i)
+	}
+	have := map[string]int{}
+	for _, s := range call.List("have") {
+		name, n, _ := strings.Cut(s, ":")
+		if have[name], err = strconv.Atoi(n); err != nil {
+			call.Fatal(err)
+		}
+	}
+	given := map[string]int{}
+	got := scheduler.Distribute(items, have, n)
+	for _, p := range got {
+		given[p]++
+	}
+	call.Printf("%s = %v", strings.Join(got, " "), given)
+}
+
+func (r *rows) stopVerb(call *scenario.Call) {
+	n, err := strconv.Atoi(call.Arg())
+	if err != nil {
+		call.Fatal(err)
+	}
+	group, protected, old, unhealthy := call.Text("group", "g"), call.List("protected"), call.List("old"), call.List("unhealthy")
+	req := scheduler.StopRequest{Count: n, Strategy: strategy(call), Seed: uint64(call.Int("seed", 0))}
+	for _, id := range sortedKeys(r.tasks) {
+		t := *r.tasks[id]
+		if t.Group != group || t.Last == model.TaskStopped {
+			continue
+		}
+		if slices.Contains(unhealthy, id) {
+			t.Health = "UNHEALTHY"
+		}
+		age := 0
+		if slices.Contains(old, id) {
+			age = 1
+		}
+		req.Members = append(req.Members, scheduler.Member{Task: &t, Age: age, Protected: slices.Contains(protected, id)})
+	}
+	for _, s := range scheduler.ChooseStops(r.x, req) {
+		call.Printf("%s on %s: %s", s.Task.ID, s.Task.Instance, s.Reason)
+	}
+}
+
 func (r *rows) request(call *scenario.Call) scheduler.Request {
 	req := request(int(call.Int("count", 1)), need(call, 0, 0))
 	req.GPUs, req.Zones, req.Seed = int(call.Int("gpus", 0)), call.List("az"), uint64(call.Int("seed", 0))
@@ -135,7 +192,7 @@ func (r *rows) request(call *scenario.Call) scheduler.Request {
 		req.Constraints = append(req.Constraints, model.PlacementConstraint{Type: model.ConstraintDistinctInstance})
 	}
 	if e := call.Text("where", ""); e != "" {
-		req.Constraints = append(req.Constraints, model.PlacementConstraint{Type: model.ConstraintMemberOf, Expression: strings.NewReplacer("_", " ", "~", "=").Replace(e)})
+		req.Constraints = append(req.Constraints, model.PlacementConstraint{Type: model.ConstraintMemberOf, Expression: strings.ReplaceAll(e, "_", " ")})
 	}
 	req.Strategy = strategy(call)
 	return req

@@ -30,7 +30,7 @@ type scratch struct {
 	ports     []port
 	classes   []*class // a stack: searches within searches
 	weights   []int    // the same
-	stretches [3][]stretch
+	stretches [2][]stretch
 	mark      int
 	tried     []*node
 	address   [1]string
@@ -105,7 +105,7 @@ func (s *search) choose() *node {
 // full reports whether no node of the class can take a copy, for a reason that the class knows.
 func (s *search) full(c *class) bool {
 	size := c.size()
-	if s.req.Need.ENIs > 0 && c.noENI == size || s.req.GPUs > 0 && c.noGPU == size || s.distinct && s.group.tally(c).nodes == size {
+	if s.req.Need.ENIs > 0 && c.noENI == size || s.req.GPUs > 0 && c.noGPU == size || s.distinct && s.group.nodesIn(c) == size {
 		return true
 	}
 	return slices.ContainsFunc(s.ports, func(p port) bool { return c.ports[p] == size })
@@ -116,7 +116,7 @@ func (s *search) fits(n *node) bool {
 	if slices.ContainsFunc(s.ports, n.holds) || s.req.GPUs > 0 && n.freeGPUs() < s.req.GPUs {
 		return false
 	}
-	if need := int64(s.req.Need.ENIs); need > 0 && (n.freeENIs() < need || n.addresses.exhausted()) {
+	if need := int64(s.req.Need.ENIs); need > 0 && (n.enis < need || n.addresses.exhausted()) {
 		return false
 	}
 	return inZone(n.instance, s.shape.zones) && hasAll(n.instance, s.shape.attributes) && matchAll(n, s.shape.exprs)

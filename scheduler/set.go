@@ -16,19 +16,23 @@ type valueSpread struct {
 	want  int
 }
 
-// stretch is consecutive ranks of an order.
+// stretch is consecutive ranks of an order, among which nodes of a set are.
 type stretch struct {
 	order    *order
 	from, to int
+	by       basis
 }
 
-// basis is by which order a set's nodes are looked at.
+func (st *stretch) size() int { return st.to - st.from }
+
+// basis says what an order is by.
 type basis int
 
 const (
-	byCPU basis = iota
-	byMemory
-	byTasks
+	byCPU    basis = iota // free CPU, free memory; of a class
+	byMemory              // free memory, free CPU; of a class
+	byID                  // of the nodes of a class without tasks of the group
+	byTasks               // of the nodes of all classes with tasks of the group
 )
 
 // tries is how many nodes are drawn before all are looked at.
@@ -36,15 +40,16 @@ const tries = 32
 
 // draw returns one of the nodes, each as likely as any other; nil if there is none.
 func (s *set) draw() *node {
-	by, in, total := s.smallest()
+	in, total := s.smallest()
 	for range min(tries, total) {
 		rank := s.below(total)
-		for _, st := range in {
-			if n := st.to - st.from; rank >= n {
-				rank -= n
+		for i := range in {
+			st := &in[i]
+			if rank >= st.size() {
+				rank -= st.size()
 				continue
 			}
-			if e := st.order.at(st.from + rank); s.has(by, e) {
+			if e := st.order.at(st.from + rank); s.has(st.by, e) {
 				return e.node
 			}
 			break
@@ -53,39 +58,33 @@ func (s *set) draw() *node {
 	if total == 0 {
 		return nil
 	}
-	// They are few of many. The least of numbers that the seed gives to each node is one of them by chance, in whatever order they come.
+	// They are few of many. The least of numbers that the seed gives to each node is one of them by chance, in whatever order
+	// they come.
 	var best *node
 	var least uint64
 	salt := s.random.Uint64()
-	s.each(by, in, func(e *entry) bool {
-		if h := mix(e.hash ^ salt); best == nil || h < least {
-			best, least = e.node, h
-		}
-		return true
-	})
+	for i := range in {
+		s.walk(&in[i], func(e *entry) bool {
+			if h := mix(e.hash ^ salt); (best == nil || h < least) && s.has(in[i].by, e) {
+				best, least = e.node, h
+			}
+			return true
+		})
+	}
 	return best
 }
 
-// each yields the set's nodes within the stretches, and reports whether all were yielded.
-func (s *set) each(by basis, in []stretch, yield func(*entry) bool) bool {
-	for _, st := range in {
-		if !st.order.walk(st.from, st.to, s.leastB(by), func(e *entry) bool { return !s.has(by, e) || yield(e) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// leastB is the least second value that entries of the set have in the order.
-func (s *set) leastB(by basis) int64 {
-	switch by {
+// walk yields the entries of the stretch that have enough of the second value.
+func (s *set) walk(st *stretch, yield func(*entry) bool) {
+	least := int64(minimum)
+	switch st.by {
 	case byCPU:
-		return s.memory.least
+		least = s.memory.least
 	case byMemory:
-		return s.cpu.least
-	case byTasks:
+		least = s.cpu.least
+	case byID, byTasks:
 	}
-	return minimum
+	st.order.walk(st.from, st.to, least, yield)
 }
 
 // has reports whether the entry of an order is one of the set's. Those of the orders of classes are in a class of the set.
@@ -99,8 +98,8 @@ func (s *set) has(by basis, e *entry) bool {
 		if !s.memory.has(e.a) || !s.cpu.has(e.b) {
 			return false
 		}
-	case byTasks:
-		if !s.marked(e.node) || !s.cpu.has(e.node.cpu) || !s.memory.has(e.node.memory) {
+	case byID, byTasks:
+		if by == byTasks && !s.marked(e.node) || !s.cpu.has(e.node.cpu) || !s.memory.has(e.node.memory) {
 			return false
 		}
 	}
@@ -133,58 +132,60 @@ func (s *set) marked(n *node) bool {
 	return false
 }
 
-// smallest returns the basis by which the fewest entries have to be looked at, and where they are.
-func (s *set) smallest() (basis, []stretch, int) {
-	best := byCPU
-	in, total := s.stretches(byCPU)
-	for by := byMemory; by <= byTasks && total > 0; by++ {
-		if by == byTasks && s.tasks.least == 0 {
-			break
+// smallest returns where to look for the set's nodes so that the fewest entries are looked at, and how many those are.
+func (s *set) smallest() (in []stretch, total int) {
+	in = s.scratch.stretches[0][:0]
+	for _, c := range s.classes {
+		st := c.stretch(byCPU, s)
+		if st.size() > 0 {
+			if other := c.stretch(byMemory, s); other.size() < st.size() {
+				st = other
+			}
 		}
-		if list, n := s.stretches(by); n < total {
-			best, in, total = by, list, n
+		if st.size() > 0 && s.tasks.most == 0 {
+			if none := s.group.absent(c); none != nil && none.size < st.size() {
+				st = stretch{none, 0, none.size, byID}
+			}
 		}
-	}
-	return best, in, total
-}
-
-// stretches returns where the set's nodes are in the orders, among others, and how many entries that is.
-func (s *set) stretches(by basis) (in []stretch, total int) {
-	in = s.scratch.stretches[by][:0]
-	add := func(o *order, a, b span) {
-		if st := o.stretch(a, b); st.from < st.to {
+		if st.size() > 0 {
 			in = append(in, st)
-			total += st.to - st.from
+			total += st.size()
 		}
 	}
-	switch by {
-	case byCPU:
-		for _, c := range s.classes {
-			add(&c.byCPU, s.cpu, s.memory)
-		}
-	case byMemory:
-		for _, c := range s.classes {
-			add(&c.byMemory, s.memory, s.cpu)
-		}
-	case byTasks:
-		if s.group != nil {
-			add(&s.group.nodes, s.tasks, span{minimum, maximum})
-		}
-		s.scratch.mark++
-		for _, c := range s.classes {
-			c.mark = s.scratch.mark
+	s.scratch.stretches[0] = in
+	if s.tasks.least > 0 {
+		if st := s.hosts(); st.size() < total {
+			in = append(s.scratch.stretches[1][:0], st)
+			s.scratch.stretches[1] = in
+			total = st.size()
 		}
 	}
-	s.scratch.stretches[by] = in
 	return in, total
 }
 
-// stretch returns the ranks where a is in the span, and b too if a is one value.
-func (o *order) stretch(a, b span) stretch {
-	if a.exact() {
-		return stretch{o, o.rank(a.least, b.least), o.upTo(a.least, b.most)}
+// stretch returns where the set's nodes are in one of the class's orders.
+func (c *class) stretch(by basis, s *set) stretch {
+	if by == byMemory {
+		return c.byMemory.stretch(by, s.memory, s.cpu)
 	}
-	return stretch{o, o.rank(a.least, minimum), o.upTo(a.most, maximum)}
+	return c.byCPU.stretch(by, s.cpu, s.memory)
+}
+
+// hosts returns where the set's nodes are among those that have tasks of the group, and marks the set's classes.
+func (s *set) hosts() stretch {
+	s.scratch.mark++
+	for _, c := range s.classes {
+		c.mark = s.scratch.mark
+	}
+	return s.group.nodes.stretch(byTasks, s.tasks, span{minimum, maximum})
+}
+
+// stretch returns the ranks where a is in the span, and b too if a is one value.
+func (o *order) stretch(by basis, a, b span) stretch {
+	if a.exact() {
+		return stretch{o, o.rank(a.least, b.least), o.upTo(a.least, b.most), by}
+	}
+	return stretch{o, o.rank(a.least, minimum), o.upTo(a.most, maximum), by}
 }
 
 // upTo is the rank after all with at most these values.
@@ -200,37 +201,46 @@ func (o *order) upTo(a, b int64) int {
 
 // least returns the least free CPU or memory of the nodes; ok is false if there is none.
 func (s *set) least(by basis) (least int64, ok bool) {
-	walk := by
+	sorted := by
 	if by == byCPU && s.memory.exact() {
-		walk = byMemory // in which the nodes are by CPU, as soon as the memory is given
+		sorted = byMemory // in which the nodes are by CPU, as soon as the memory is given
 	} else if by == byMemory && s.cpu.exact() {
-		walk = byCPU
+		sorted = byCPU
 	}
-	in, _ := s.stretches(walk)
-	if s.tasks.least > 0 {
-		if few, n := s.stretches(byTasks); n < blockSize {
-			walk, in = byTasks, few
-		}
-	}
-	for _, st := range in {
-		st.order.walk(st.from, st.to, s.leastB(walk), func(e *entry) bool {
+	look := func(st stretch) {
+		s.walk(&st, func(e *entry) bool {
 			v := e.node.memory
 			switch {
-			case walk == by:
+			case st.by == by:
 				v = e.a
-			case walk != byTasks:
+			case st.by == sorted:
 				v = e.b
 			case by == byCPU:
 				v = e.node.cpu
 			}
 			if ok && v >= least {
-				return walk == byTasks
+				return st.by != sorted // what follows is no less
 			}
-			if s.has(walk, e) {
+			if s.has(st.by, e) {
 				least, ok = v, true
 			}
 			return true
 		})
+	}
+	if s.tasks.least > 0 {
+		if st := s.hosts(); st.size() <= blockSize {
+			look(st)
+			return least, ok
+		}
+	}
+	for _, c := range s.classes {
+		if s.tasks.most == 0 {
+			if none := s.group.absent(c); none != nil && none.size <= blockSize {
+				look(stretch{none, 0, none.size, byID})
+				continue
+			}
+		}
+		look(c.stretch(sorted, s))
 	}
 	return least, ok
 }

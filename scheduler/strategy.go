@@ -53,7 +53,7 @@ func (s set) spreadNodes(rest []model.PlacementStrategy) *node {
 	if s.group == nil {
 		return s.solve(rest)
 	}
-	if s.tasks.least == 0 && slices.ContainsFunc(s.classes, func(c *class) bool { return s.group.tally(c).nodes < c.size() }) {
+	if s.tasks.least == 0 && slices.ContainsFunc(s.classes, func(c *class) bool { return s.group.nodesIn(c) < c.size() }) {
 		none := s
 		none.tasks.most = 0
 		if n := none.solve(rest); n != nil {
