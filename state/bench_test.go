@@ -16,14 +16,15 @@ import (
 
 // benchTask is a task as RunTask makes it: one container with a port, a network interface, tags.
 func benchTask(n int) *model.Task {
-	id := fmt.Sprintf("%016x%016x", uint64(n)*0x9e3779b97f4a7c15, n)
+	mixed := uint64(n) * 0x9e3779b97f4a7c15
+	at := 1_700_000_000_000 + int64(n/25) // ms: so many tasks a second
 	return &model.Task{
-		Scope: scope, Cluster: "production", ID: id, Definition: "web-frontend:17",
-		Instance: fmt.Sprintf("%032x", n%5000), Zone: "us-east-1a", LaunchType: "EC2", Network: "awsvpc",
+		Scope: scope, Cluster: "production", ID: model.TaskID(at, fmt.Sprintf("%016x%016x", mixed, mixed>>7)), Definition: "web-frontend:17",
+		Instance: fmt.Sprintf("%032x", mixed>>20%5000), Zone: "us-east-1a", LaunchType: "EC2", Network: "awsvpc",
 		Group: "family:web-frontend", StartedBy: "deploy-bot", Subnets: []string{"subnet-0abc1234def567890"},
 		SecurityGroups: []string{"sg-0123456789abcdef0"},
 		Reserved:       model.Resources{CPU: 256, Memory: 512, ENIs: 1},
-		Desired:        model.TaskRunning, Last: model.TaskProvisioning, Version: 1, CreatedAt: 1_700_000_000_000,
+		Desired:        model.TaskRunning, Last: model.TaskProvisioning, Version: 1, CreatedAt: at,
 		Containers: []model.Container{{
 			Name: "web", ID: "0f8fad5b-d9cb-469f-a165-70867728950e", Status: model.TaskPending, Essential: true, CPU: 256, Memory: 512,
 			Image: "127.0.0.1:4566/web-frontend@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -96,9 +97,9 @@ func BenchmarkUpdate(b *testing.B) {
 	b.StopTimer()
 	for rows < b.N {
 		n := min(round, b.N-rows+perTxn)
-		pairs := make([]state.Pair, n)
+		pairs, tasks := make([]state.Pair, n), make([]*model.Task, n)
 		for i := range pairs {
-			pairs[i] = benchPair(b, rows+i)
+			pairs[i], tasks[i] = benchPair(b, rows+i), benchTask(rows+i)
 		}
 		put := func(from int) error { return raw.RawPut(ctx, pairs[from:min(from+perTxn, n)]) }
 		used := cpuTime(b)
@@ -109,8 +110,8 @@ func BenchmarkUpdate(b *testing.B) {
 		b.StartTimer()
 		ourTime += each(100, n, perUpdate, func(from int) error {
 			return db.Update(ctx, func(tx *state.Tx) error {
-				for i := from; i < min(from+perUpdate, n); i++ {
-					tx.Tasks.Put(benchTask(rows + i))
+				for _, t := range tasks[from:min(from+perUpdate, n)] {
+					tx.Tasks.Put(t)
 				}
 				return nil
 			})

@@ -3,10 +3,9 @@ package state
 // group is the changes of one or more Updates that are committed together.
 type group struct {
 	changes []Change
-	pairs   []Pair         // of the changes, in the same order; of a wipe, its prefixes
-	at      map[string]int // where in changes and pairs a stored key is
-	bytes   int            // in keys and values
-	sealed  *Tables        // the head after the last of them; nil while the group takes more
+	pairs   []Pair  // of the changes, in the same order; of a wipe, its prefixes
+	bytes   int     // in keys and values
+	sealed  *Tables // the head after the last of them; nil while the group takes more
 	done    chan struct{}
 	err     error // set before done is closed
 }
@@ -16,7 +15,7 @@ func (db *DB) open() *group {
 	if k := len(db.groups); k > 0 && db.groups[k-1].sealed == nil {
 		return db.groups[k-1]
 	}
-	return &group{at: map[string]int{}, done: make(chan struct{})}
+	return &group{changes: make([]Change, 0, db.usual), pairs: make([]Pair, 0, db.usual), done: make(chan struct{})}
 }
 
 // join adds changes, which the head already has, to the open group or to the next one, and returns it. Caller holds mu.
@@ -33,7 +32,7 @@ func (db *DB) join(changes []Change, pairs []Pair) *group {
 		db.groups = append(db.groups, g)
 	}
 	for i := range changes {
-		g.add(changes[i], pairs[i])
+		db.add(g, changes[i], pairs[i])
 	}
 	db.rouse()
 	return g
@@ -47,17 +46,17 @@ func (db *DB) rouse() {
 	}
 }
 
-// add takes up a change; of several to one row the last counts.
-func (g *group) add(c Change, p Pair) {
-	i, again := g.at[p.Key]
+// add takes up a change into the open group; of several to one row the last counts. Caller holds mu.
+func (db *DB) add(g *group, c Change, p Pair) {
+	i, again := db.at[p.Key]
 	if !again {
-		g.at[p.Key] = len(g.pairs)
+		db.at[p.Key] = len(g.pairs)
 		g.changes, g.pairs = append(g.changes, c), append(g.pairs, p)
 		g.bytes += len(p.Key) + len(p.Value)
 		return
 	}
 	g.bytes += len(p.Value) - len(g.pairs[i].Value)
-	g.changes[i].New, g.pairs[i] = c.New, p
+	g.changes[i].New, g.pairs[i].Value = c.New, p.Value
 }
 
 // tidy drops the rows that the group both made and deleted.
@@ -78,6 +77,11 @@ func (g *group) tidy() {
 func (db *DB) seal(g *group) {
 	g.sealed = db.head.freeze(db.sealed)
 	db.sealed = g.sealed
+	db.usual = len(g.pairs)
+	if len(db.at) > maxScratch {
+		db.at = map[string]int{}
+	}
+	clear(db.at)
 }
 
 // take removes the oldest group from the queue, sealed.
@@ -150,6 +154,7 @@ func (db *DB) stepDown(err error) {
 func (db *DB) drop() []*group {
 	waiting := append(db.flying, db.groups...)
 	db.groups, db.flying = nil, nil
+	clear(db.at)
 	return waiting
 }
 

@@ -32,10 +32,12 @@ type DB struct {
 	leading atomic.Bool              // mirrors head != nil, for readers without the lock
 
 	mu     sync.Mutex
-	head   *Tables  // nil while not leading
-	sealed *Tables  // the head when it was last frozen
-	groups []*group // waiting to be committed, oldest first; all but the last are sealed
-	flying []*group // being committed, oldest first
+	head   *Tables        // nil while not leading
+	sealed *Tables        // the head when it was last frozen
+	groups []*group       // waiting to be committed, oldest first; all but the last are sealed
+	flying []*group       // being committed, oldest first
+	at     map[string]int // where in the open group a stored key is
+	usual  int            // how many changes the last sealed group had
 	wake   chan struct{}
 	led    chan struct{} // closed while leading
 }
@@ -45,7 +47,7 @@ func Open(cfg Config) *DB {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{cfg: cfg, wake: make(chan struct{}, 1), led: make(chan struct{})}
+	db := &DB{cfg: cfg, at: map[string]int{}, wake: make(chan struct{}, 1), led: make(chan struct{})}
 	db.current.Store(newRevision(&Snapshot{Tables: newTables()}, nil, false))
 	return db
 }

@@ -54,7 +54,7 @@ type Etcd struct {
 	server  *etcdServer // nil: external
 	owns    bool        // Close stops the server
 	client  *clientv3.Client
-	kv      pb.KVClient
+	commit  func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error)
 	leases  pb.LeaseClient
 	ops     int    // operations that one level of a txn may have
 	bytes   int    // of keys and values in a txn
@@ -123,8 +123,10 @@ func dialEtcd(cfg EtcdConfig) (*Etcd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}
-	e := &Etcd{client: client, kv: clientv3.RetryKVClient(client), leases: clientv3.RetryLeaseClient(client), owner: rand.Text()}
+	e := &Etcd{client: client, leases: clientv3.RetryLeaseClient(client), owner: rand.Text()}
 	e.ops, e.bytes = externalOps, externalBytes
+	kv := clientv3.RetryKVClient(client)
+	e.commit = func(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) { return kv.Txn(ctx, r) }
 	e.begin(cfg)
 	return e, nil
 }

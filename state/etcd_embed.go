@@ -74,7 +74,7 @@ func (s *etcdServer) member(cfg EtcdConfig) *Etcd {
 	server := s.embedded.Server
 	e := &Etcd{
 		server: s, client: v3client.New(server), owner: server.MemberID().String(), ops: embeddedOps, bytes: embeddedBytes,
-		kv:     adapter.KvServerToKvClient(v3rpc.NewQuotaKVServer(server)),
+		commit: server.Txn, // below etcd's RPC, which would look for keys that come twice in a transaction; no group has any
 		leases: adapter.LeaseServerToLeaseClient(v3rpc.NewQuotaLeaseServer(server)),
 	}
 	e.begin(cfg)

@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	etcderrors "go.etcd.io/etcd/server/v3/etcdserver/errors"
 )
 
 // rows begins the keys of rows; the rest is the Pair's key.
@@ -151,12 +152,14 @@ func (e *Etcd) Commit(ctx context.Context, term Term, seq int64, pairs []Pair) (
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.CommitTimeout)
 	defer cancel()
 	defer t.onEnd(cancel)()
-	r, err := e.kv.Txn(ctx, e.txn(t, seq, pairs))
+	r, err := e.commit(ctx, e.txn(t, seq, pairs))
 	err = clientv3.ContextError(ctx, err)
 	switch {
-	case errors.Is(err, rpctypes.ErrNoSpace) && seq > 0:
+	case isNoSpace(err) && seq > 0:
 		return e.despiteNoSpace(ctx, t, seq)
-	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge):
+	case isNoSpace(err):
+		return 0, e.noQuota()
+	case errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge), errors.Is(err, etcderrors.ErrRequestTooLarge):
 		return 0, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case err != nil && t.over():
 		return 0, fmt.Errorf("commit: term lost on the way: %w", e.explain(err))
@@ -170,6 +173,11 @@ func (e *Etcd) Commit(ctx context.Context, term Term, seq int64, pairs []Pair) (
 	}
 	t.end()
 	return 0, ErrFenced
+}
+
+// isNoSpace reports whether etcd, our own or one that is called, says that it is over its quota.
+func isNoSpace(err error) bool {
+	return errors.Is(err, rpctypes.ErrNoSpace) || errors.Is(err, etcderrors.ErrNoSpace)
 }
 
 // despiteNoSpace finds out whether a numbered commit was written: etcd answers that it is over its quota either before the
@@ -217,21 +225,36 @@ func (e *Etcd) txn(t *etcdTerm, seq int64, pairs []Pair) *pb.TxnRequest {
 // number is the value of the sequence key after the term's commit seq.
 func (t *etcdTerm) number(seq int64) []byte { return fmt.Appendf(nil, "%d/%d", t.revision, seq) }
 
-// operations are made of etcd's own messages: clientv3 would copy every value twice.
+// operations are made of etcd's own messages: clientv3 would copy every value twice. Each kind of part is made in one piece.
 func (e *Etcd) operations(pairs []Pair) []*pb.RequestOp {
-	ops := make([]*pb.RequestOp, len(pairs))
-	for i, p := range pairs {
-		key := []byte(e.rows() + p.Key)
-		switch {
-		case p.Value != nil:
-			ops[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: p.Value}}}
-		default:
-			del := &pb.DeleteRangeRequest{Key: key}
-			if p.Prefix {
-				del.RangeEnd = []byte(clientv3.GetPrefixRangeEnd(string(key)))
-			}
-			ops[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: del}}
+	prefix := e.rows()
+	size := 0
+	for i := range pairs {
+		size += len(prefix) + len(pairs[i].Key)
+	}
+	keys := make([]byte, 0, size)
+	parts := make([]struct {
+		op  pb.RequestOp
+		box pb.RequestOp_RequestPut
+		put pb.PutRequest
+	}, len(pairs))
+	ops := make([]*pb.RequestOp, len(pairs), len(pairs)+1) // the sequence key's comes too
+	for i := range pairs {
+		p, part, from := &pairs[i], &parts[i], len(keys)
+		keys = append(append(keys, prefix...), p.Key...)
+		key := keys[from:len(keys):len(keys)]
+		ops[i] = &part.op
+		if p.Value != nil {
+			part.put.Key, part.put.Value = key, p.Value
+			part.box.RequestPut = &part.put
+			part.op.Request = &part.box
+			continue
 		}
+		del := &pb.DeleteRangeRequest{Key: key}
+		if p.Prefix {
+			del.RangeEnd = []byte(clientv3.GetPrefixRangeEnd(string(key)))
+		}
+		part.op.Request = &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: del}
 	}
 	return ops
 }

@@ -55,7 +55,7 @@ func (e *Etcd) RawPut(ctx context.Context, pairs []Pair) error {
 }
 
 // EncodeRow is how a row is stored.
-func EncodeRow(row any, c SpecCodec) ([]byte, error) { return encodeRow(row, c) }
+func EncodeRow(row any, c SpecCodec) ([]byte, error) { return appendRow(nil, row, c) }
 
 // DecodeRow is how it is read again.
 func DecodeRow(b []byte, row any, c SpecCodec) error { return decodeRow(b, row, c) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/state/statetest"
@@ -179,7 +180,7 @@ func TestRowThatCannotBeEncodedHurtsOnlyItsOwnUpdate(t *testing.T) {
 		errs := make(chan error, 1)
 		go func() { errs <- db.Update(ctx, put("good")) }()
 		err := db.Update(ctx, func(tx *state.Tx) error {
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "1"})
+			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "1", Overrides: &types.TaskOverride{}})
 			return nil
 		})
 		if !errors.Is(err, bad) {

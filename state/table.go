@@ -11,36 +11,38 @@ import (
 // Table is one kind of row, ordered by key. Rows are read-only: copy one before changing it and Put the copy. A table
 // of a Snapshot never changes; Put and Delete are for a Tx.
 type Table[R any] struct {
-	def   *tableDef[R]
-	rows  *btree.Map[string, *R]
-	index []*btree.Map[string, *R]
-	folds []fold[R]
-	tx    *Tx               // nil: frozen
-	told  func(old, new *R) // of a head's table: is told every change; nil if nobody asked
-	dirty bool
+	def     *tableDef[R]
+	rows    *btree.Map[string, *R]
+	derived []derived[R]
+	tx      *Tx               // nil: frozen
+	told    func(old, new *R) // of a head's table: is told every change; nil if nobody asked
+	dirty   bool
 }
 
 // tableDef says how a kind of row is stored and looked up.
 type tableDef[R any] struct {
 	name    string
 	key     func(*R) string
-	indices []func(*R) (value string, ok bool)
-	folds   []func() fold[R]
+	derived []func() derived[R]
 }
 
-// fold is a running aggregate over the rows of a table, kept up to date with every change.
-type fold[R any] interface {
-	apply(old, new *R)
-	copy() fold[R]
+// derived is something that follows from the rows of a table, kept up to date with every change: an index or a count.
+type derived[R any] interface {
+	apply(key string, old, new *R)
+	copy() derived[R]
 }
+
+// degree of the trees: a change copies a node of up to twice as many entries on each level, once for every group of
+// Updates. Rows that come together are neighbours and share nodes, what is looked up by other values is spread.
+const (
+	rowDegree   = 32
+	indexDegree = 8
+)
 
 func newTable[R any](def *tableDef[R]) *Table[R] {
-	t := &Table[R]{def: def, rows: &btree.Map[string, *R]{}}
-	for range def.indices {
-		t.index = append(t.index, &btree.Map[string, *R]{})
-	}
-	for _, f := range def.folds {
-		t.folds = append(t.folds, f())
+	t := &Table[R]{def: def, rows: btree.NewMap[string, *R](rowDegree)}
+	for _, f := range def.derived {
+		t.derived = append(t.derived, f())
 	}
 	return t
 }
@@ -60,11 +62,6 @@ func (t *Table[R]) Prefix(prefix string) iter.Seq[*R] { return t.From(prefix, pr
 // From yields the rows whose key begins with prefix and is at least start, in key order: a page.
 func (t *Table[R]) From(prefix, start string) iter.Seq[*R] {
 	return scan(t.rows, prefix, max(prefix, start))
-}
-
-// by yields the rows with the value in the n-th index.
-func (t *Table[R]) by(n int, value string) iter.Seq[*R] {
-	return scan(t.index[n], value+"\x00", value+"\x00")
 }
 
 func scan[R any](m *btree.Map[string, *R], prefix, start string) iter.Seq[*R] {
@@ -105,20 +102,8 @@ func (t *Table[R]) set(key string, old, new *R) {
 	} else {
 		t.rows.Set(key, new)
 	}
-	for i, value := range t.def.indices {
-		if old != nil {
-			if v, ok := value(old); ok {
-				t.index[i].Delete(v + "\x00" + key)
-			}
-		}
-		if new != nil {
-			if v, ok := value(new); ok {
-				t.index[i].Set(v+"\x00"+key, new)
-			}
-		}
-	}
-	for _, f := range t.folds {
-		f.apply(old, new)
+	for _, d := range t.derived {
+		d.apply(key, old, new)
 	}
 	if t.told != nil {
 		t.told(old, new)
@@ -163,7 +148,7 @@ func (t *Table[R]) clear(cs []Change) []Change {
 		t.rows.Scan(func(_ string, r *R) bool { t.told(r, nil); return true })
 	}
 	empty := newTable(t.def)
-	t.rows, t.index, t.folds, t.dirty = empty.rows, empty.index, empty.folds, true
+	t.rows, t.derived, t.dirty = empty.rows, empty.derived, true
 	return cs
 }
 
@@ -185,57 +170,8 @@ func (t *Table[R]) load(key string, value []byte, c SpecCodec) (old, now any, er
 // copy returns a copy of the table as it is, sharing everything until one of the two is written.
 func (t *Table[R]) copy() *Table[R] {
 	f := &Table[R]{def: t.def, rows: t.rows.Copy()}
-	for _, x := range t.index {
-		f.index = append(f.index, x.Copy())
-	}
-	for _, x := range t.folds {
-		f.folds = append(f.folds, x.copy())
+	for _, d := range t.derived {
+		f.derived = append(f.derived, d.copy())
 	}
 	return f
-}
-
-// sum is a fold that adds rows up by a key.
-type sum[R, A any] struct {
-	key   func(*R) (string, bool)
-	add   func(A, *R, int) A // sign is +1 or -1; must not modify A's slices in place
-	empty func(A) bool
-	by    *btree.Map[string, *A] // pointers, because writing to a shared node copies all of it
-}
-
-func newSum[R, A any](key func(*R) (string, bool), add func(A, *R, int) A, empty func(A) bool) fold[R] {
-	return &sum[R, A]{key, add, empty, &btree.Map[string, *A]{}}
-}
-
-func (s *sum[R, A]) apply(old, new *R) {
-	if old != nil {
-		s.change(old, -1)
-	}
-	if new != nil {
-		s.change(new, +1)
-	}
-}
-
-func (s *sum[R, A]) change(r *R, sign int) {
-	k, ok := s.key(r)
-	if !ok {
-		return
-	}
-	var a A
-	if p, ok := s.by.Get(k); ok {
-		a = *p
-	}
-	if a = s.add(a, r, sign); s.empty(a) {
-		s.by.Delete(k)
-	} else {
-		s.by.Set(k, &a)
-	}
-}
-
-func (s *sum[R, A]) copy() fold[R] { return &sum[R, A]{s.key, s.add, s.empty, s.by.Copy()} }
-
-func sumOf[R, A any](t *Table[R], n int, key string) A {
-	if a, ok := t.folds[n].(*sum[R, A]).by.Get(key); ok {
-		return *a
-	}
-	return *new(A)
 }

@@ -1,9 +1,8 @@
 package state
 
 import (
-	"fmt"
 	"iter"
-	"slices"
+	"strings"
 
 	"github.com/roadstead/roadstead/model"
 )
@@ -22,7 +21,8 @@ type Tables struct {
 	Repositories    *Table[model.Repository]
 	Providers       *Table[model.CapacityProvider]
 
-	index Index // of a head, nil otherwise
+	index   Index // of a head, nil otherwise
+	scratch scratch
 }
 
 // Usage is what the tasks placed on an instance and not yet STOPPED take of it (SEMANTICS §4.6), and how many there
@@ -44,19 +44,40 @@ type ClusterCount struct {
 }
 
 // TasksOn yields the tasks placed on the instance and not yet STOPPED, in id order.
-func (t *Tables) TasksOn(instanceKey string) iter.Seq[*model.Task] { return t.Tasks.by(0, instanceKey) }
+func (t *Tables) TasksOn(instanceKey string) iter.Seq[*model.Task] {
+	id := instanceKey[strings.LastIndexByte(instanceKey, '/')+1:]
+	return func(yield func(*model.Task) bool) {
+		for task := range lookup(t.Tasks, tasksByInstance, id) {
+			if task.On(instanceKey) && !yield(task) {
+				return
+			}
+		}
+	}
+}
 
 // Waiting yields the tasks of the cluster that wait for an instance, the oldest first.
-func (t *Tables) Waiting(clusterKey string) iter.Seq[*model.Task] { return t.Tasks.by(1, clusterKey) }
+func (t *Tables) Waiting(clusterKey string) iter.Seq[*model.Task] {
+	return func(yield func(*model.Task) bool) {
+		for task := range lookup(t.Tasks, tasksWaiting, clusterKey) {
+			if model.ClusterKey(task.Scope, task.Cluster) == clusterKey && !yield(task) {
+				return
+			}
+		}
+	}
+}
 
-// Usage returns what is taken of the instance.
+// Usage returns what is taken of the instance. It adds the instance's tasks up.
 func (t *Tables) Usage(instanceKey string) Usage {
-	return sumOf[model.Task, Usage](t.Tasks, 0, instanceKey)
+	var u Usage
+	for task := range t.TasksOn(instanceKey) {
+		u.add(task)
+	}
+	return u
 }
 
 // ClusterCount returns the counts of the cluster's tasks.
 func (t *Tables) ClusterCount(clusterKey string) ClusterCount {
-	return sumOf[model.Task, ClusterCount](t.Tasks, 1, clusterKey)
+	return t.Tasks.derived[tasksByCluster].(*clusterCounts).of(clusterKey)
 }
 
 // InstancesOf yields the container instances of the cluster, INACTIVE ones too, in id order.
@@ -85,24 +106,11 @@ func keyed[R any, P interface {
 // newTables returns empty tables.
 func newTables() *Tables {
 	tasks := keyed[model.Task]("tasks")
-	tasks.indices = append(tasks.indices,
-		func(t *model.Task) (string, bool) { return t.InstanceKey(), holds(t) },
-		func(t *model.Task) (string, bool) {
-			if !t.Waiting() {
-				return "", false
-			}
-			return fmt.Sprintf("%s\x00%013d", model.ClusterKey(t.Scope, t.Cluster), t.CreatedAt), true
-		})
-	tasks.folds = append(tasks.folds,
-		func() fold[model.Task] {
-			return newSum(func(t *model.Task) (string, bool) { return t.InstanceKey(), holds(t) }, addUsage,
-				func(u Usage) bool { return u.Tasks == 0 })
-		},
-		func() fold[model.Task] {
-			return newSum(func(t *model.Task) (string, bool) {
-				return model.ClusterKey(t.Scope, t.Cluster), t.Last != model.TaskStopped
-			}, addCount, func(c ClusterCount) bool { return c == ClusterCount{} })
-		})
+	tasks.derived = []func() derived[model.Task]{
+		tasksByInstance: func() derived[model.Task] { return newIndex(instanceOf) },
+		tasksWaiting:    func() derived[model.Task] { return newIndex(waitingIn) },
+		tasksByCluster:  func() derived[model.Task] { return newClusterCounts() },
+	}
 	return &Tables{
 		Accounts:        newTable(keyed[model.Account]("accounts")),
 		AccessKeys:      newTable(keyed[model.AccessKey]("accesskeys")),
@@ -118,8 +126,25 @@ func newTables() *Tables {
 	}
 }
 
-// holds reports whether the task takes resources of an instance.
-func holds(t *model.Task) bool { return t.Instance != "" && t.Last != model.TaskStopped }
+// What is derived from tasks.
+const (
+	tasksByInstance = iota
+	tasksWaiting
+	tasksByCluster
+)
+
+// instanceOf is the id of the instance of which the task takes resources.
+func instanceOf(_ string, t *model.Task) (id string, rank int64, ok bool) {
+	return t.Instance, 0, t.Instance != "" && t.Last != model.TaskStopped
+}
+
+// waitingIn is the key of the cluster in which the task waits, and since when.
+func waitingIn(key string, t *model.Task) (cluster string, since int64, ok bool) {
+	return clusterOf(key), t.CreatedAt, t.Waiting()
+}
+
+// clusterOf is the cluster's key in a task's key, which it begins.
+func clusterOf(taskKey string) string { return taskKey[:strings.LastIndexByte(taskKey, '/')] }
 
 // each calls f with every table, in a fixed order.
 func (t *Tables) each(f func(table)) {
@@ -178,59 +203,21 @@ func frozen[R any](t, prev *Table[R]) *Table[R] {
 	return t.copy()
 }
 
-func addUsage(u Usage, t *model.Task, sign int) Usage {
+func (u *Usage) add(t *model.Task) {
 	r := &t.Reserved
-	u.CPU += int64(sign) * r.CPU
-	u.Memory += int64(sign) * r.Memory
-	u.ENIs += int32(sign) * r.ENIs
-	u.PortsTCP = addAll(u.PortsTCP, r.PortsTCP, sign)
-	u.PortsUDP = addAll(u.PortsUDP, r.PortsUDP, sign)
-	u.GPUs = addAll(u.GPUs, r.GPUs, sign)
-	u.Addresses = addAll(u.Addresses, r.Addresses, sign)
-	u.Tasks += sign
-	if t.Desired == model.TaskRunning {
-		if t.Last == model.TaskRunning {
-			u.Running += sign
-		} else {
-			u.Pending += sign
-		}
+	u.CPU += r.CPU
+	u.Memory += r.Memory
+	u.ENIs += r.ENIs
+	u.PortsTCP = append(u.PortsTCP, r.PortsTCP...)
+	u.PortsUDP = append(u.PortsUDP, r.PortsUDP...)
+	u.GPUs = append(u.GPUs, r.GPUs...)
+	u.Addresses = append(u.Addresses, r.Addresses...)
+	u.Tasks++
+	switch {
+	case t.Desired != model.TaskRunning:
+	case t.Last == model.TaskRunning:
+		u.Running++
+	default:
+		u.Pending++
 	}
-	return u
-}
-
-// addAll returns have with some added (sign +1) or one of each removed (sign -1), leaving have as it is.
-func addAll[E comparable](have, some []E, sign int) []E {
-	if len(some) == 0 {
-		return have
-	}
-	if sign > 0 {
-		return append(slices.Clip(have), some...)
-	}
-	out := slices.Clone(have)
-	for _, e := range some {
-		if i := slices.Index(out, e); i >= 0 {
-			out = slices.Delete(out, i, i+1)
-		}
-	}
-	return out
-}
-
-func addCount(c ClusterCount, t *model.Task, sign int) ClusterCount {
-	running, pending := &c.RunningEC2, &c.PendingEC2
-	switch t.LaunchType {
-	case "FARGATE":
-		running, pending = &c.RunningFargate, &c.PendingFargate
-	case "EXTERNAL":
-		running, pending = &c.RunningExternal, &c.PendingExternal
-	}
-	switch t.Last {
-	case model.TaskRunning:
-		*running += sign
-	case model.TaskProvisioning, model.TaskPending, model.TaskActivating:
-		*pending += sign
-	}
-	if t.Waiting() {
-		c.Waiting += sign
-	}
-	return c
 }

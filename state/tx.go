@@ -5,6 +5,16 @@ import (
 	"slices"
 )
 
+// scratch is memory that one transaction after the other uses.
+type scratch struct {
+	changes []Change
+	pairs   []Pair
+	row     []byte
+}
+
+// maxScratch is how many changes a scratch may have had to be kept.
+const maxScratch = 1000
+
 // Tx is one change in the making: the head's tables, changeable. It is valid only inside the function given to
 // Update, and sees its own writes.
 type Tx struct {
@@ -27,11 +37,6 @@ func (tx *Tx) record(t table, key string, old, new any) {
 }
 
 // undo takes all changes back, last first.
-func (tx *Tx) undo() {
-	undo(tx.changes)
-	tx.changes = nil
-}
-
 func undo(cs []Change) {
 	for i := len(cs) - 1; i >= 0; i-- {
 		c := &cs[i]
@@ -46,65 +51,56 @@ func redo(cs []Change) {
 	}
 }
 
-// run applies f to the tables and returns what it changed, one change and one encoded pair per row. If f fails or
-// panics, or a row cannot be encoded, or fits says no, everything is taken back.
+// run applies f to the tables and returns what it changed, one change after the other with its encoded pair, until the next
+// run. If f fails or panics, or a row cannot be encoded, or fits says no, everything is taken back.
 func (t *Tables) run(f func(*Tx) error, codec SpecCodec, fits func([]Pair) bool) (changes []Change, pairs []Pair, err error) {
-	tx := &Tx{Tables: t}
+	t.scratch.empty()
+	tx := &Tx{Tables: t, changes: t.scratch.changes}
 	t.each(func(x table) { x.bind(tx) })
 	done := false
 	defer func() {
 		if !done {
-			tx.undo()
+			undo(tx.changes)
 		}
+		t.scratch.changes = tx.changes
 		t.each(func(x table) { x.bind(nil) })
 	}()
 	if err := f(tx); err != nil {
 		return nil, nil, err
 	}
-	changes = coalesce(tx.changes)
-	if pairs, err = encodeChanges(changes, codec); err != nil {
+	if err := t.scratch.encode(tx.changes, codec); err != nil {
 		return nil, nil, err
 	}
-	if !fits(pairs) {
+	if !fits(t.scratch.pairs) {
 		return nil, nil, ErrTooLarge
 	}
 	done = true
-	return changes, pairs, nil
+	return tx.changes, t.scratch.pairs, nil
 }
 
-// coalesce leaves one change per row, from its first old to its last new state, and none for a row that is gone again.
-func coalesce(cs []Change) []Change {
-	if len(cs) < 2 {
-		return cs
+// empty forgets the transaction before, which must not keep rows alive.
+func (s *scratch) empty() {
+	if cap(s.changes) > maxScratch {
+		*s = scratch{}
 	}
-	type id struct{ table, key string }
-	at := make(map[id]int, len(cs))
-	out := make([]Change, 0, len(cs))
-	for _, c := range cs {
-		k := id{c.Table, c.Key}
-		if i, ok := at[k]; ok {
-			out[i].New = c.New
-			continue
-		}
-		at[k] = len(out)
-		out = append(out, c)
-	}
-	return slices.DeleteFunc(out, func(c Change) bool { return c.Old == nil && c.New == nil })
+	clear(s.changes)
+	clear(s.pairs)
+	s.changes, s.pairs = s.changes[:0], s.pairs[:0]
 }
 
-func encodeChanges(cs []Change, codec SpecCodec) ([]Pair, error) {
-	pairs := make([]Pair, len(cs))
+// encode makes the pairs of the changes.
+func (s *scratch) encode(cs []Change, codec SpecCodec) error {
 	for i := range cs {
 		c := &cs[i]
-		pairs[i].Key = c.Table + "/" + c.Key
-		if c.New == nil {
-			continue
+		p := Pair{Key: c.Table + "/" + c.Key}
+		if c.New != nil {
+			b, err := appendRow(s.row[:0], c.New, codec)
+			if err != nil {
+				return fmt.Errorf("encode row %s: %w", p.Key, err)
+			}
+			p.Value, s.row = slices.Clone(b), b
 		}
-		b, err := encodeRow(c.New, codec)
-		if err != nil {
-			return nil, fmt.Errorf("encode row %s: %w", pairs[i].Key, err)
-		}
-		pairs[i].Value = b
+		s.pairs = append(s.pairs, p)
 	}
-	return pairs, nil
+	return nil
 }
