@@ -29,7 +29,7 @@ const Version = "0.1.0"
 
 // Config is what a node needs to know.
 type Config struct {
-	Server  string // URL of the control plane
+	Server  string // URL of the control plane, or those of several members, comma separated
 	Token   string // acs.JoinToken
 	Cluster string
 	// Name tells nodes of one machine apart: it names the containerd namespace, the cgroup and the bridge.
@@ -84,7 +84,10 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.auth = newPullAuth(a.client, cfg.Server)
+	if err := a.recallMembers(); err != nil {
+		cfg.Log.Warn("recall the members of the control plane", "err", err)
+	}
+	a.auth = newPullAuth(a.client, a.serves)
 	if err := a.openRuntime(); err != nil {
 		return nil, err
 	}
@@ -121,12 +124,13 @@ func (a *Agent) openRuntime() (err error) {
 	return err
 }
 
-// registryEndpoint sends pulls from an ECR-like host name to the control plane, which serves the registry.
+// registryEndpoint sends pulls from an ECR-like host name, or from a member, to the member that is called now: all of them
+// serve the registry.
 func (a *Agent) registryEndpoint(host string) *url.URL {
-	if !strings.Contains(host, ".dkr.ecr.") {
+	if !strings.Contains(host, ".dkr.ecr.") && !a.serves(host) {
 		return nil
 	}
-	u, err := url.Parse(a.cfg.Server)
+	u, err := url.Parse(a.client.Endpoint())
 	if err != nil {
 		return nil
 	}

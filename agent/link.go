@@ -131,6 +131,7 @@ func (l *link) once(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { l.telemetry(ctx, poll.TelemetryEndpoint, id) })
+	wg.Go(func() { l.watchMembers(ctx) })
 	defer conn.Close("agent leaves")
 	return l.serve(ctx, conn, id)
 }

@@ -82,7 +82,9 @@ func (p *plane) node(t *testing.T, cfg Config) *Agent {
 	if cfg.DataDir == "" {
 		cfg.DataDir = t.TempDir()
 	}
-	return &Agent{cfg: cfg, client: c, auth: newPullAuth(c, p.URL)}
+	a := &Agent{cfg: cfg, client: c}
+	a.auth = newPullAuth(c, a.serves)
+	return a
 }
 
 func want(t *testing.T, what string, got, want any) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -16,19 +15,15 @@ import (
 // pullAuth gets the credentials for our own registry: a token of ecr:GetAuthorizationToken, kept until it is old.
 type pullAuth struct {
 	client *client.Client
-	host   string // of the control plane
+	ours   func(host string) bool // whether the control plane serves there
 
 	mu             sync.Mutex
 	user, password string
 	until          time.Time
 }
 
-func newPullAuth(c *client.Client, server string) *pullAuth {
-	p := &pullAuth{client: c}
-	if u, err := url.Parse(server); err == nil {
-		p.host = u.Host
-	}
-	return p
+func newPullAuth(c *client.Client, ours func(host string) bool) *pullAuth {
+	return &pullAuth{client: c, ours: ours}
 }
 
 // tokenLife is how long a token of 12 hours is used.
@@ -37,7 +32,7 @@ const tokenLife = 6 * time.Hour
 // credentials answers for a registry host: ours, or one of which the task definition says that it is ECR. Others are
 // asked anonymously.
 func (p *pullAuth) credentials(ctx context.Context, host string, auth *acs.RegistryAuth) (user, password string, err error) {
-	if host != p.host && (auth == nil || auth.Type != "ecr") {
+	if !p.ours(host) && (auth == nil || auth.Type != "ecr") {
 		return "", "", nil
 	}
 	p.mu.Lock()

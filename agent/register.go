@@ -60,13 +60,17 @@ func (a *Agent) loadIdentity() (identity, error) {
 	return saved, nil
 }
 
-// saveIdentity writes the file whole or not at all.
 func (a *Agent) saveIdentity(id identity) error {
 	b, err := json.Marshal(id)
 	if err != nil {
 		return err
 	}
-	tmp := identityFile(a.cfg.DataDir) + ".new"
+	return writeWhole(identityFile(a.cfg.DataDir), b)
+}
+
+// writeWhole writes a file whole or not at all.
+func writeWhole(path string, b []byte) error {
+	tmp := path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -75,7 +79,7 @@ func (a *Agent) saveIdentity(id identity) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp, identityFile(a.cfg.DataDir))
+	return os.Rename(tmp, path)
 }
 
 // register announces the node, as the instance that it was before if there was one.
@@ -131,7 +135,7 @@ func (a *Agent) attributes() []acs.Attribute {
 	values := map[string]string{
 		"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch,
 		"ecs.availability-zone": a.cfg.Zone, "roadstead.node": a.cfg.Name, model.SubnetAttribute: eniSubnet(a.cfg.Subnet),
-		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.cfg.Server)), model.PoolAttribute: a.cfg.Pool,
+		"roadstead.address": cmp.Or(a.cfg.Address, addressTowards(a.client.Endpoint())), model.PoolAttribute: a.cfg.Pool,
 	}
 	maps.Copy(values, a.cfg.Attributes)
 	var out []acs.Attribute

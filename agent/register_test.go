@@ -24,8 +24,8 @@ func attribute(as []acs.Attribute, name string) string {
 }
 
 func TestAttributes(t *testing.T) {
-	a := &Agent{cfg: Config{Name: "n1", Zone: "z1", Subnet: "10.9.0.0/16", Server: "http://127.0.0.1:4566",
-		Attributes: map[string]string{"stack": "prod", "ecs.os-family": "MINE", "empty": ""}}}
+	a := newPlane(t, nil).node(t, Config{Name: "n1", Zone: "z1", Subnet: "10.9.0.0/16",
+		Attributes: map[string]string{"stack": "prod", "ecs.os-family": "MINE", "empty": ""}})
 	got := a.attributes()
 	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[goruntime.GOARCH]
 	for name, value := range map[string]string{

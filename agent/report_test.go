@@ -123,7 +123,7 @@ func TestPullCredentials(t *testing.T) {
 	want(t, "calls while the token is good", calls, 1)
 	for name, body := range map[string]string{"no token": `{"authorizationData":[]}`, "no base64": `{"authorizationData":[{"authorizationToken":"*"}]}`} {
 		p.answer("GetAuthorizationToken", answer{body: body})
-		a.auth = newPullAuth(a.client, p.URL)
+		a.auth = newPullAuth(a.client, a.serves)
 		if got := ask("x", ecr); strings.HasSuffix(got, "<nil>") {
 			t.Errorf("%s: got %s", name, got)
 		}
@@ -131,9 +131,13 @@ func TestPullCredentials(t *testing.T) {
 }
 
 func TestRegistryEndpoint(t *testing.T) {
-	a := &Agent{cfg: Config{Server: "http://10.0.0.1:4566"}}
-	if u := a.registryEndpoint("000000000000.dkr.ecr.us-east-1.amazonaws.com"); u == nil || u.String() != a.cfg.Server {
-		t.Errorf("an ECR host is asked at %v", u)
+	p := newPlane(t, nil)
+	a := p.node(t, Config{})
+	a.client.Learn("http://10.0.0.2:4566")
+	for _, host := range []string{"000000000000.dkr.ecr.us-east-1.amazonaws.com", strings.TrimPrefix(p.URL, "http://"), "10.0.0.2:4566"} {
+		if u := a.registryEndpoint(host); u == nil || u.String() != p.URL {
+			t.Errorf("%s is asked at %v", host, u)
+		}
 	}
 	if u := a.registryEndpoint("docker.io"); u != nil {
 		t.Errorf("docker.io is asked at %v", u)

@@ -21,7 +21,7 @@ func newAgent() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane")
+	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane; several of its members, comma separated, or one that names the others")
 	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from `roadstead token create` ($ROADSTEAD_TOKEN)")
 	nodeFlags(cmd, &cfg, "")
 	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/agent", "where images, assignments and logs are kept")

@@ -7,12 +7,11 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,7 +23,7 @@ const maxAnswer = 64 << 20
 
 // Config says whom to call and as whom.
 type Config struct {
-	Endpoint    string // http://127.0.0.1:4566
+	Endpoint    string // http://127.0.0.1:4566, or several, comma separated: those of a control plane's members
 	AccessKeyID string
 	Secret      string
 	Region      string
@@ -36,9 +35,9 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
-// Client is a signed caller of one endpoint. It is safe for concurrent use.
+// Client is a signed caller of one control plane. It is safe for concurrent use.
 type Client struct {
-	endpoint    *url.URL
+	endpoints   *endpoints
 	credentials aws.Credentials
 	region      string
 	patience    time.Duration
@@ -48,12 +47,9 @@ type Client struct {
 
 // New returns a client; Close frees its idle connections.
 func New(c Config) (*Client, error) {
-	u, err := url.Parse(strings.TrimSuffix(c.Endpoint, "/"))
+	us, err := parseEndpoints(c.Endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("parse endpoint: %w", err)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("endpoint %q is not of the form http://HOST:PORT", c.Endpoint)
+		return nil, err
 	}
 	if c.Patience == 0 {
 		c.Patience = 15 * time.Second
@@ -62,7 +58,7 @@ func New(c Config) (*Client, error) {
 		c.Transport = newTransport(c.TLS)
 	}
 	return &Client{
-		endpoint:    u,
+		endpoints:   &endpoints{configured: us, all: us},
 		credentials: aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.Secret},
 		region:      c.Region,
 		patience:    c.Patience,
@@ -72,6 +68,10 @@ func New(c Config) (*Client, error) {
 		signer: v4.NewSigner(),
 	}, nil
 }
+
+// answerLimit is how long a member may take to begin its answer: one whose machine died under an open connection would
+// hold the call for a quarter of an hour. A change of leader takes ten seconds at most.
+const answerLimit = 30 * time.Second
 
 // newTransport keeps many connections to the one host that we speak to; the default keeps two.
 func newTransport(t *tls.Config) *http.Transport {
@@ -84,15 +84,13 @@ func newTransport(t *tls.Config) *http.Transport {
 		MaxIdleConns:          64,
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: answerLimit,
 		ExpectContinueTimeout: time.Second,
 	}
 }
 
 // Close frees idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// Endpoint is the base URL of the control plane, without a slash at its end.
-func (c *Client) Endpoint() string { return c.endpoint.String() }
 
 // Region is the Region that requests are signed for.
 func (c *Client) Region() string { return c.region }
@@ -143,7 +141,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 // is absolute, of any scheme (ws, wss, http, https), or a path at the client's endpoint. The signature is good for
 // five minutes.
 func (c *Client) SignedRequest(ctx context.Context, service, rawURL string) (*http.Request, error) {
-	u, err := c.endpoint.Parse(rawURL)
+	u, err := c.endpoints.current().Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", rawURL, err)
 	}
@@ -153,22 +151,18 @@ func (c *Client) SignedRequest(ctx context.Context, service, rawURL string) (*ht
 	case "wss":
 		u.Scheme = "https"
 	}
-	return c.sign(ctx, call{service: service, method: http.MethodGet, path: u.String(), header: http.Header{}})
+	return c.sign(ctx, u.String(), call{service: service, method: http.MethodGet, header: http.Header{}})
 }
 
 // call is one request to send, perhaps several times.
 type call struct {
 	service, method string
-	path            string // or an absolute URL
+	path            string
 	header          http.Header
 	body            []byte
 }
 
-func (c *Client) sign(ctx context.Context, k call) (*http.Request, error) {
-	u := k.path
-	if strings.HasPrefix(u, "/") {
-		u = c.endpoint.String() + u
-	}
+func (c *Client) sign(ctx context.Context, u string, k call) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, k.method, u, bytes.NewReader(k.body))
 	if err != nil {
 		return nil, err
@@ -180,15 +174,22 @@ func (c *Client) sign(ctx context.Context, k call) (*http.Request, error) {
 	return r, err
 }
 
-// send sends the call once and decodes its answer.
+// send sends the call once and decodes its answer. After a failure of the member the next call goes to another.
 func (c *Client) send(ctx context.Context, k call, out any) error {
-	r, err := c.sign(ctx, k)
+	member := c.endpoints.current()
+	r, err := c.sign(ctx, member.String()+k.path, k)
 	if err != nil {
 		return err
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			c.endpoints.failed(member)
+		}
 		return err
+	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		c.endpoints.failed(member)
 	}
 	defer resp.Body.Close()
 	if w, ok := out.(io.Writer); ok && resp.StatusCode < 300 {

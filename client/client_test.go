@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -246,5 +247,74 @@ func TestEncode(t *testing.T) {
 	}
 	if err := c.Do(t.Context(), "POST", "/x", make(chan int), nil); !errors.As(err, &unsupported) {
 		t.Error(err)
+	}
+}
+
+// down is an endpoint at which nobody answers.
+func down(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+// A client goes on with another member when one is dead or does not know the leader, and stays there.
+func TestSeveralEndpoints(t *testing.T) {
+	var calls []string
+	up := func(name string, status int) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := verifier().Verify(r, []byte("{}")); err != nil {
+				t.Error(err)
+			}
+			calls = append(calls, name)
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	lost, works := up("lost", http.StatusServiceUnavailable), up("works", http.StatusOK)
+	c := open(t, client.Config{Endpoint: down(t) + ", " + lost + "/," + works, Patience: 10 * time.Second})
+	for range 3 {
+		if err := c.Call(t.Context(), "ecs", "ListTasks", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(calls, " "); got != "lost works works works" {
+		t.Errorf("called %s", got)
+	}
+	if c.Endpoint() != works {
+		t.Errorf("it stays at %s", c.Endpoint())
+	}
+	r, err := c.SignedRequest(t.Context(), "ecs", "/ws")
+	if err != nil || r.URL.String() != works+"/ws" {
+		t.Errorf("a signed request goes to %v, %v", r.URL, err)
+	}
+	if _, err := client.New(client.Config{Endpoint: works + ",nonsense"}); err == nil {
+		t.Error("an endpoint that is no URL is taken")
+	}
+}
+
+// What a client has learned serves when all that it was configured with is dead.
+func TestLearnedEndpoints(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	first, second := down(t), down(t)
+	c := open(t, client.Config{Endpoint: first + "," + second, Patience: 10 * time.Second})
+	c.Learn(s.URL, "nonsense", second, s.URL+"/")
+	if got, want := fmt.Sprint(c.Endpoints()), fmt.Sprint([]string{first, s.URL, second}); got != want {
+		t.Errorf("knows %s, want %s", got, want)
+	}
+	if err := c.Call(t.Context(), "ecs", "ListTasks", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		c.Learn(fmt.Sprint("http://10.0.0.1:", i+1))
+	}
+	all := c.Endpoints()
+	if len(all) > 20 || all[0] != s.URL || !slices.Contains(all, first) || !slices.Contains(all, second) || !slices.Contains(all, "http://10.0.0.1:100") {
+		t.Errorf("after a hundred more it knows %v", all)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/scheduler"
@@ -60,7 +61,8 @@ func (s *Server) services() []*wire.Mux {
 func (s *Server) ecsConfig() ecs.Config {
 	return ecs.Config{
 		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
-		PollEndpoint: func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
+		PollEndpoint:   func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
+		WaitingRequest: (&place.Loop{}).Request,
 	}
 }
 

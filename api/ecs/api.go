@@ -7,6 +7,7 @@ import (
 
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -22,6 +23,9 @@ type Config struct {
 	// Subnet returns the availability zone of a subnet; ok is false if there is no such subnet. Nil: any subnet exists
 	// and is everywhere.
 	Subnet func(s model.Scope, id string) (zone string, ok bool)
+	// WaitingRequest says what is asked of the scheduler for a task that waits for capacity, or why it can never run. Nil: such
+	// waits are not explained.
+	WaitingRequest func(tx *state.Tx, t *model.Task) (req scheduler.Request, gone string)
 	// PollEndpoint returns where agents open their ACS and TCS websockets.
 	PollEndpoint func() (endpoint, telemetry string)
 	// Limits are the quotas (SEMANTICS §17).

@@ -118,8 +118,10 @@ func reregister(tx *state.Tx, old *model.Instance, fresh model.Instance) (*model
 	row.Resources = fresh.Resources
 	row.Attributes = fresh.Attributes
 	for _, attr := range old.Attributes {
-		if _, again := fresh.Attribute(attr.Name); !again && !builtIn(attr.Name) {
-			row.Attributes = append(row.Attributes, attr) // set by PutAttributes
+		_, again := fresh.Attribute(attr.Name)
+		identified := slices.Contains([]string{attrZone, attrInstanceType, attrImage}, attr.Name)
+		if !again && (identified || !builtIn(attr.Name)) { // not every registration has a document; others are of PutAttributes
+			row.Attributes = append(row.Attributes, attr)
 		}
 	}
 	if fresh.AgentVersion != "" {

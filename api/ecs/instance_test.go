@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,16 @@ func TestRegisterContainerInstance(t *testing.T) {
 	same(t, "re-registration keeps identity [D]", words(*again.ContainerInstanceArn == *i.ContainerInstanceArn, again.Version, again.RegisteredAt.Equal(*i.RegisteredAt), len(again.Tags), again.AgentConnected), "true 2 true 1 true")
 	same(t, "resources are refreshed [D]", show(again.RegisteredResources[:2]), "CPU=1024 MEMORY=1000")
 	same(t, "attributes of the user stay [I]", *again.Attributes[len(again.Attributes)-1].Name, "stack")
+
+	in.InstanceIdentityDocument, in.Attributes = nil, s.attributes("")[1:] // without the zone
+	again = must(node.RegisterContainerInstance(ctx, in))(t).ContainerInstance
+	var kept []string
+	for _, a := range again.Attributes {
+		if slices.Contains([]string{"ecs.instance-type", "ecs.availability-zone", "stack"}, *a.Name) {
+			kept = append(kept, *a.Name+"="+aws.ToString(a.Value))
+		}
+	}
+	same(t, "what the machine is stays without its document [I]", words(*again.Ec2InstanceId, kept), "i-0123 [ecs.availability-zone=us-east-1a ecs.instance-type=m5.large stack=blue]")
 }
 
 // show prints resources.

@@ -8,6 +8,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
 )
 
 // Planner answers what a call would do, and why a task is where it is. It changes nothing.
@@ -92,6 +93,15 @@ func (p *Planner) RunTask(ctx context.Context, in *sdk.RunTaskInput) (*Plan, err
 		return nil
 	})
 	return out, err
+}
+
+// RunTaskJSON is RunTask of a call's JSON body.
+func (p *Planner) RunTaskJSON(ctx context.Context, body []byte) (*Plan, error) {
+	var in sdk.RunTaskInput
+	if err := wire.Unmarshal(body, &in); err != nil {
+		return nil, model.Errorf("SerializationException", "The body is not the JSON of a RunTask: %s.", err)
+	}
+	return p.RunTask(ctx, &in)
 }
 
 // outcome describes what place did.

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
 )
 
@@ -121,32 +122,13 @@ func checkShares(items []types.CapacityProviderStrategyItem) error {
 	return nil
 }
 
-// pickProviders returns the provider of each of count tasks: the base first, then in the proportion of the weights, the
-// one furthest behind its share first [D; the order is I].
-func pickProviders(strategy []types.CapacityProviderStrategyItem, count int) []string {
-	var out []string
-	for _, item := range strategy {
-		for range min(int(item.Base), count-len(out)) {
-			out = append(out, *item.CapacityProvider)
-		}
+// pickProviders returns the provider of each of count tasks of one call: those of earlier calls do not count (SEMANTICS §6.2).
+func pickProviders(items []types.CapacityProviderStrategyItem, count int) []string {
+	shares := make([]scheduler.ProviderShare, len(items))
+	for i, item := range items {
+		shares[i] = scheduler.ProviderShare{Provider: *item.CapacityProvider, Base: int(item.Base), Weight: int(item.Weight)}
 	}
-	given := make([]int, len(strategy))
-	for len(out) < count {
-		best := 0
-		for i := range strategy {
-			if behind(strategy, given, i, best) {
-				best = i
-			}
-		}
-		given[best]++
-		out = append(out, *strategy[best].CapacityProvider)
-	}
-	return out
-}
-
-// behind reports whether provider i has had less of its share than provider j.
-func behind(strategy []types.CapacityProviderStrategyItem, given []int, i, j int) bool {
-	return int(strategy[j].Weight)*(given[i]+1) < int(strategy[i].Weight)*(given[j]+1)
+	return scheduler.Distribute(shares, nil, count)
 }
 
 // placementOf is how the tasks of a request are to be placed: a launch type, or providers one by one.

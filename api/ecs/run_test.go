@@ -213,21 +213,44 @@ func TestRunTaskFargate(t *testing.T) {
 	same(t, "listed by launch type", len(must(s.ListTasks(ctx, &sdk.ListTasksInput{LaunchType: "FARGATE"}))(t).TaskArns), 1)
 }
 
-// TestProviderStrategy: the base first, then by weight [D].
+// TestProviderStrategy: the base first, then by weight (SEMANTICS §6.2; MISSION row 66).
 func TestProviderStrategy(t *testing.T) {
 	s, ctx := newServer(t), t.Context()
-	s.changeInstance(s.instance("default", "a"), fargateToo)
+	s.changeInstance(s.instance("default", "a"), func(i *model.Instance) {
+		fargateToo(i)
+		i.Resources.CPU, i.Resources.Memory = 10_240, 10_240
+	})
 	s.define("far", fargate)
-	must(s.PutClusterCapacityProviders(ctx, &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"),
-		CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: []types.CapacityProviderStrategyItem{}}))(t)
-	out := must(s.RunTask(ctx, &sdk.RunTaskInput{TaskDefinition: aws.String("far"), Count: aws.Int32(6), NetworkConfiguration: inSubnets("subnet-a"),
-		CapacityProviderStrategy: []types.CapacityProviderStrategyItem{
-			{CapacityProvider: aws.String("FARGATE"), Base: 2, Weight: 1}, {CapacityProvider: aws.String("FARGATE_SPOT"), Weight: 3}}}))(t)
-	got := map[string]int{}
-	for _, x := range out.Tasks {
-		got[*x.CapacityProviderName]++
+	s.provide("default", "FARGATE", "FARGATE_SPOT")
+	for _, c := range []struct {
+		name               string
+		count, base        int32
+		weight, spotWeight int32
+		want               map[string]int
+	}{
+		{"base 2 and 1:3 of ten [D]", 10, 2, 1, 3, map[string]int{"FARGATE": 4, "FARGATE_SPOT": 6}},
+		{"1:4 of one goes to the first [I]", 1, 0, 1, 4, map[string]int{"FARGATE": 1}},
+		{"1:4 of six [I]", 6, 0, 1, 4, map[string]int{"FARGATE": 2, "FARGATE_SPOT": 4}},
+		{"the base takes all there are [D]", 2, 5, 0, 1, map[string]int{"FARGATE": 2}},
+		{"weight 0 has only its base [D]", 4, 1, 0, 1, map[string]int{"FARGATE": 1, "FARGATE_SPOT": 3}},
+		{"weight 0 and no base has nothing [D]", 2, 0, 0, 1, map[string]int{"FARGATE_SPOT": 2}},
+	} {
+		out := must(s.RunTask(ctx, &sdk.RunTaskInput{TaskDefinition: aws.String("far"), Count: &c.count, NetworkConfiguration: inSubnets("subnet-a"),
+			CapacityProviderStrategy: []types.CapacityProviderStrategyItem{
+				{CapacityProvider: aws.String("FARGATE"), Base: c.base, Weight: c.weight}, {CapacityProvider: aws.String("FARGATE_SPOT"), Weight: c.spotWeight}}}))(t)
+		got := map[string]int{}
+		for _, x := range out.Tasks {
+			got[*x.CapacityProviderName]++
+		}
+		same(t, c.name, got, c.want)
+		for _, x := range out.Tasks {
+			s.report(*x.TaskArn, "STOPPED", aws.Int32(0))
+		}
 	}
-	same(t, "share", got, map[string]int{"FARGATE": 3, "FARGATE_SPOT": 3})
+	one := must(s.through("default", "far", "FARGATE", 2, func(in *sdk.RunTaskInput) {
+		in.CapacityProviderStrategy[0].Weight, in.NetworkConfiguration = 0, inSubnets("subnet-a")
+	}))(t)
+	same(t, "one provider needs no weight [O]", len(one.Tasks), 2)
 }
 
 func TestOverrides(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -71,9 +70,11 @@ func (p *Planner) Task(ctx context.Context, cluster, ref string) (*TaskStory, er
 // wait explains a task that has no instance yet.
 func (p *Planner) wait(ctx context.Context, task *model.Task, s *TaskStory) error {
 	s.Why = fmt.Sprintf("It waits for capacity of %s.", task.CapacityProvider)
+	if p.api.WaitingRequest == nil {
+		return nil
+	}
 	return p.api.DB.Try(ctx, func(tx *state.Tx) error {
-		loop := place.Loop{Subnet: p.api.Subnet}
-		req, gone := loop.Request(tx, task)
+		req, gone := p.api.WaitingRequest(tx, task)
 		if gone != "" {
 			s.Why += " It will be given up: " + gone
 			return nil

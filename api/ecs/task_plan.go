@@ -163,7 +163,7 @@ func (a *api) copies(p *plan, n int) []model.Task {
 	out := make([]model.Task, n)
 	for i := range out {
 		t := p.copy
-		t.ID, t.CreatedAt = a.NewID(), now
+		t.ID, t.CreatedAt = model.TaskID(now, a.NewID()), now
 		t.Containers = slices.Clone(p.copy.Containers)
 		for j := range t.Containers {
 			t.Containers[j].ID = a.NewUUID()

@@ -82,6 +82,9 @@ func dependsOn(t *testing.T, e *Env) {
 	if reason := aws.ToString(task.Containers[0].Reason); !strings.HasPrefix(reason, "TaskDependencyError") {
 		t.Errorf("the container that never started says %q", reason)
 	}
+	if reason := aws.ToString(task.StoppedReason); task.StopCode != types.TaskStopCodeTaskFailedToStart || reason != "Task failed to start" { // [O]
+		t.Errorf("the task stopped by %s: %q", task.StopCode, reason)
+	}
 }
 
 // mark is the environment that tells probes apart.

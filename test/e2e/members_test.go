@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,16 @@ func TestMembers(t *testing.T) {
 	t.Logf("the killed member answers again %s after its restart", ms(time.Since(began)))
 	each(rest, 8, e.StopTask)
 	e.AwaitAll(rest, "STOPPED")
+
+	// The only member that the agent was told of dies and stays away: it has learned of the others.
+	follower.Kill9()
+	e.connect(leader.url)
+	began = time.Now()
+	acked, _ = e.runOn(slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return m == follower }), def, 4, func() {})
+	e.AwaitAll(acked, "RUNNING")
+	t.Logf("4 tasks run %s after the agent's member was killed", ms(time.Since(began)))
+	each(acked, 4, e.StopTask)
+	e.AwaitAll(acked, "STOPPED")
 }
 
 func (e *Env) startMembers() []*member {
