@@ -143,14 +143,14 @@ func (t *Task) ran() bool {
 
 // ran reports whether the container has exited and was started before that. Its exit code alone does not say so: that of
 // one whose dependency failed is made up (AGENT-PROTOCOL §4.4).
-func (c *Container) ran() bool {
-	return c.Exited && !c.depended() && !strings.HasPrefix(c.Reason, "CannotStartContainerError:")
+func (p *Container) ran() bool {
+	return p.Exited && !p.depended() && !strings.HasPrefix(p.Reason, "CannotStartContainerError:")
 }
 
 // depended reports whether the container was not started because of a dependency, in the words of our agent or of the
 // original one [O].
-func (c *Container) depended() bool {
-	return strings.HasPrefix(c.Reason, "TaskDependencyError:") || strings.HasPrefix(c.Reason, "CannotStartContainerError: dependency graph:")
+func (p *Container) depended() bool {
+	return strings.HasPrefix(p.Reason, "TaskDependencyError:") || strings.HasPrefix(p.Reason, "CannotStartContainerError: dependency graph:")
 }
 
 // explainStop derives stopCode and stoppedReason when nobody asked for the stop (AGENT-PROTOCOL §4.3): the agent

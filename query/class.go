@@ -166,15 +166,15 @@ func otherCase(low, high, first, last rune) string {
 func (t *translator) property(m modes) (string, error) {
 	from := t.pos
 	negated := t.in[t.pos+1].r == 'P'
-	name := ""
+	var name strings.Builder
 	for t.pos += 2; t.peek() >= 0; t.pos++ {
 		r := t.peek()
-		if name += string(r); name[0] != '{' || r == '}' {
+		if name.WriteRune(r); name.String()[0] != '{' || r == '}' {
 			t.pos++
 			break
 		}
 	}
-	inner, braced := strings.CutPrefix(name, "{")
+	inner, braced := strings.CutPrefix(name.String(), "{")
 	inner, closed := strings.CutSuffix(inner, "}")
 	if braced != closed {
 		inner = ""
@@ -194,9 +194,9 @@ func (t *translator) property(m modes) (string, error) {
 	}
 	t.pos = from
 	if m.fold {
-		return "", t.fail(`\p%s together with the flag i is not supported in patterns`, name)
+		return "", t.fail(`\p%s together with the flag i is not supported in patterns`, name.String())
 	}
-	return "", t.fail(`\p%s is not supported in patterns`, name)
+	return "", t.fail(`\p%s is not supported in patterns`, name.String())
 }
 
 // unicodeProperty is RE2's name of a general category or script, "" if it has none.

@@ -231,7 +231,7 @@ func TestShorthandsHaveComplements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for r := rune(0); r < 0x3100; r++ {
+		for r := range rune(0x3100) {
 			s := &instance{attributes: map[string]string{"a": string(r)}}
 			if is.Match(s) == isNot.Match(s) {
 				t.Errorf("%s: %s is %v, as is its complement", name, fmt.Sprintf("%U", r), is.Match(s))

@@ -27,9 +27,9 @@ func (t *translator) repetition() error {
 // counted reads {n}, {n,} or {n,m}.
 func (t *translator) counted() error {
 	from := t.pos
-	least, most, open := -1, -1, false
+	most, open := -1, false
 	t.pos++
-	least = t.number()
+	least := t.number()
 	if t.next(',') {
 		t.pos++
 		most, open = t.number(), true
