@@ -187,3 +187,38 @@ func BenchmarkTell(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkExplain asks 5,000 instances for their reasons.
+func BenchmarkExplain(b *testing.B) {
+	r, req := fleet(b, 5000, 100000, 0), orders()["nothingfits"]
+	defer processorTime(b, 1)()
+	for b.Loop() {
+		if e := scheduler.Explain(r.x, req); len(e.Rejections) != 5000 {
+			b.Fatal(len(e.Rejections))
+		}
+	}
+}
+
+// BenchmarkChooseStops halves a service of 5,000 tasks.
+func BenchmarkChooseStops(b *testing.B) {
+	r := fleet(b, 5000, 5000, 0)
+	req := scheduler.StopRequest{Count: 2500}
+	for _, id := range sortedKeys(r.tasks) {
+		req.Members = append(req.Members, scheduler.Member{Task: r.tasks[id]})
+	}
+	defer processorTime(b, req.Count)()
+	for b.Loop() {
+		if stops := scheduler.ChooseStops(r.x, req); len(stops) != req.Count {
+			b.Fatal(len(stops))
+		}
+	}
+}
+
+// BenchmarkRebuild makes an index of 5,000 instances and 100,000 tasks, told in any order.
+func BenchmarkRebuild(b *testing.B) {
+	r := fleet(b, 5000, 100000, 0)
+	defer processorTime(b, 1)()
+	for b.Loop() {
+		r.rebuilt(1)
+	}
+}

@@ -50,7 +50,7 @@ func (c *class) enter(n *node) {
 	n.homes = append(n.homes, c)
 	c.count(n, +1)
 	for _, g := range c.watching {
-		g.tally(c).move(n, true, n.tasksOf(g) > 0)
+		g.tally(c).move(n, true, g.has(n))
 	}
 }
 
@@ -59,7 +59,7 @@ func (c *class) leave(n *node) {
 	n.homes = slices.DeleteFunc(n.homes, func(h *class) bool { return h == c })
 	c.count(n, -1)
 	for _, g := range c.watching {
-		if n.tasksOf(g) == 0 {
+		if !g.has(n) {
 			g.tally(c).absent.remove(entry{hash: n.hash, node: n})
 		}
 	}

@@ -11,6 +11,21 @@ import (
 // panics if the index contradicts itself.
 func (x *Index) Dump() string {
 	var b strings.Builder
+	numbers := slices.Clone(x.numbers)
+	for _, n := range x.nodes {
+		numbers = append(numbers, n.number)
+		for _, g := range x.groups {
+			if g.has(n) != (n.tasksOf(g) > 0) {
+				panic("a group's members are wrong")
+			}
+		}
+	}
+	slices.Sort(numbers)
+	for i, n := range numbers {
+		if i != n {
+			panic("a number is given twice, or lost")
+		}
+	}
 	for _, key := range sorted(x.nodes) {
 		x.nodes[key].dump(&b)
 	}

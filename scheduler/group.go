@@ -16,7 +16,8 @@ type groupKey struct {
 // STOPPED, on any instance [I].
 type group struct {
 	name    string
-	nodes   order // those that have any, by how many
+	nodes   order    // those that have any, by how many
+	members []uint64 // the same as bits, by the nodes' numbers: few enough to stay in the processor's cache
 	tallies []tally
 	tasks   int
 }
@@ -76,7 +77,7 @@ func (g *group) absent(c *class) *order {
 	if t.absent == nil {
 		t.absent = &order{}
 		for n := range c.nodes() {
-			if n.tasksOf(g) == 0 {
+			if !g.has(n) {
 				t.absent.insert(entry{hash: n.hash, node: n})
 			}
 		}
@@ -101,6 +102,9 @@ func (g *group) change(n *node, sign int) {
 	} else {
 		n.groups = slices.Delete(n.groups, i, i+1)
 	}
+	if delta(was > 0, is > 0) != 0 {
+		g.flip(n.number)
+	}
 	for _, c := range n.homes {
 		g.count(c, delta(was > 0, is > 0), sign)
 		if t := g.tally(c); t != nil && t.absent != nil {
@@ -108,6 +112,19 @@ func (g *group) change(n *node, sign int) {
 		}
 	}
 	g.tasks += sign
+}
+
+// flip makes the node a member, or ceases to.
+func (g *group) flip(number int) {
+	for len(g.members) <= number/64 {
+		g.members = append(g.members, 0)
+	}
+	g.members[number/64] ^= 1 << (number % 64)
+}
+
+// has reports whether the node has tasks of the group.
+func (g *group) has(n *node) bool {
+	return g != nil && n.number/64 < len(g.members) && g.members[n.number/64]>>(n.number%64)&1 != 0
 }
 
 // move keeps the absent nodes in step with one that gets its first task, or loses its last.

@@ -17,6 +17,7 @@ type Index struct {
 	domains map[domainKey]*domain
 	groups  map[groupKey]*group
 	exprs   map[string]parsed
+	numbers []int // that nodes had, to be given again: all others below the number of nodes are in use
 	scratch scratch
 }
 
@@ -161,7 +162,11 @@ func familyOf(t *model.Task) string {
 func (x *Index) node(key nodeKey) *node {
 	n := x.nodes[key]
 	if n == nil {
-		n = newNode(key)
+		number := len(x.nodes)
+		if last := len(x.numbers) - 1; last >= 0 {
+			number, x.numbers = x.numbers[last], x.numbers[:last]
+		}
+		n = newNode(key, number)
 		x.nodes[key] = n
 	}
 	return n
@@ -170,6 +175,7 @@ func (x *Index) node(key nodeKey) *node {
 func (x *Index) forget(n *node) {
 	if n.empty() {
 		delete(x.nodes, n.key)
+		x.numbers = append(x.numbers, n.number)
 	}
 }
 

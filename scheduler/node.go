@@ -16,9 +16,8 @@ type nodeKey struct {
 // node is an instance with what its tasks take of it. It is there for as long as the instance has a row, or tasks that
 // are not STOPPED: rows come and go in any order.
 type node struct {
-	key      nodeKey
-	hash     uint64
 	instance *model.Instance // nil: only tasks are known
+	number   int             // its place in the bit sets of groups
 	homes    []*class        // its class in each of its domains: its cluster's, FARGATE's, or both
 
 	cpu, memory, enis int64    // free; without an instance less than nothing
@@ -30,6 +29,9 @@ type node struct {
 	groups   []hosted
 	families []counted
 	running  int // tasks that are RUNNING and wanted so
+
+	hash uint64
+	key  nodeKey
 }
 
 // port is a host port with its protocol.
@@ -56,8 +58,8 @@ type counted struct {
 	tasks  int
 }
 
-func newNode(key nodeKey) *node {
-	n := &node{key: key, hash: 14695981039346656037} // FNV-1a
+func newNode(key nodeKey, number int) *node {
+	n := &node{key: key, number: number, hash: 14695981039346656037} // FNV-1a
 	for _, s := range []string{key.id, key.cluster} {
 		for i := range len(s) {
 			n.hash = (n.hash ^ uint64(s[i])) * 1099511628211

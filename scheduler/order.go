@@ -23,7 +23,7 @@ func (e *entry) before(f *entry) bool {
 	case e.hash != f.hash:
 		return e.hash < f.hash
 	}
-	return e.node != nil && f.node != nil && e.node.compare(f.node) < 0
+	return e.node != f.node && e.node != nil && f.node != nil && e.node.compare(f.node) < 0
 }
 
 // order is a sorted list of entries in blocks: an insertion moves a few hundred bytes, and a search passes over whole

@@ -58,7 +58,8 @@ type Result struct {
 // Place decides where the copies go (SEMANTICS §5): of the ACTIVE instances that pass every filter, those that the strategy
 // prefers, each copy counting for the next. It leaves the index as it was.
 func Place(x *Index, req Request) Result {
-	s, ok := x.newSearch(&req)
+	x.scratch.req = req
+	s, ok := x.newSearch(&x.scratch.req)
 	if !ok {
 		return Result{Unplaced: req.Count}
 	}

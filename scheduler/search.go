@@ -26,6 +26,7 @@ type search struct {
 
 // scratch is memory that searches use again.
 type scratch struct {
+	req       Request
 	key       []byte
 	ports     []port
 	classes   []*class // a stack: searches within searches

@@ -11,8 +11,8 @@ import (
 	"github.com/roadstead/roadstead/scheduler"
 )
 
-// However tasks come, one by one or at once, they are distributed alike; the base is filled first, and beyond it nobody is more
-// than one task away from its share (SEMANTICS §6.2 [I]).
+// However tasks come, one by one or at once, they are distributed alike; the base is filled first, and beyond it everybody has
+// its share, give or take a task for each provider (SEMANTICS §6.2 [I]).
 func TestDistributeIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := make([]scheduler.ProviderShare, rapid.IntRange(1, 4).Draw(t, "items"))

@@ -103,8 +103,15 @@ func (s *set) has(by basis, e *entry) bool {
 			return false
 		}
 	}
-	if (s.tasks.least > 0 || s.tasks.most < maximum) && !s.tasks.has(int64(e.node.tasksOf(s.group))) {
-		return false
+	switch {
+	case s.tasks.most == 0:
+		if s.group.has(e.node) {
+			return false
+		}
+	case s.tasks.least > 0 || s.tasks.most < maximum:
+		if !s.tasks.has(int64(e.node.tasksOf(s.group))) {
+			return false
+		}
 	}
 	if s.checks && !s.fits(e.node) {
 		return false

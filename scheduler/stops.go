@@ -49,29 +49,32 @@ func ChooseStops(x *Index, req StopRequest) []Stop {
 	var out []Stop
 	for len(left) > 0 && len(out) < req.Count {
 		equal, reason := 1, ""
-		for equal < len(left) && reason == "" {
+		for ; equal < len(left); equal++ {
 			if why, c := s.compare(left[0], left[equal]); c != 0 {
 				reason = why
-			} else {
-				equal++
+				break
 			}
 		}
-		best, by := s.choose(left[:equal])
-		i := best[random.IntN(len(best))]
-		switch {
-		case reason != "":
-		case by != nil:
-			reason = by.reason(i)
-		case len(left) == 1:
-			reason = "no other is left"
-		default:
-			reason = "random"
+		alike := left[:equal]
+		for left = left[equal:]; len(alike) > 0 && len(out) < req.Count; {
+			best, by := s.choose(alike)
+			i := best[random.IntN(len(best))]
+			why := reason
+			switch {
+			case why != "":
+			case by != nil:
+				why = by.reason(i)
+			case len(alike) == 1:
+				why = "no other is left"
+			default:
+				why = "random"
+			}
+			out = append(out, Stop{req.Members[i].Task, why})
+			for _, step := range s.steps {
+				step.stop(i)
+			}
+			alike = slices.DeleteFunc(alike, func(j int) bool { return j == i })
 		}
-		out = append(out, Stop{req.Members[i].Task, reason})
-		for _, step := range s.steps {
-			step.stop(i)
-		}
-		left = slices.DeleteFunc(left, func(j int) bool { return j == i })
 	}
 	return out
 }
