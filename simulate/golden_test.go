@@ -103,3 +103,24 @@ func firstDifference(a, b string) string {
 	}
 	return fmt.Sprintf("%d lines and %d", len(as), len(bs))
 }
+
+// The file that the manual shows can be played.
+func TestFileInTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../docs/simulate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(manual), "```yaml\n")
+	file, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no file in the manual")
+	}
+	f, err := simulate.Read(strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Run(t.Context(), simulate.Options{})
+	if err != nil || r.Placed < 100 {
+		t.Errorf("%v, %d tasks placed", err, r.Placed)
+	}
+}

@@ -144,6 +144,7 @@ func (w *world) end(j *job, t *model.Task) {
 		how, count = "was stopped while it waited", &w.sums.stopped
 	case t.Instance == "":
 		how, count = "waited in vain", &w.sums.givenUp
+		w.tally(j.kind.Name, "waited in vain: "+t.StopReason)
 	case t.StopCode == model.StopUserInitiated:
 		how, count = "was stopped", &w.sums.stopped
 	case c.Exited && c.ExitCode == 0:
@@ -154,7 +155,7 @@ func (w *world) end(j *job, t *model.Task) {
 		how, count = "could not start", &w.sums.broken
 	default:
 		how, count = "was lost", &w.sums.lost
-		w.lose(j.node, t)
+		w.tally(j.node.name, "lost: "+cause(t))
 	}
 	*count++
 	if j.running >= 0 {
@@ -170,30 +171,35 @@ func (w *world) end(j *job, t *model.Task) {
 	w.log("%s %s%s: %s (%s)", j.name, how, where, t.StopReason, t.StopCode)
 }
 
-// losses are tasks of one node that were lost at the same time for the same reason.
-type losses struct {
-	node  *node
-	why   string
-	count int
+// tally is how many tasks met the same fate at the same time: one line of the story.
+type tally struct {
+	who, fate string
+	count     int
 }
 
-// lose counts a lost task, to be told with others.
-func (w *world) lose(n *node, t *model.Task) {
-	why := t.StopReason + " (" + t.StopCode + ")"
-	if t.Containers[0].Reason != "" {
-		why = t.Containers[0].Reason
+// tally counts a task, to be told with the others.
+func (w *world) tally(who, fate string) {
+	for i := range w.tallies {
+		if t := &w.tallies[i]; t.who == who && t.fate == fate {
+			t.count++
+			return
+		}
 	}
-	if last := len(w.losses) - 1; last >= 0 && w.losses[last].node == n && w.losses[last].why == why {
-		w.losses[last].count++
-		return
-	}
-	w.losses = append(w.losses, losses{n, why, 1})
+	w.tallies = append(w.tallies, tally{who, fate, 1})
 }
 
-// tellLosses tells what was lost at this time.
-func (w *world) tellLosses() {
-	for _, l := range w.losses {
-		w.tell("%s lost: %s", amount(l.count, "task of "+l.node.name+" is", "tasks of "+l.node.name+" are"), l.why)
+// tellTallies tells what was counted at this time.
+func (w *world) tellTallies() {
+	for _, t := range w.tallies {
+		w.tell("%s %s", amount(t.count, "task of "+t.who, "tasks of "+t.who), t.fate)
 	}
-	w.losses = w.losses[:0]
+	w.tallies = w.tallies[:0]
+}
+
+// cause is why a task was lost: what its node says, or the control plane in its place.
+func cause(t *model.Task) string {
+	if r := t.Containers[0].Reason; r != "" {
+		return r
+	}
+	return t.StopReason + " (" + t.StopCode + ")"
 }

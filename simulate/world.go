@@ -46,12 +46,12 @@ type world struct {
 	callers []func() // who wait for a leader
 	subnets []string // one in each zone
 
-	nodes  []*node
-	node   map[string]*node // by the instance's row key
-	counts map[*Group]int   // nodes made so far
-	jobs   map[string]*job  // tasks that are not over, by row key
-	made   map[*Kind]int    // jobs so far
-	losses []losses         // at this time, not told yet
+	nodes   []*node
+	node    map[string]*node // by the instance's row key
+	counts  map[*Group]int   // nodes made so far
+	jobs    map[string]*job  // tasks that are not over, by row key
+	made    map[*Kind]int    // jobs so far
+	tallies []tally          // of this time, not told yet
 }
 
 // newWorld starts a control plane without rows.
@@ -138,7 +138,7 @@ func (w *world) settle() {
 			break
 		}
 	}
-	w.tellLosses()
+	w.tellTallies()
 	if !w.leading {
 		return
 	}
