@@ -178,7 +178,7 @@ func (c *rowCodec) text(n int, v *string) {
 func (c *rowCodec) word(n int, v *string) {
 	if i, ok := wordNumbers[*v]; ok && !c.reading {
 		c.begin(n, formShort)
-		c.out = binary.AppendUvarint(c.out, uint64(i<<2|shortWord))
+		c.out = binary.AppendUvarint(c.out, uint64(i<<2)) // a shortWord, which is 0
 		return
 	}
 	c.text(n, v)

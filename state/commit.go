@@ -84,14 +84,17 @@ func (db *DB) seal(g *group) {
 	clear(db.at)
 }
 
-// take removes the oldest group from the queue, sealed.
-func (db *DB) take() *group {
+// take removes the oldest group from the queue, sealed, unless it may still take more and has fewer than so many changes.
+func (db *DB) take(least int) *group {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if len(db.groups) == 0 {
 		return nil
 	}
 	g := db.groups[0]
+	if g.sealed == nil && len(g.changes) < least {
+		return nil
+	}
 	db.groups = db.groups[1:]
 	if g.sealed == nil {
 		db.seal(g)

@@ -1,7 +1,7 @@
 package state
 
 import (
-	"hash/maphash"
+	"cmp"
 	"iter"
 	"math"
 
@@ -11,64 +11,59 @@ import (
 )
 
 // index finds rows by a value of theirs. It holds keys and not rows, so that a change that leaves the value as it is
-// costs nothing here, and numbers in place of values, so that searching it looks at little memory.
+// costs nothing here.
 type index[R any] struct {
 	value func(key string, r *R) (v string, rank int64, ok bool)
-	seed  maphash.Seed
 	found *btree.BTreeG[entry]
 }
 
 // entry stands for a row. Rows with the same value are in the order of rank and key.
 type entry struct {
-	value uint64 // its hash: other values may have the same
+	value string
 	rank  int64
 	key   string
 }
 
 func (a entry) before(b entry) bool {
-	switch {
-	case a.value != b.value:
-		return a.value < b.value
-	case a.rank != b.rank:
-		return a.rank < b.rank
-	}
-	return a.key < b.key
+	return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.rank, b.rank), cmp.Compare(a.key, b.key)) < 0
 }
 
 func newIndex[R any](value func(key string, r *R) (v string, rank int64, ok bool)) derived[R] {
-	return &index[R]{value, maphash.MakeSeed(), btree.NewBTreeGOptions(entry.before, btree.Options{Degree: indexDegree, NoLocks: true})}
+	return &index[R]{value, btree.NewBTreeGOptions(entry.before, btree.Options{Degree: indexDegree, NoLocks: true})}
 }
 
 func (x *index[R]) apply(key string, old, new *R) {
-	var was, is string
-	var from, to int64
-	var out, in bool
-	if old != nil {
-		was, from, out = x.value(key, old)
-	}
-	if new != nil {
-		is, to, in = x.value(key, new)
-	}
-	if in && out && is == was && from == to {
+	was, out := x.entry(key, old)
+	is, in := x.entry(key, new)
+	if in == out && is == was {
 		return
 	}
 	if out {
-		x.found.Delete(entry{maphash.String(x.seed, was), from, key})
+		x.found.Delete(was)
 	}
 	if in {
-		x.found.Set(entry{maphash.String(x.seed, is), to, key})
+		x.found.Set(is)
 	}
 }
 
-func (x *index[R]) copy() derived[R] { return &index[R]{x.value, x.seed, x.found.Copy()} }
+func (x *index[R]) entry(key string, r *R) (e entry, ok bool) {
+	if r == nil {
+		return entry{}, false
+	}
+	if e.value, e.rank, ok = x.value(key, r); !ok {
+		return entry{}, false
+	}
+	e.key = key
+	return e, true
+}
 
-// lookup yields the rows with the value in the table's n-th index, and perhaps others.
+func (x *index[R]) copy() derived[R] { return &index[R]{x.value, x.found.Copy()} }
+
+// lookup yields the rows with the value in the table's n-th index.
 func lookup[R any](t *Table[R], n int, value string) iter.Seq[*R] {
-	x := t.derived[n].(*index[R])
-	from := entry{value: maphash.String(x.seed, value), rank: math.MinInt64}
 	return func(yield func(*R) bool) {
-		x.found.Ascend(from, func(e entry) bool {
-			if e.value != from.value {
+		t.derived[n].(*index[R]).found.Ascend(entry{value: value, rank: math.MinInt64}, func(e entry) bool {
+			if e.value != value {
 				return false
 			}
 			r, _ := t.rows.Get(e.key)

@@ -9,7 +9,8 @@ import (
 )
 
 // maxFlights is how many groups may be on their way to the backend at once. While one is written, the callers of the one
-// before are answered and make the next: with a single flight all of them would wait in step.
+// before are answered and make the next: with a single flight all of them would wait in step. The second leaves when it is
+// as large as the first, or the first has arrived.
 const maxFlights = 2
 
 // pipeline commits the groups of one term, in order. Its fields belong to the goroutine of Run.
@@ -65,7 +66,11 @@ func (p *pipeline) run(ctx context.Context) error {
 func (p *pipeline) ready() bool {
 	alone := len(p.air) == 1 && p.air[0].seq == 0
 	if p.next == nil && len(p.air) < maxFlights && !alone {
-		p.next = p.db.take()
+		least := 0
+		if len(p.air) > 0 { // many small groups cost more than few large ones
+			least = len(p.air[0].group.changes)
+		}
+		p.next = p.db.take(least)
 	}
 	return p.next != nil && !alone && (len(p.air) == 0 || !p.next.onlyDeletes())
 }

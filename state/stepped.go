@@ -45,7 +45,7 @@ func (db *DB) step(ctx context.Context) {
 		return
 	}
 	p := &db.stepped.pipeline
-	for g := db.take(); g != nil; g = db.take() {
+	for g := db.take(0); g != nil; g = db.take(0) {
 		f := &flight{group: g}
 		if !g.onlyDeletes() {
 			f.seq = p.durable + 1

@@ -47,8 +47,8 @@ type ClusterCount struct {
 func (t *Tables) TasksOn(instanceKey string) iter.Seq[*model.Task] {
 	id := instanceKey[strings.LastIndexByte(instanceKey, '/')+1:]
 	return func(yield func(*model.Task) bool) {
-		for task := range lookup(t.Tasks, tasksByInstance, id) {
-			if task.On(instanceKey) && !yield(task) {
+		for _, p := range t.Tasks.derived[tasksByInstance].(*placed).on(id) {
+			if task, ok := t.Tasks.Get(p.key); ok && task.On(instanceKey) && !yield(task) {
 				return
 			}
 		}
@@ -57,13 +57,7 @@ func (t *Tables) TasksOn(instanceKey string) iter.Seq[*model.Task] {
 
 // Waiting yields the tasks of the cluster that wait for an instance, the oldest first.
 func (t *Tables) Waiting(clusterKey string) iter.Seq[*model.Task] {
-	return func(yield func(*model.Task) bool) {
-		for task := range lookup(t.Tasks, tasksWaiting, clusterKey) {
-			if model.ClusterKey(task.Scope, task.Cluster) == clusterKey && !yield(task) {
-				return
-			}
-		}
-	}
+	return lookup(t.Tasks, tasksWaiting, clusterKey)
 }
 
 // Usage returns what is taken of the instance. It adds the instance's tasks up.
@@ -107,9 +101,9 @@ func keyed[R any, P interface {
 func newTables() *Tables {
 	tasks := keyed[model.Task]("tasks")
 	tasks.derived = []func() derived[model.Task]{
-		tasksByInstance: func() derived[model.Task] { return newIndex(instanceOf) },
+		tasksByInstance: newPlaced,
 		tasksWaiting:    func() derived[model.Task] { return newIndex(waitingIn) },
-		tasksByCluster:  func() derived[model.Task] { return newClusterCounts() },
+		tasksByCluster:  newClusterCounts,
 	}
 	return &Tables{
 		Accounts:        newTable(keyed[model.Account]("accounts")),
@@ -132,11 +126,6 @@ const (
 	tasksWaiting
 	tasksByCluster
 )
-
-// instanceOf is the id of the instance of which the task takes resources.
-func instanceOf(_ string, t *model.Task) (id string, rank int64, ok bool) {
-	return t.Instance, 0, t.Instance != "" && t.Last != model.TaskStopped
-}
 
 // waitingIn is the key of the cluster in which the task waits, and since when.
 func waitingIn(key string, t *model.Task) (cluster string, since int64, ok bool) {
