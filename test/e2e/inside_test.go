@@ -50,7 +50,8 @@ func dependsOn(t *testing.T, e *Env) {
 	setup.Essential, setup.Environment = aws.Bool(false), mark("setup")
 	db := on(e.container("db", "mark=/shared/order", "onterm=bye", "wait"), "setup", types.ContainerConditionSuccess)
 	db.Environment = mark("db")
-	web := on(e.container("web", "mark=/shared/order", "onterm=bye", "wait"), "db", types.ContainerConditionStart)
+	// START promises that db runs, not how far it is: web gives it the time to leave its mark.
+	web := on(e.container("web", "sleep=200ms", "mark=/shared/order", "onterm=bye", "wait"), "db", types.ContainerConditionStart)
 	web.Environment = mark("web")
 	all := []types.ContainerDefinition{web, db, setup}
 	for i := range all {
