@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 BIN := bin
 GOFILES := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
 
-.PHONY: run build test unit race lint e2e conformance bench bench-scheduler fuzz coverage-api deps deps-test
+.PHONY: run build test unit race lint e2e conformance sim bench bench-scheduler bench-cluster fuzz coverage-api deps deps-test
 
 run: deps build              ## start Roadstead with a sample task, and say how to use it
 	$(BIN)/roadstead dev --data-dir "$${ROADSTEAD_DATA:-/var/lib/roadstead/dev}" --sample $(BIN)/sample $(ARGS)
@@ -34,11 +34,20 @@ e2e: build                   ## real containers: needs root
 conformance: build           ## the real aws command line against a real server: needs root
 	go test -tags e2e -count=1 -timeout 15m ./test/conformance/...
 
+sim:                         ## the control plane and simulated nodes under scripts of troubles: 10 x 300 nodes, 1 x 5,000; a quarter of an hour
+	go test ./test/sim -run TestSimulation -count=1 -timeout 2h -sim.seeds 10 -sim.agents 300 -sim.minutes 20 -sim.troubles 80
+	go test ./test/sim -run TestSimulation -count=1 -timeout 2h -sim.seed 1 -sim.agents 5000 -sim.minutes 5 -sim.troubles 20
+
 bench: build
 	scripts/bench
 
 bench-scheduler:             ## placements a second, beside SwarmKit's scheduler in the same run
 	cd test/bench/swarmkit && go run -ldflags '-X google.golang.org/protobuf/reflect/protoregistry.conflictPolicy=ignore' .
+
+# CLUSTER= makes it small: 200 nodes, 4,000 tasks, half a minute.
+CLUSTER ?= -cluster.agents 5000 -cluster.tasks 100000 -cluster.settle 95s -cluster.idle 60s
+bench-cluster: build         ## a server, 5,000 simulated nodes and 100,000 tasks, beside raw etcd: about six minutes
+	go test ./test/bench/cluster -run '^$$' -bench . -benchtime 1x -timeout 1h $(CLUSTER)
 
 fuzz:
 	scripts/fuzz

@@ -119,15 +119,16 @@ func (x *session) handleAck(ctx context.Context, id string) error {
 	return nil
 }
 
-// forget drops what was acknowledged for tasks that are over.
+// forget drops what was acknowledged for tasks that are over, when there is twice as much as it left the last time.
 func (x *session) forget() {
-	snap := x.s.cfg.DB.Snapshot()
-	if len(x.acked) < 2*snap.Usage(x.key).Tasks+payloadTasks {
+	if len(x.acked) < x.muchAcked {
 		return
 	}
+	snap := x.s.cfg.DB.Snapshot()
 	for key := range x.acked {
 		if t, ok := snap.Tasks.Get(key); !ok || t.Last == model.TaskStopped {
 			delete(x.acked, key)
 		}
 	}
+	x.muchAcked = 2*len(x.acked) + payloadTasks
 }

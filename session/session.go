@@ -22,15 +22,16 @@ type session struct {
 	resets chan chan struct{} // each is closed when the agent has no task left
 	ended  chan struct{}      // closed when the connection is over: nobody takes calls or resets any more
 
-	acked    map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
-	flying   map[string]string // what the unacknowledged payload carries
-	flyingID string
-	overdue  <-chan time.Time // fires when the unacknowledged payload is to be sent again
-	seq      int64
-	beats    int             // heartbeats since the agent's last ack of one
-	waiting  map[string]call // log reads by message id
-	resetAck map[string]chan struct{}
-	manifest string // id of the newest manifest
+	acked     map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
+	muchAcked int               // from how many of acked on some are to be forgotten
+	flying    map[string]string // what the unacknowledged payload carries
+	flyingID  string
+	overdue   <-chan time.Time // fires when the unacknowledged payload is to be sent again
+	seq       int64
+	beats     int             // heartbeats since the agent's last ack of one
+	waiting   map[string]call // log reads by message id
+	resetAck  map[string]chan struct{}
+	manifest  string // id of the newest manifest
 }
 
 // call is a request to the agent with its answer's channel, which has room for one.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,12 +30,15 @@ func BenchmarkRunTask(b *testing.B) {
 			}
 			low := measure(b, dial(b, floor(b, answer.Bytes())), c.connections, request)
 			b.ResetTimer()
+			used := cpuTime(b)
 			r := measure(b, p.client(b), c.connections, request)
+			used = cpuTime(b) - used
 			b.StopTimer()
 			b.ReportMetric(r.perSecond, "calls/s")
 			b.ReportMetric(r.perSecond*float64(c.count), "tasks/s")
 			b.ReportMetric(ms(r.at(0.50)), "p50-ms")
 			b.ReportMetric(ms(r.at(0.99)), "p99-ms")
+			b.ReportMetric(float64(used.Microseconds())/float64(len(r.latencies)), "cpu-µs/call") // the client's too
 			b.ReportMetric(low.perSecond, "floor-calls/s")
 			b.ReportMetric(low.perSecond/r.perSecond, "floor-ratio")
 			b.ReportMetric(0, "ns/op")
@@ -48,6 +52,15 @@ type result struct {
 }
 
 func (r *result) at(q float64) time.Duration { return r.latencies[int(float64(len(r.latencies)-1)*q)] }
+
+// cpuTime is the processor time that the process has used: what a busy machine distorts least.
+func cpuTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

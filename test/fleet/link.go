@@ -163,6 +163,7 @@ func (n *Node) upgrade(ctx context.Context, endpoint, path string, q url.Values)
 	if err != nil {
 		return nil, err
 	}
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return s, nil
 	}

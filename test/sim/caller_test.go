@@ -39,6 +39,8 @@ func definitions() []map[string]any {
 		one("ports", map[string]any{"portMappings": []any{map[string]any{"containerPort": 80, "hostPort": 8080},
 			map[string]any{"containerPort": 53, "hostPort": 8080, "protocol": "udp"}}}),
 		one("vpc", map[string]any{"networkMode": "awsvpc"}),
+		{"family": "fargate", "networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": []string{"FARGATE"},
+			"containerDefinitions": []any{map[string]any{"name": "app", "image": "app:1", "essential": true}}},
 		one("gpu", map[string]any{"resourceRequirements": []any{map[string]any{"type": "GPU", "value": "1"}}}),
 		one("pair", map[string]any{"containerDefinitions": []any{
 			map[string]any{"name": "app", "image": "app:1", "cpu": 32, "memory": 64, "essential": true},
@@ -126,6 +128,9 @@ type answer struct {
 	Failures []struct{ Arn, Reason, Detail string }
 }
 
+// fargate is the family of the FARGATE tasks, which know no placings.
+const fargate = "fargate"
+
 // order is a RunTask to be made.
 type order struct {
 	family string
@@ -139,13 +144,17 @@ type order struct {
 // what was answered.
 func (c *caller) run(o order) {
 	in := map[string]any{"taskDefinition": o.family, "count": o.count, "startedBy": c.name, "group": o.group}
-	if o.family == "vpc" {
+	if o.family == "vpc" || o.family == fargate {
 		in["networkConfiguration"] = map[string]any{"awsvpcConfiguration": map[string]any{"subnets": []string{"subnet-1"}}}
 	}
 	if o.token != "" {
 		in["clientToken"] = o.token
 	}
-	maps.Copy(in, o.how.members)
+	if o.family == fargate {
+		in["launchType"] = "FARGATE"
+	} else {
+		maps.Copy(in, o.how.members)
+	}
 	var out answer
 	err := c.callBy(c.once, "RunTask", in, &out)
 	again := false
@@ -192,14 +201,20 @@ func (c *caller) stop(arn string) {
 // state calls UpdateContainerInstancesState; the instance may be gone.
 func (c *caller) state(instance, status string) {
 	var out answer
-	_ = c.call("UpdateContainerInstancesState", map[string]any{"containerInstances": []string{instance}, "status": status}, &out)
+	_ = c.call("UpdateContainerInstancesState", map[string]any{"cluster": clusterOf(instance), "containerInstances": []string{instance}, "status": status}, &out)
 }
 
 // deregister calls DeregisterContainerInstance; without force it may be refused.
 func (c *caller) deregister(instance string, force bool) error {
-	err := c.call("DeregisterContainerInstance", map[string]any{"containerInstance": instance, "force": force}, nil)
+	err := c.call("DeregisterContainerInstance", map[string]any{"cluster": clusterOf(instance), "containerInstance": instance, "force": force}, nil)
 	if err != nil {
 		return fmt.Errorf("deregister %s: %w", instance, err)
 	}
 	return nil
+}
+
+// clusterOf is the cluster in an instance's ARN.
+func clusterOf(instance string) string {
+	a, _ := model.ParseARN(instance)
+	return a.Segments()[0]
 }

@@ -84,7 +84,7 @@ func (l *ledger) answered(o order, again bool, a *answer) {
 	}
 	named := map[string]bool{}
 	for _, f := range a.Failures {
-		known := strings.Contains(f.Arn, ":container-instance/"+cluster+"/") || strings.Contains(f.Arn, ":capacity-provider/")
+		known := strings.Contains(f.Arn, ":container-instance/"+cluster+"/") || strings.Contains(f.Arn, ":capacity-provider/") || o.family == fargate && f.Arn == ""
 		if f.Reason == "" || !known || named[f.Arn] {
 			l.note("RunTask %v fails with reason %q of %q", o, f.Reason, f.Arn)
 		}

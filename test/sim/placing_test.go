@@ -82,9 +82,12 @@ func placings() []placing {
 	}
 }
 
-// misplaced says why a task must not have been placed where it was between two snapshots, "" if it may: it is in its provider's
-// pool, and with distinctInstance not beside a task of its group.
+// misplaced says why a task must not have been placed where it was between two snapshots, "" if it may: FARGATE tasks and no others
+// are in their pool, all are in their provider's, and with distinctInstance none is beside a task of its group.
 func misplaced(before, after *state.Snapshot, t *model.Task, i *model.Instance) string {
+	if (t.LaunchType == "FARGATE") != (i.Pool() == model.FargatePool) || (i.Cluster == pool) != (i.Pool() == model.FargatePool) {
+		return fmt.Sprintf("launch type %s, pool %q", t.LaunchType, i.Pool())
+	}
 	if t.CapacityProvider != "" && i.Pool() != t.CapacityProvider+"-group" {
 		return fmt.Sprintf("provider %s, pool %s", t.CapacityProvider, i.Pool())
 	}

@@ -104,7 +104,7 @@ func each(nodes []int, do func(w *world, n *node)) func(*world) {
 }
 
 func (w *writer) storm(at time.Duration) {
-	calls, how := 1+w.rng.IntN(1+w.nodes/6), placings()[w.rng.IntN(len(placings()))]
+	calls, how := 1+w.rng.IntN(1+min(w.nodes/6, 200)), placings()[w.rng.IntN(len(placings()))]
 	o := order{family: families()[w.rng.IntN(len(families()))], count: 1 + w.rng.IntN(10), group: fmt.Sprint("g", 1+w.rng.IntN(4)), how: how}
 	through, tokens, seed := w.rng.IntN(3), w.rng.IntN(2) == 0, w.rng.Uint32()
 	w.add(at, func(w *world) {

@@ -198,7 +198,7 @@ func (w *world) broken(snap *state.Snapshot) (out []string) {
 			out = append(out, "RunTask answered "+arn+", which is not there")
 			continue
 		}
-		if i, ok := snap.Instances.Get(t.InstanceKey()); ok && o.how.allowed != nil && !o.how.allowed(i) {
+		if i, ok := snap.Instances.Get(t.InstanceKey()); ok && o.family != fargate && o.how.allowed != nil && !o.how.allowed(i) {
 			out = append(out, fmt.Sprintf("task %s was to be placed %s, and is on %s in zone %s of pool %q", t.ID, o.how.name, i.ID, i.Zone(), i.Pool()))
 		}
 	}

@@ -25,6 +25,7 @@ const (
 	region  = "us-east-1"
 	account = "000000000000"
 	cluster = "default"
+	pool    = "pool" // the cluster of the nodes that take FARGATE tasks
 )
 
 // world is everything inside the bubble.
@@ -181,6 +182,7 @@ func newWorld(t *testing.T, seed uint64, nodes int) *world {
 	for _, d := range definitions() {
 		w.callers[0].must("RegisterTaskDefinition", d, nil)
 	}
+	w.callers[0].must("CreateCluster", map[string]string{"clusterName": pool}, nil)
 	for _, p := range providers() {
 		w.callers[0].must("CreateCapacityProvider", p, nil)
 	}
@@ -192,7 +194,11 @@ func newWorld(t *testing.T, seed uint64, nodes int) *world {
 		cfg.Endpoints = append(cfg.Endpoints, m.url())
 	}
 	for i := range nodes {
-		n, err := fleet.New(cfg, machineOf(seed, i))
+		m := machineOf(seed, i)
+		if cfg.Cluster = cluster; m.Attributes[model.PoolAttribute] == model.FargatePool {
+			cfg.Cluster = pool
+		}
+		n, err := fleet.New(cfg, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,13 +208,17 @@ func newWorld(t *testing.T, seed uint64, nodes int) *world {
 	return w
 }
 
-// machineOf is the i-th node's machine: three sizes and three zones, some with GPUs, each with a small subnet of its own.
+// machineOf is the i-th node's machine: three sizes and three zones, some with GPUs, each with a small subnet of its own; one in
+// seven takes FARGATE tasks and nothing else.
 func machineOf(seed uint64, i int) fleet.Machine {
 	m := fleet.Machine{
 		Name: fmt.Sprintf("n%04d", i+1), Zone: region + string(rune('a'+i%3)), CPU: 1024 << (i % 3), Memory: 2048 << (i % 3),
 		Subnet: fmt.Sprintf("10.%d.%d.%d/28", i>>12&255, i>>4&255, i&15*16), Seed: seed<<16 + uint64(i),
 	}
 	m.Attributes = map[string]string{model.PoolAttribute: []string{poolBlue, poolSpot, ""}[i%5%3]}
+	if i%7 == 3 {
+		m.Attributes = map[string]string{model.PoolAttribute: model.FargatePool, model.FargateAttribute: "true"}
+	}
 	if i%4 == 0 {
 		m.GPUs = []string{"gpu-0", "gpu-1"}
 	}

@@ -58,7 +58,7 @@ func BenchmarkCluster(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	s := startServer(b, ctx, dir)
+	s := startServer(ctx, b, dir)
 	defer s.end()
 	c := dial(b, s.url)
 	r := &run{B: b, server: s, client: c}
@@ -116,7 +116,7 @@ func (r *run) join(ctx context.Context) {
 		r.Fatal(err)
 	}
 	began, used := time.Now(), r.server.cpu()
-	r.nodes = startNodes(r.B, ctx, r.server.url, out.Token)
+	r.nodes = startNodes(ctx, r.B, r.server.url, out.Token)
 	for r.server.metric(ctx, r.B, "roadstead_agents_connected") < float64(*agents) {
 		if time.Since(began) > 5*time.Minute {
 			r.Fatal("the nodes do not all connect")

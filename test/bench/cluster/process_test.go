@@ -51,7 +51,7 @@ func start(b *testing.B, cmd *exec.Cmd, line func(string) bool) *process {
 	return nil
 }
 
-func startServer(b *testing.B, ctx context.Context, dir string) *process {
+func startServer(ctx context.Context, b *testing.B, dir string) *process {
 	args := []string{"server", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "error"}
 	cmd := exec.CommandContext(ctx, *binary, args...)
 	if *profile != "" {
@@ -69,7 +69,7 @@ func startServer(b *testing.B, ctx context.Context, dir string) *process {
 	return p
 }
 
-func startNodes(b *testing.B, ctx context.Context, url, token string) *process {
+func startNodes(ctx context.Context, b *testing.B, url, token string) *process {
 	cmd := exec.CommandContext(ctx, os.Args[0], *profile, url, token, strconv.Itoa(*agents), latency.String())
 	cmd.Env = append(os.Environ(), "ROADSTEAD_BENCH_ROLE=nodes")
 	return start(b, cmd, func(string) bool { return false })
