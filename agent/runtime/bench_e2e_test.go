@@ -39,7 +39,10 @@ type contender struct {
 // BenchmarkStart compares an assignment (Network.Setup, Create, Start) of a cached image with what the bare
 // containerd client needs for the same, in turns in one run. Run with -benchtime 1x; -short takes fewer.
 func BenchmarkStart(b *testing.B) {
+	cpu := newMeter(b, "/rsbench")
 	e := newEnv(b)
+	e.cfg.Cgroup = "/rsbench/ours"
+	e.open(b)
 	e.pull(b)
 	n, tidy := newNetwork(b)
 	defer tidy()
@@ -49,20 +52,21 @@ func BenchmarkStart(b *testing.B) {
 		rounds = 10
 	}
 	for b.Loop() {
-		inTurns(b, ours, raw, rounds)
-		atOnce(b, ours, raw, rounds, 8)
+		inTurns(b, cpu, ours, raw, rounds)
+		atOnce(b, cpu, ours, raw, rounds, 8)
 	}
 }
 
-func inTurns(b *testing.B, ours, raw contender, rounds int) {
-	times := [2][]time.Duration{}
+func inTurns(b *testing.B, cpu meter, ours, raw contender, rounds int) {
+	times, work := [2][]time.Duration{}, [2]time.Duration{}
 	for i := range rounds + 3 {
 		for k, c := range []contender{ours, raw} {
 			id := fmt.Sprintf("one-%d-%d", k, i)
-			began := time.Now()
+			began, before := time.Now(), cpu.spent(b)
 			must(b, c.start(id))
 			if i >= 3 { // the first ones warm up
 				times[k] = append(times[k], time.Since(began))
+				work[k] += cpu.spent(b) - before
 			}
 			must(b, c.stop(id))
 		}
@@ -71,14 +75,16 @@ func inTurns(b *testing.B, ours, raw contender, rounds int) {
 		slices.Sort(times[k])
 		b.ReportMetric(ms(quantile(times[k], .5)), name+"-p50-ms")
 		b.ReportMetric(ms(quantile(times[k], .99)), name+"-p99-ms")
+		b.ReportMetric(ms(work[k])/float64(rounds), name+"-cpu-ms")
 	}
+	b.ReportMetric(ms(work[0])/ms(work[1]), "cpu-ratio")
 	b.ReportMetric(ms(quantile(times[0], .5))/ms(quantile(times[1], .5)), "p50-ratio")
 	b.ReportMetric(ms(quantile(times[0], .99))/ms(quantile(times[1], .99)), "p99-ratio")
 }
 
 // atOnce alternates batches, so that both see the same machine; deletion is not counted.
-func atOnce(b *testing.B, ours, raw contender, rounds, workers int) {
-	var spent [2]time.Duration
+func atOnce(b *testing.B, cpu meter, ours, raw contender, rounds, workers int) {
+	var spent, work [2]time.Duration
 	times := [2][]time.Duration{}
 	const batches = 3
 	for batch := range batches {
@@ -86,7 +92,7 @@ func atOnce(b *testing.B, ours, raw contender, rounds, workers int) {
 			var mu sync.Mutex
 			var next atomic.Int64
 			var wg sync.WaitGroup
-			began := time.Now()
+			began, before := time.Now(), cpu.spent(b)
 			for range workers {
 				wg.Go(func() {
 					for i := next.Add(1); i <= int64(rounds); i = next.Add(1) {
@@ -102,6 +108,7 @@ func atOnce(b *testing.B, ours, raw contender, rounds, workers int) {
 			}
 			wg.Wait()
 			spent[k] += time.Since(began)
+			work[k] += cpu.spent(b) - before
 			for i := range rounds {
 				must(b, c.stop(fmt.Sprintf("many-%d-%d-%d", k, batch, i+1)))
 			}
@@ -111,10 +118,12 @@ func atOnce(b *testing.B, ours, raw contender, rounds, workers int) {
 	for k, name := range []string{"ours", "raw"} {
 		rate[k] = float64(batches*rounds) / spent[k].Seconds()
 		b.ReportMetric(rate[k], name+"-starts/s")
+		b.ReportMetric(ms(work[k])/float64(batches*rounds), name+"-x8-cpu-ms")
 		slices.Sort(times[k])
 		b.ReportMetric(ms(quantile(times[k], .5)), name+"-x8-p50-ms")
 		b.ReportMetric(ms(quantile(times[k], .99)), name+"-x8-p99-ms")
 	}
+	b.ReportMetric(ms(work[0])/ms(work[1]), "x8-cpu-ratio")
 	b.ReportMetric(rate[0]/rate[1], "rate-ratio")
 }
 
@@ -171,7 +180,7 @@ func rawContender(tb testing.TB, e *env) contender {
 	must(tb, err)
 	tb.Cleanup(func() {
 		c.Close()
-		left, _ := filepath.Glob("/sys/fs/cgroup/*/raw") // the default cgroup of the namespace
+		left, _ := filepath.Glob("/sys/fs/cgroup/*/rsbench/raw") // runc leaves a container's parent
 		for _, dir := range left {
 			_ = os.Remove(dir)
 		}
@@ -191,7 +200,7 @@ func rawContender(tb testing.TB, e *env) contender {
 			}
 			ct, err := c.NewContainer(ctx, id, client.WithSnapshotter("overlayfs"), client.WithNewSnapshot(id, img), client.WithImage(img),
 				client.WithNewSpec(oci.WithImageConfig(img), oci.WithProcessArgs("/bin/sleep", "1000"),
-					oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: nsPath(id)})))
+					oci.WithCgroup("/rsbench/raw/"+id), oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: nsPath(id)})))
 			if err != nil {
 				return err
 			}

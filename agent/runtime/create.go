@@ -63,7 +63,12 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 		return err
 	}
 	r.remember(cid, who)
-	return failure(cannotStart, r.newTask(ctx, cid, who, rootfs)) // runc looks for the command already here
+	who.pid, err = r.newTask(ctx, cid, who, rootfs)
+	if err != nil {
+		return failure(cannotStart, err) // runc looks for the command already here
+	}
+	r.remember(cid, who)
+	return nil
 }
 
 // holdCgroup keeps a task's cgroup from being removed, with another container of the task, before it is in use.
@@ -227,17 +232,18 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.
 // createPatience bounds the making of a shim and its container.
 const createPatience = 30 * time.Second
 
-// newTask hands the container to a shim, which sets it up and stops short of its first instruction.
-func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) error {
+// newTask hands the container to a shim, which sets it up and stops short of its first instruction. It returns the
+// waiting process, 0 if there was a task already.
+func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) (uint32, error) {
 	var io stdio
 	if who.log != "" {
 		io = r.stdio(cid, who)
 		if err := r.makeStdio(io, who); err != nil {
-			return err
+			return 0, err
 		}
 		if r.cfg.OpenLog != nil {
 			if err := r.cfg.OpenLog(ctx, cid, io.stdin, io.stdout, io.stderr, who.log); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
@@ -250,12 +256,14 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	// Not to be cut short: containerd would forget the shim that it has started.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createPatience)
 	defer cancel()
-	if _, err := r.tasks.Create(whole, q); err != nil {
-		if err = errgrpc.ToNative(err); !errdefs.IsAlreadyExists(err) {
-			return fmt.Errorf("create task: %w", err)
-		}
+	a, err := r.tasks.Create(whole, q)
+	if err == nil {
+		return a.Pid, nil
 	}
-	return nil
+	if err = errgrpc.ToNative(err); errdefs.IsAlreadyExists(err) {
+		return 0, nil
+	}
+	return 0, fmt.Errorf("create task: %w", err)
 }
 
 // lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.

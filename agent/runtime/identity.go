@@ -31,6 +31,7 @@ type identity struct {
 	log            string
 	io             string
 	cgroup         string // the container's; its parent is the task's
+	pid            uint32 // of the process that Create made, 0 if this Runtime did not; no label holds it
 }
 
 // containerdID is the name under which containerd knows container id: id itself where containerd allows that (76

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -37,63 +36,6 @@ func ioMode(spec task.ContainerSpec) string {
 func cutUser(name string) (user, group string) {
 	user, group, _ = strings.Cut(name, ":")
 	return user, group
-}
-
-// Start implements task.Runtime. A container that runs already is left alone; one that has run does not run again:
-// the caller may only have missed the answer to its first call.
-func (r *Runtime) Start(ctx context.Context, id string) (uint32, error) {
-	ctx = r.in(ctx)
-	pid, err := r.start(ctx, containerdID(id))
-	return pid, failure(cannotStart, err)
-}
-
-func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
-	before := !r.startedAt(cid).IsZero()
-	if !before { // written first: what may have run must not look as if it never had
-		if err := r.markStarted(cid); err != nil {
-			return 0, err
-		}
-	}
-	a, err := r.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: cid})
-	if err == nil {
-		return a.Pid, r.markStarted(cid) // again, for the time
-	}
-	err = errgrpc.ToNative(err)
-	if ctx.Err() != nil || errdefs.IsUnavailable(err) {
-		return 0, err
-	}
-	p, gerr := r.process(ctx, cid)
-	switch {
-	case gerr == nil && p.Status == tasktypes.Status_RUNNING:
-		return p.Pid, nil
-	case gerr == nil && p.Status == tasktypes.Status_STOPPED && before:
-		return 0, fmt.Errorf("container %s has run", cid)
-	case errdefs.IsNotFound(gerr) && before:
-		return 0, fmt.Errorf("container %s has run, and its end was not seen", cid)
-	case errdefs.IsNotFound(gerr):
-		return r.completeAndStart(ctx, cid)
-	}
-	return 0, errors.Join(err, gerr)
-}
-
-// completeAndStart is for a container whose Create was killed before its last step.
-func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, error) {
-	who, err := r.identify(ctx, cid)
-	if err != nil {
-		return 0, err
-	}
-	rootfs, err := r.snapshots.Mounts(ctx, cid)
-	if err != nil {
-		return 0, fmt.Errorf("mount snapshot: %w", err)
-	}
-	if err := r.newTask(ctx, cid, who, rootfs); err != nil {
-		return 0, err
-	}
-	a, err := r.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: cid})
-	if err != nil {
-		return 0, errgrpc.ToNative(err)
-	}
-	return a.Pid, nil
 }
 
 // Signal implements task.Runtime.
@@ -212,7 +154,7 @@ func (r *Runtime) process(ctx context.Context, cid string) (*tasktypes.Process, 
 	if err != nil {
 		return nil, errgrpc.ToNative(err)
 	}
-	return a.Process, nil
+	return r.observed(cid, a.Process), nil
 }
 
 // identify finds who a container is, in memory or in containerd.

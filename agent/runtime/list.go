@@ -31,7 +31,7 @@ func (r *Runtime) List(ctx context.Context) ([]task.ContainerState, error) {
 		if id == "" { // containerd 1.x fills ID only
 			id = p.ID
 		}
-		processes[id] = p
+		processes[id] = r.observed(id, p)
 	}
 	r.rememberAll(all)
 	out := make([]task.ContainerState, 0, len(all))

@@ -49,12 +49,12 @@ func TestLifeOfAContainer(t *testing.T) {
 		}
 	})
 	t.Run("limits", func(t *testing.T) {
-		spec := e.spec("limits", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.shares /sys/fs/cgroup/memory.max 2>/dev/null; ulimit -n; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status")
+		spec := e.spec("limits", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.shares /sys/fs/cgroup/memory.max 2>/dev/null; ulimit -n; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; cut -d: -f3 /proc/self/cgroup | sort -u")
 		spec.Container.Memory, spec.Container.CPU = 32, 256
 		spec.Task = acs.Task{CPU: 0.5, Memory: 64}
 		spec.HostConfig = acs.HostConfig{Ulimits: []acs.Ulimit{{Name: "nofile", Soft: 100, Hard: 200}}, CapDrop: []string{"ALL"}, CapAdd: []string{"CHOWN"}}
 		_, out := e.output(t, spec)
-		for _, want := range []string{"33554432\n", "100\n", "CapEff:\t0000000000000001\n", "Seccomp:\t2\n"} {
+		for _, want := range []string{"33554432\n", "100\n", "CapEff:\t0000000000000001\n", "Seccomp:\t2\n/\n"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("no %q in %q", want, out)
 			}

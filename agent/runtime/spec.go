@@ -64,6 +64,11 @@ func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
 	if s.Mounts, err = mounts(in); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" }) {
+		// Its own cgroup is all that it sees, and mounting that is cheaper than a bind for each controller. One that
+		// sees the node's cgroups must find itself among them.
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
 	setResources(s, in)
 	if err := setDevices(s, in); err != nil {
 		return nil, err

@@ -113,6 +113,9 @@ func TestNamespaces(t *testing.T) {
 	if namespace(s, specs.NetworkNamespace) != "/run/netns/x" || namespace(s, specs.PIDNamespace) != "new" || s.Linux.Sysctl["net.ipv4.ip_unprivileged_port_start"] != "0" {
 		t.Errorf("bridge: %+v", s.Linux.Namespaces)
 	}
+	if namespace(s, specs.CgroupNamespace) != "new" {
+		t.Errorf("cgroups: %+v", s.Linux.Namespaces)
+	}
 	s = build(t, func(in *specInput) { in.Sandbox = task.Sandbox{Mode: "none"} })
 	if namespace(s, specs.NetworkNamespace) != "new" {
 		t.Errorf("none: %+v", s.Linux.Namespaces)
@@ -122,7 +125,7 @@ func TestNamespaces(t *testing.T) {
 		in.Task.PidMode, in.Task.IpcMode = "host", "host"
 		in.HostConfig.Sysctls = map[string]string{"kernel.msgmax": "1"}
 	})
-	if namespace(s, specs.NetworkNamespace) != "host" || namespace(s, specs.PIDNamespace) != "host" || namespace(s, specs.IPCNamespace) != "host" || len(s.Linux.Sysctl) != 1 {
+	if namespace(s, specs.NetworkNamespace) != "host" || namespace(s, specs.PIDNamespace) != "host" || namespace(s, specs.IPCNamespace) != "host" || namespace(s, specs.CgroupNamespace) != "host" || len(s.Linux.Sysctl) != 1 {
 		t.Errorf("host: %+v", s.Linux.Namespaces)
 	}
 	s = build(t, func(in *specInput) { in.share = sharedNamespaces{pid: "/proc/1/ns/pid"} })
