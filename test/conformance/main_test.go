@@ -91,7 +91,7 @@ func prepare() error {
 	if err := os.WriteFile(target.binary, b, 0o755); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", target.probe, "./images/probe")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", target.probe, "../probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the probe: %w\n%s", err, out)

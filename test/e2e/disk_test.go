@@ -40,8 +40,7 @@ func TestDiskFull(t *testing.T) {
 	filler := filepath.Join(disk, "filler")
 	acked, refusal := e.runUntilRefused(def, filler)
 	t.Logf("%d tasks acknowledged, then %v", len(acked), refusal)
-	var api smithy.APIError
-	if !errors.As(refusal, &api) {
+	if _, ok := errors.AsType[smithy.APIError](refusal); !ok {
 		t.Errorf("the refusal is no API error: %v", refusal)
 	}
 	e.allThere(acked, "while the disk is full")

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func TestEnd(t *testing.T) {
 	}
 
 	args := e.Dev.args
-	e.Dev.args = append(args[:len(args):len(args)], "--keep-tasks")
+	e.Dev.args = append(slices.Clip(args), "--keep-tasks")
 	e.Dev.again()
 	e.Dev.AwaitReady(patience)
 	arns := e.RunMany(def, 3, 3, inVPC)

@@ -208,7 +208,7 @@ func cgroupLimits(t *testing.T, e *Env) {
 	out, err := exec.Command("ctr", "--address", socket, "--namespace", "roadstead-"+e.Node, "containers", "ls", "-q").Output()
 	must(t, err)
 	labels := ""
-	for _, cid := range strings.Fields(string(out)) {
+	for cid := range strings.FieldsSeq(string(out)) {
 		if strings.Contains(cid, id(arn)) {
 			b, err := exec.Command("ctr", "--address", socket, "--namespace", "roadstead-"+e.Node, "containers", "info", cid).Output()
 			must(t, err)

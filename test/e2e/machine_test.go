@@ -173,7 +173,7 @@ func (e *Env) sweep() {
 	slices.Reverse(l.Cgroups)
 	for _, c := range l.Cgroups {
 		procs, _ := os.ReadFile(filepath.Join(c, "cgroup.procs")) // of containers whose shim is gone
-		for _, p := range strings.Fields(string(procs)) {
+		for p := range strings.FieldsSeq(string(procs)) {
 			if pid, err := strconv.Atoi(p); err == nil {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}

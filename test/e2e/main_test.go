@@ -56,7 +56,7 @@ func prepare() (dir string, err error) {
 	if err := os.WriteFile(binary, b, 0o755); err != nil {
 		return dir, err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", probe, "./images/probe")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", probe, "../probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("build the probe: %w\n%s", err, out)

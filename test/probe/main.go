@@ -1,6 +1,6 @@
-// Command probe is the one program in the images of the end-to-end tests. It does what its arguments say, one after the
-// other (verb=value), so that a test's task definition reads as what the task does. Unless told otherwise by exit or a
-// signal it ends with 0 after the last one.
+// Command probe is the one program in the images of the tests that run real containers (test/e2e, test/conformance). It
+// does what its arguments say, one after the other (verb=value), so that a task definition reads as what the task does.
+// Unless told otherwise by exit or a signal it ends with 0 after the last one. It must not know the tests.
 package main
 
 import (
@@ -31,9 +31,10 @@ func main() {
 var verbs = map[string]func(string) error{
 	"print":  func(text string) error { fmt.Println(text); return nil },
 	"stderr": func(text string) error { fmt.Fprintln(os.Stderr, text); return nil },
-	"exit":   func(code string) error { n, err := strconv.Atoi(code); exitIf(err == nil, n); return err },
+	"env":    func(name string) error { fmt.Printf("%s=%s\n", name, os.Getenv(name)); return nil },
+	"exit":   exit,
 	"sleep":  func(d string) error { t, err := time.ParseDuration(d); time.Sleep(t); return err },
-	"wait":   func(string) error { return wait() },
+	"wait":   wait,
 	"onterm": onTerm,
 	"ignore": func(string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	"eat":    eat,
@@ -47,17 +48,24 @@ var verbs = map[string]func(string) error{
 	"dialed": answer,
 }
 
-func exitIf(ok bool, code int) {
-	if ok {
-		os.Exit(code)
+func exit(code string) error {
+	n, err := strconv.Atoi(code)
+	if err != nil {
+		return err
 	}
+	os.Exit(n)
+	return nil
 }
 
-// wait waits for ever; the tick keeps Go from calling it a deadlock.
-func wait() error {
-	for {
-		time.Sleep(time.Hour)
+// wait waits for SIGTERM and exits with the code; without a code, or if the signal is ignored, it waits for ever.
+func wait(code string) error {
+	for code == "" || signal.Ignored(syscall.SIGTERM) {
+		time.Sleep(time.Hour) // select {} would be a deadlock, says Go
 	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM)
+	<-c
+	return exit(code)
 }
 
 // onTerm prints the text and exits with 0 when SIGTERM comes.
@@ -90,19 +98,24 @@ func eat(mib string) error {
 	return nil
 }
 
-// mark adds a line to a file in one write, so that starts can be counted: "MARK TIME", with the host name if MARK is unset.
+// mark adds a line to a file in one write, so that starts can be counted: "NAME TIME".
 func mark(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	name := os.Getenv("MARK")
-	if name == "" {
-		name, _ = os.Hostname()
-	}
-	_, err = fmt.Fprintf(f, "%s %d\n", name, time.Now().UnixMilli())
+	_, err = fmt.Fprintf(f, "%s %d\n", name(), time.Now().UnixMilli())
 	return err
+}
+
+// name tells probes apart: MARK, or the host name if that is unset.
+func name() string {
+	if mark := os.Getenv("MARK"); mark != "" {
+		return mark
+	}
+	host, _ := os.Hostname()
+	return host
 }
 
 // tick prints "tick N" for ever, N = 0, 1, 2 ..., one each interval.

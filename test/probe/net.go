@@ -19,7 +19,7 @@ func serve(addr string) error {
 	}
 	born := time.Now().UnixNano()
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "%s born %d", os.Getenv("MARK"), born)
+		fmt.Fprintf(w, "%s born %d", name(), born)
 	})
 	http.HandleFunc("/look", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(look())
