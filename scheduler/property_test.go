@@ -40,12 +40,12 @@ func drawInstance(t *rapid.T, id string) model.Instance {
 }
 
 // one draws one of the values, each as often as any other, which rapid's generators do not.
-func one[V interface{}](t *rapid.T, name string, values ...V) V {
+func one[V any](t *rapid.T, name string, values ...V) V {
 	return values[rapid.Uint64().Draw(t, name)*0x9e3779b97f4a7c15>>33%uint64(len(values))]
 }
 
 // rarely draws one of the values now and then, else none.
-func rarely[V interface{}](t *rapid.T, name string, values ...V) (v V) {
+func rarely[V any](t *rapid.T, name string, values ...V) (v V) {
 	if one(t, name+" asked", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) == 11 {
 		v = one(t, name, values...)
 	}

@@ -53,14 +53,6 @@ func (r *rows) deleteTask(id string) {
 	delete(r.tasks, id)
 }
 
-func (r *rows) instance(id string) *model.Instance {
-	i := r.instances[id]
-	if i == nil {
-		r.Fatalf("no instance %s", id)
-	}
-	return i
-}
-
 // occupy writes the tasks of placements, as RunTask does.
 func (r *rows) occupy(req *scheduler.Request, at ...scheduler.Placement) {
 	for _, p := range at {
