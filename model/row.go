@@ -156,7 +156,9 @@ func (c *rowCodec) flag(n int, v *bool) {
 		i = 1
 	}
 	number(c, n, &i)
-	*v = i != 0
+	if c.reading { // rows that are written are read by others meanwhile
+		*v = i != 0
+	}
 }
 
 // text is a field of any text.

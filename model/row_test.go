@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -208,4 +209,33 @@ func FuzzTaskRow(f *testing.F) {
 			t.Fatalf("%q\nand\n%q", stored, twice)
 		}
 	})
+}
+
+// Ids sort by age and are random otherwise.
+func TestTaskID(t *testing.T) {
+	const random = "fedcba9876543210fedcba9876543210"
+	for _, x := range []struct {
+		at   Millis
+		want string
+	}{{0, "000000000000"}, {1, "000000000001"}, {1_700_000_000_000, "018bcfe56800"}, {1 << 48, "000000000000"}} {
+		if got := TaskID(x.at, random); got != x.want+random[12:] {
+			t.Errorf("at %d: %s", x.at, got)
+		}
+	}
+	if a, b := TaskID(1_700_000_000_000, random), TaskID(1_700_000_000_001, strings.Repeat("0", 32)); a >= b {
+		t.Errorf("%s is not before %s", a, b)
+	}
+}
+
+// A row is written while others read it: under the race detector this fails if writing it down touches it.
+func TestWritingARowDownLeavesItAlone(t *testing.T) {
+	task := Task{ID: "a", ExecEnabled: true, EnableManagedTags: true, Version: 1, Subnets: []string{"s"},
+		Reserved:   Resources{PortsTCP: []int32{80}, GPUs: []string{"g"}},
+		Containers: []Container{{Name: "c", Essential: true, Exited: true, Bindings: []PortBinding{{HostPort: 1}}}},
+		Tags:       []Tag{{Key: "k"}}}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { task.AppendRow(nil) })
+	}
+	wg.Wait()
 }

@@ -281,8 +281,8 @@ func (e *end) SetReadDeadline(t time.Time) error {
 		e.timer.Stop()
 		e.timer = nil
 	}
-	if !t.IsZero() {
-		e.timer = time.AfterFunc(time.Until(t), func() {
+	if left := time.Until(t); !t.IsZero() && left > 0 { // net/http ends reads with deadlines long past: no timer is made for those
+		e.timer = time.AfterFunc(left, func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.change()
