@@ -34,7 +34,7 @@ e2e: build                   ## real containers: needs root
 conformance: build           ## the real aws command line against a real server: needs root
 	go test -tags e2e -count=1 -timeout 15m ./test/conformance/...
 
-sim:                         ## the control plane and simulated nodes under scripts of troubles: 10 x 300 nodes, 1 x 5,000; a quarter of an hour
+sim:                         ## the control plane and simulated nodes under scripts of troubles: 10 x 300 nodes, 1 x 5,000; about ten minutes
 	go test ./test/sim -run TestSimulation -count=1 -timeout 2h -sim.seeds 10 -sim.agents 300 -sim.minutes 20 -sim.troubles 80
 	go test ./test/sim -run TestSimulation -count=1 -timeout 2h -sim.seed 1 -sim.agents 5000 -sim.minutes 5 -sim.troubles 20
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ func Encode(msg any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(frame{reflect.Indirect(reflect.ValueOf(msg)).Type().Name(), m})
+	name := reflect.Indirect(reflect.ValueOf(msg)).Type().Name()
+	return slices.Concat([]byte(`{"type":"`+name+`","message":`), m, []byte{'}'}), nil // a frame, without reading m again
 }
 
 // Decode reads a frame into a pointer to the message's struct. Telemetry frames of agents begin with the headers of a

@@ -3,6 +3,8 @@ package state_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -186,10 +188,18 @@ func memoryDB(b *testing.B, tasks int) *state.DB {
 	if err := db.AwaitLead(ctx); err != nil {
 		b.Fatal(err)
 	}
+	fill(b, db, tasks, model.TaskProvisioning)
+	return db
+}
+
+// fill writes tasks with the status, a thousand at a time.
+func fill(b *testing.B, db *state.DB, tasks int, status string) {
 	for n := 0; n < tasks; n += 1000 {
-		err := db.Update(ctx, func(tx *state.Tx) error {
+		err := db.Update(b.Context(), func(tx *state.Tx) error {
 			for i := range 1000 {
-				tx.Tasks.Put(benchTask(n + i))
+				t := benchTask(n + i)
+				t.Last = status
+				tx.Tasks.Put(t)
 			}
 			return nil
 		})
@@ -197,7 +207,48 @@ func memoryDB(b *testing.B, tasks int) *state.DB {
 			b.Fatal(err)
 		}
 	}
-	return db
+}
+
+// BenchmarkMemory is what a task takes of the heap, in the tables and in the backend, after it was made and has changed its
+// status twice, and what the process has of the machine's memory. An op is a task, 100,000 at least.
+func BenchmarkMemory(b *testing.B) {
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for name, open := range map[string]func(b *testing.B) *state.DB{
+		"memory": func(b *testing.B) *state.DB { return memoryDB(b, 0) },
+		"etcd":   func(b *testing.B) *state.DB { _, db := benchDB(b); return db },
+	} {
+		b.Run(name, func(b *testing.B) {
+			n := max(b.N/1000, 100) * 1000
+			before := heap()
+			db := open(b)
+			for _, status := range []string{model.TaskProvisioning, model.TaskPending, model.TaskRunning} {
+				fill(b, db, n, status)
+			}
+			b.ReportMetric(float64(resident(b))/(1<<20), "MiB-resident")
+			b.ReportMetric((heap()-before)/float64(n), "B/task")
+			b.ReportMetric(float64(len(benchPair(b, 1).Value)), "B/row")
+			b.ReportMetric(0, "ns/op")
+			runtime.KeepAlive(db)
+		})
+	}
+}
+
+// resident is how much of the machine's memory the process has, in bytes.
+func resident(b *testing.B) int {
+	var total, pages int
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err == nil {
+		_, err = fmt.Sscan(string(statm), &total, &pages)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * os.Getpagesize()
 }
 
 // BenchmarkSnapshotRead gets one of 100,000 tasks out of the newest snapshot.

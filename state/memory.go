@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ type Memory struct {
 	revision int64
 	rows     *btree.Map[string, []byte]
 	log      []Batch       // every batch after floor
+	logged   int           // pairs in log
 	written  chan struct{} // closed and replaced at every batch
 	floor    int64         // batches up to it are compacted
 	leader   *memoryTerm
@@ -34,7 +36,7 @@ func (m *Memory) Member() Backend { return &memoryMember{m: m, closed: make(chan
 func (m *Memory) Compact() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.floor, m.log = m.revision, nil
+	m.floor, m.log, m.logged = m.revision, nil, 0
 	m.signal()
 }
 
@@ -55,16 +57,28 @@ func (m *Memory) signal() {
 func (m *Memory) append(pairs []Pair) int64 {
 	m.revision++
 	m.log = append(m.log, Batch{m.revision, pairs})
-	if len(m.log) > memoryHistory {
-		m.floor = m.log[memoryHistory/2-1].Revision
-		m.log = append([]Batch(nil), m.log[memoryHistory/2:]...)
+	if m.logged += len(pairs); len(m.log) > memoryHistory || m.logged > memoryPairs {
+		m.trim()
 	}
 	m.signal()
 	return m.revision
 }
 
-// memoryHistory is how many batches are kept for watches that lag.
-const memoryHistory = 10_000
+// memoryHistory is how many batches, and memoryPairs how many pairs in them, are kept for watches that lag.
+const (
+	memoryHistory = 10_000
+	memoryPairs   = 50_000
+)
+
+// trim forgets the older half of the batches, but never the newest. Caller holds mu.
+func (m *Memory) trim() {
+	half := len(m.log) / 2
+	for _, b := range m.log[:half] {
+		m.logged -= len(b.Pairs)
+		m.floor = b.Revision
+	}
+	m.log = slices.Clone(m.log[half:])
+}
 
 // depose ends t if it leads. Caller holds mu.
 func (m *Memory) depose(t *memoryTerm) {

@@ -3,10 +3,7 @@ package task_test
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +12,10 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
+	"github.com/roadstead/roadstead/test/scenario"
 )
 
-// TestScenarios runs testdata/*.txt: a script, a line "----", and the transcript of what Step decided. -update
-// rewrites the transcripts. The language:
+// TestScenarios runs testdata/*.txt, whose transcripts say what Step decided. The language:
 //
 //	task [mode=MODE]                     begin a task, then its containers:
 //	container NAME [essential] [after=NAME:CONDITION,...] [links=NAME,...] [stop=SECONDS] [start=SECONDS] [health]
@@ -38,205 +35,165 @@ import (
 //	reboot                               the node restarts: what ran is there, but never started; then as restart
 //	advance DURATION
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			script, want, _ := strings.Cut(string(data), "----\n")
-			got := play(t, script)
-			if *update {
-				if err := os.WriteFile(file, []byte(script+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
+	scenario.Run(t, "testdata/*.txt", func(*testing.T) scenario.Verbs {
+		p := &player{keep: 3 * time.Hour}
+		verbs := scenario.Verbs{
+			"task":      p.begin,
+			"container": func(c *scenario.Call) { p.task.Containers = append(p.task.Containers, container(c)) },
+			"cleanup":   func(c *scenario.Call) { p.keep = c.Duration() },
+		}
+		for name, act := range p.acts() {
+			verbs[name] = func(c *scenario.Call) {
+				p.call = c
+				act(c)
+				if !p.world.wake.IsZero() {
+					c.Printf("wake at %s", p.world.wake.Sub(epoch))
 				}
-			} else if got != want {
-				t.Errorf("transcript differs; -update rewrites it. Got:\n%s", got)
 			}
-		})
-	}
+		}
+		return verbs
+	})
 }
 
-var update = flag.Bool("update", false, "rewrite the transcripts in testdata") //nolint:gochecknoglobals // a flag
-
-// scenario plays one script.
-type scenario struct {
-	t     *testing.T
+// player plays one file.
+type player struct {
 	task  acs.Task
 	keep  time.Duration
 	world *world
-	out   strings.Builder
+	call  *scenario.Call // under way
 }
 
-func play(t *testing.T, script string) string {
-	s := &scenario{t: t, keep: 3 * time.Hour}
-	for line := range strings.Lines(script) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		f := strings.Fields(line)
-		if s.world == nil && f[0] != "run" {
-			s.declare(f)
-			continue
-		}
-		fmt.Fprintf(&s.out, "> %s\n", line)
-		s.act(f, line)
-	}
-	return s.out.String()
-}
-
-func (s *scenario) declare(f []string) {
-	switch f[0] {
-	case "task":
-		s.task = acs.Task{Arn: "arn:aws:ecs:us-east-1:000000000000:task/default/t1", DesiredStatus: task.StatusRunning}
-		for _, o := range f[1:] {
-			s.task.NetworkMode = strings.TrimPrefix(o, "mode=")
-		}
-	case "container":
-		s.task.Containers = append(s.task.Containers, s.container(f[1:]))
-	case "cleanup":
-		s.keep = s.duration(f[1])
-	default:
-		s.t.Fatalf("%s before run", f[0])
+func (p *player) begin(c *scenario.Call) {
+	p.task = acs.Task{
+		Arn: "arn:aws:ecs:us-east-1:000000000000:task/default/t1", DesiredStatus: task.StatusRunning, NetworkMode: c.Text("mode", ""),
 	}
 }
 
-func (s *scenario) container(f []string) acs.Container {
-	c := acs.Container{Name: f[0], Image: f[0]}
-	for _, o := range f[1:] {
-		key, value, _ := strings.Cut(o, "=")
-		switch key {
+func container(c *scenario.Call) acs.Container {
+	name := c.Arg()
+	out := acs.Container{
+		Name: name, Image: name, Links: c.List("links"), StopTimeout: c.Int("stop", 0), StartTimeout: c.Int("start", 0),
+	}
+	for _, d := range c.List("after") {
+		name, condition, _ := strings.Cut(d, ":")
+		out.DependsOn = append(out.DependsOn, acs.Dependency{ContainerName: name, Condition: condition})
+	}
+	for o := c.Arg(); o != ""; o = c.Arg() {
+		switch o {
 		case "essential":
-			c.Essential = true
+			out.Essential = true
 		case "health":
-			c.HealthCheckType = "docker"
-		case "links":
-			c.Links = strings.Split(value, ",")
-		case "stop":
-			c.StopTimeout = int64(s.number(value))
-		case "start":
-			c.StartTimeout = int64(s.number(value))
-		case "after":
-			for d := range strings.SplitSeq(value, ",") {
-				name, condition, _ := strings.Cut(d, ":")
-				c.DependsOn = append(c.DependsOn, acs.Dependency{ContainerName: name, Condition: condition})
-			}
+			out.HealthCheckType = "docker"
 		default:
-			s.t.Fatalf("container option %s", o)
+			c.Fatalf("container option %s", o)
 		}
 	}
-	return c
+	return out
 }
 
-func (s *scenario) act(f []string, line string) {
-	w := s.world
-	switch f[0] {
-	case "run":
-		w = newWorld(&s.task)
-		w.d.CleanupAfter = s.keep
-		w.log = func(format string, args ...any) {
-			fmt.Fprintf(&s.out, "%s %s\n", w.now.Sub(epoch), strings.TrimSpace(fmt.Sprintf(format, args...)))
-		}
-		s.world = w
-		w.step()
-	case "ok":
-		s.ok(f[1:])
-	case "begun":
-		w.begin(s.under(f))
-	case "up":
-		for len(w.doing) > 0 {
-			w.finish(0, true, nil)
-		}
-	case "fail":
-		name, text, _ := strings.Cut(strings.Join(f[3:], " "), ": ")
-		w.finish(s.under(f), false, &task.Failure{Name: name, Err: errors.New(text)})
-	case "retry":
-		w.finish(s.under(f), false, errors.New(strings.Join(f[3:], " ")))
-	case "exit":
-		w.exit(f[1], int32(s.number(f[2])), len(f) > 3)
-		w.step()
-	case "vanish":
-		delete(w.boxes, f[1])
-		old := w.s
-		w.s = w.s.Resync(nil, w.now.Add(time.Second), w.now)
-		w.changes(old)
-		w.step()
-	case "health":
-		w.s = w.s.SetHealth(f[1], f[2])
-		w.step()
-	case "stop":
-		w.d.Stop = true
-		w.step()
-	case "ack":
-		w.s = w.s.Ack()
-		w.step()
-	case "reboot":
-		for _, b := range w.boxes {
-			b.Status, b.PID = task.StatusCreated, 0
-		}
-		w.restart(s.disk())
-	case "restart":
-		w.restart(s.disk())
-	case "advance":
-		w.advance(s.duration(f[1]))
-	default:
-		s.t.Fatalf("what is %q?", line)
+// acts are the verbs that make Step decide.
+func (p *player) acts() map[string]func(*scenario.Call) {
+	return map[string]func(*scenario.Call){
+		"run": func(*scenario.Call) {
+			p.world = newWorld(&p.task)
+			p.world.d.CleanupAfter = p.keep
+			p.world.log = func(format string, args ...any) {
+				p.call.Printf("%s %s", p.world.now.Sub(epoch), strings.TrimSpace(fmt.Sprintf(format, args...)))
+			}
+			p.world.step()
+		},
+		"ok":    p.ok,
+		"begun": func(c *scenario.Call) { p.world.begin(p.under(c)) },
+		"up": func(*scenario.Call) {
+			for len(p.world.doing) > 0 {
+				p.world.finish(0, true, nil)
+			}
+		},
+		"fail": func(c *scenario.Call) {
+			i := p.under(c)
+			name, text, _ := strings.Cut(rest(c), ": ")
+			p.world.finish(i, false, &task.Failure{Name: name, Err: errors.New(text)})
+		},
+		"retry": func(c *scenario.Call) {
+			i := p.under(c)
+			p.world.finish(i, false, errors.New(rest(c)))
+		},
+		"exit": func(c *scenario.Call) {
+			name := c.Arg()
+			code, err := strconv.ParseInt(c.Arg(), 10, 32)
+			if err != nil {
+				c.Fatal(err)
+			}
+			p.world.exit(name, int32(code), c.Arg() == "oom")
+			p.world.step()
+		},
+		"vanish": func(c *scenario.Call) {
+			w := p.world
+			delete(w.boxes, c.Arg())
+			old := w.s
+			w.s = w.s.Resync(nil, w.now.Add(time.Second), w.now)
+			w.changes(old)
+			w.step()
+		},
+		"health":  func(c *scenario.Call) { p.become(p.world.s.SetHealth(c.Arg(), c.Arg())) },
+		"ack":     func(*scenario.Call) { p.become(p.world.s.Ack()) },
+		"stop":    func(*scenario.Call) { p.world.d.Stop = true; p.world.step() },
+		"restart": func(c *scenario.Call) { p.world.restart(p.disk(c)) },
+		"reboot": func(c *scenario.Call) {
+			for _, b := range p.world.boxes {
+				b.Status, b.PID = task.StatusCreated, 0
+			}
+			p.world.restart(p.disk(c))
+		},
+		"advance": func(c *scenario.Call) { p.world.advance(c.Duration()) },
 	}
-	if !w.wake.IsZero() {
-		fmt.Fprintf(&s.out, "wake at %s\n", w.wake.Sub(epoch))
-	}
+}
+
+func (p *player) become(s task.State) {
+	p.world.s = s
+	p.world.step()
 }
 
 // ok finishes everything that was under way when it began, or only the actions that are named.
-func (s *scenario) ok(f []string) {
-	todo := slices.Clone(s.world.doing)
-	for _, a := range todo {
-		if len(f) > 0 && string(a.Verb) != f[0] || len(f) > 1 && a.Container != f[1] {
+func (p *player) ok(c *scenario.Call) {
+	verb, container := c.Arg(), c.Arg()
+	for _, a := range slices.Clone(p.world.doing) {
+		if verb != "" && string(a.Verb) != verb || container != "" && a.Container != container {
 			continue
 		}
-		i := slices.IndexFunc(s.world.doing, func(d task.Action) bool { return same(d, a.Verb, a.Container) })
-		s.world.finish(i, true, nil)
+		i := slices.IndexFunc(p.world.doing, func(d task.Action) bool { return same(d, a.Verb, a.Container) })
+		p.world.finish(i, true, nil)
 	}
 }
 
-func (s *scenario) under(f []string) int {
-	i := slices.IndexFunc(s.world.doing, func(a task.Action) bool { return string(a.Verb) == f[1] && a.Container == strings.Trim(f[2], "-") })
+// under takes a verb and a container ("-" for the task itself), and finds their action among those under way.
+func (p *player) under(c *scenario.Call) int {
+	verb, container := c.Arg(), c.Arg()
+	i := slices.IndexFunc(p.world.doing, func(a task.Action) bool { return same(a, task.Verb(verb), strings.Trim(container, "-")) })
 	if i < 0 {
-		s.t.Fatalf("%s %s is not under way", f[1], f[2])
+		c.Fatalf("%s %s is not under way", verb, container)
 	}
 	return i
 }
 
+// rest takes all arguments that are left.
+func rest(c *scenario.Call) string {
+	var words []string
+	for w := c.Arg(); w != ""; w = c.Arg() {
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
 // disk is the state after a way through the disk.
-func (s *scenario) disk() task.State {
-	text, err := json.Marshal(s.world.s)
+func (p *player) disk(c *scenario.Call) task.State {
+	text, err := json.Marshal(p.world.s)
 	if err != nil {
-		s.t.Fatal(err)
+		c.Fatal(err)
 	}
 	var back task.State
 	if err := json.Unmarshal(text, &back); err != nil {
-		s.t.Fatal(err)
+		c.Fatal(err)
 	}
 	return back
-}
-
-func (s *scenario) number(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return n
-}
-
-func (s *scenario) duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return d
 }

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -80,7 +81,8 @@ func (p *plane) register(b *testing.B) string {
 	return out.ContainerInstance.ContainerInstanceArn
 }
 
-// acknowledge is an agent that takes every payload and does nothing.
+// acknowledge is an agent that takes every payload and does nothing. It shares the processors with what is measured, where
+// real ones would not, so it looks for ids in messages and does not decode them.
 func (p *plane) acknowledge(ctx context.Context, arn string) error {
 	c, err := client.New(client.Config{Endpoint: p.endpoint, AccessKeyID: "test", Secret: "test", Region: region})
 	if err != nil {
@@ -95,17 +97,24 @@ func (p *plane) acknowledge(ctx context.Context, arn string) error {
 	if err != nil {
 		return err
 	}
-	conn := acs.NewConn(ws)
+	conn := acs.NewConn(ws) // takes large frames
+	var frame bytes.Buffer
 	for {
-		msg, err := conn.Receive(ctx)
+		_, message, err := ws.Reader(ctx)
 		if err != nil {
 			return err
 		}
-		switch m := msg.(type) {
-		case *acs.PayloadMessage:
-			err = conn.Send(ctx, acs.AckRequest{Cluster: "default", ContainerInstance: arn, MessageID: m.MessageID})
-		case *acs.HeartbeatMessage:
-			err = conn.Send(ctx, acs.HeartbeatAckRequest{MessageID: m.MessageID})
+		frame.Reset()
+		if _, err := frame.ReadFrom(message); err != nil {
+			return err
+		}
+		_, rest, _ := bytes.Cut(frame.Bytes(), []byte(`"messageId":"`))
+		id, _, _ := bytes.Cut(rest, []byte{'"'})
+		switch {
+		case bytes.HasPrefix(frame.Bytes(), []byte(`{"type":"PayloadMessage"`)):
+			err = conn.Send(ctx, acs.AckRequest{Cluster: "default", ContainerInstance: arn, MessageID: string(id)})
+		case bytes.HasPrefix(frame.Bytes(), []byte(`{"type":"HeartbeatMessage"`)):
+			err = conn.Send(ctx, acs.HeartbeatAckRequest{MessageID: string(id)})
 		}
 		if err != nil {
 			return err

@@ -77,9 +77,10 @@ func measure(b *testing.B, c *client.Client, connections int, request map[string
 	began := time.Now()
 	for i := range connections {
 		wg.Go(func() {
+			var answer bytes.Buffer
 			for next.Add(1) <= n {
+				answer.Reset()
 				at := time.Now()
-				var answer bytes.Buffer
 				if err := c.Call(ctx, "ecs", "RunTask", request, &answer); err != nil {
 					failed.Store(&err)
 					cancel()

@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -72,6 +71,7 @@ func BenchmarkCluster(b *testing.B) {
 	r.join(ctx)
 	r.ReportMetric(empty, "MiB-empty")
 	r.watch("nodes")
+	r.placeOnly(ctx)
 	r.load(ctx)
 	r.watch("tasks")
 	r.nodes.end()
@@ -103,8 +103,8 @@ type run struct {
 	server *process
 	nodes  *process
 	client *client.Client
-	placed int           // tasks
-	took   time.Duration // of the placements
+	placed int     // tasks
+	rate   float64 // of placements, a second
 }
 
 // join starts the nodes and waits until all are connected.
@@ -151,8 +151,4 @@ func (r *run) watch(with string) {
 	if with == "nodes" && writes > 0 {
 		r.Errorf("heartbeats write: %.1f revisions a minute", writes)
 	}
-}
-
-func (r *run) perTask(d time.Duration) string {
-	return fmt.Sprintf("%.0f us", float64(d.Microseconds())/float64(max(r.placed, 1)))
 }

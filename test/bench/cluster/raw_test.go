@@ -49,8 +49,8 @@ func (r *run) raw(ctx context.Context, dir string) {
 	wg.Wait()
 	took := time.Since(began)
 	r.ReportMetric(float64(len(rows))/took.Seconds(), "raw-rows/s")
-	r.ReportMetric(float64(r.placed)/r.took.Seconds()*took.Seconds()/float64(len(rows)), "ratio")
-	r.Logf("raw etcd: %d rows of %d bytes in %.1f s, processor time %s a row", len(rows), bytes/len(rows), took.Seconds(), r.perTask(self().cpu()-used))
+	r.ReportMetric(r.rate*took.Seconds()/float64(len(rows)), "ratio")
+	r.Logf("raw etcd: %d rows of %d bytes in %.2f s; processor time of a row: %s", len(rows), bytes/len(rows), took.Seconds(), each(self().cpu()-used, len(rows)))
 }
 
 // rows reads the tasks that the server left in its state.
