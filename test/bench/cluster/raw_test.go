@@ -2,8 +2,10 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +20,8 @@ import (
 )
 
 // raw puts the rows that the server has written, task by task, into an etcd of this process, in transactions of 100 by ten
-// writers: what a control plane that does nothing else could do.
+// writers: what a control plane that does nothing else could do. The median of three times counts.
 func (r *run) raw(ctx context.Context, dir string) {
-	const perTxn, writers = 100, 10
 	rows, bytes := r.rows(ctx, dir)
 	if len(rows) < r.placed {
 		r.Fatalf("%d rows of %d tasks", len(rows), r.placed)
@@ -29,9 +30,26 @@ func (r *run) raw(ctx context.Context, dir string) {
 	defer etcd.Close()
 	c := v3client.New(etcd.Server)
 	defer c.Close()
+	var times [3]time.Duration
+	used := self().cpu()
+	for i := range times {
+		times[i] = r.put(ctx, c, rows, fmt.Sprint(i, "/"))
+	}
+	used = self().cpu() - used
+	slices.Sort(times[:])
+	took := times[1]
+	r.ReportMetric(float64(len(rows))/took.Seconds(), "raw-rows/s")
+	r.ReportMetric(r.rate*took.Seconds()/float64(len(rows)), "ratio")
+	r.Logf("raw etcd: %d rows of %d bytes in %.2f s, %.2f s and %.2f s; processor time of a row: %s",
+		len(rows), bytes/len(rows), times[0].Seconds(), took.Seconds(), times[2].Seconds(), each(used, len(times)*len(rows)))
+}
+
+// put writes all rows under a prefix.
+func (r *run) put(ctx context.Context, c *clientv3.Client, rows []state.Pair, prefix string) time.Duration {
+	const perTxn, writers = 100, 10
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	used, began := self().cpu(), time.Now()
+	began := time.Now()
 	for range writers {
 		wg.Go(func() {
 			for {
@@ -39,7 +57,11 @@ func (r *run) raw(ctx context.Context, dir string) {
 				if from >= len(rows) {
 					return
 				}
-				if _, err := c.Txn(ctx).Then(rows[from:min(from+perTxn, len(rows))]...).Commit(); err != nil {
+				var ops []clientv3.Op
+				for _, p := range rows[from:min(from+perTxn, len(rows))] {
+					ops = append(ops, clientv3.OpPut(prefix+p.Key, string(p.Value)))
+				}
+				if _, err := c.Txn(ctx).Then(ops...).Commit(); err != nil {
 					r.Error(err)
 					return
 				}
@@ -47,14 +69,11 @@ func (r *run) raw(ctx context.Context, dir string) {
 		})
 	}
 	wg.Wait()
-	took := time.Since(began)
-	r.ReportMetric(float64(len(rows))/took.Seconds(), "raw-rows/s")
-	r.ReportMetric(r.rate*took.Seconds()/float64(len(rows)), "ratio")
-	r.Logf("raw etcd: %d rows of %d bytes in %.2f s; processor time of a row: %s", len(rows), bytes/len(rows), took.Seconds(), each(self().cpu()-used, len(rows)))
+	return time.Since(began)
 }
 
 // rows reads the tasks that the server left in its state.
-func (r *run) rows(ctx context.Context, dir string) (ops []clientv3.Op, bytes int) {
+func (r *run) rows(ctx context.Context, dir string) (rows []state.Pair, bytes int) {
 	b, err := state.OpenEtcd(ctx, state.EtcdConfig{Dir: dir})
 	if err != nil {
 		r.Fatal(err)
@@ -69,11 +88,11 @@ func (r *run) rows(ctx context.Context, dir string) (ops []clientv3.Op, bytes in
 			r.Fatal(err)
 		}
 		if strings.HasPrefix(p.Key, "tasks/") {
-			ops = append(ops, clientv3.OpPut(p.Key, string(p.Value)))
+			rows = append(rows, p)
 			bytes += len(p.Key) + len(p.Value)
 		}
 	}
-	return ops, bytes
+	return rows, bytes
 }
 
 // etcd starts an etcd of one member that opens no port.
