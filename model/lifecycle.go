@@ -302,7 +302,7 @@ func setText(have *string, v string) {
 
 // ObserveHealth returns the task with the health of containers, by name, and with its own: that of the worst essential
 // container, UNHEALTHY before UNKNOWN before HEALTHY (SEMANTICS §7).
-func (t Task) ObserveHealth(containers map[string]string) (Task, bool) {
+func (t Task) ObserveHealth(containers map[string]string, now Millis) (Task, bool) {
 	if t.Last == TaskStopped {
 		return t, false
 	}
@@ -320,6 +320,9 @@ func (t Task) ObserveHealth(containers map[string]string) (Task, bool) {
 	}
 	if worst != "" && worst != t.Health {
 		t.Health, changed = worst, true
+		if worst == "HEALTHY" {
+			t.HealthyAt = now
+		}
 	}
 	if changed {
 		t.Version++

@@ -293,7 +293,7 @@ func TestObserveHealth(t *testing.T) {
 		{"a status is not taken back", health{"app": ""}, "HEALTHY", false},
 	} {
 		before := task
-		next, changed := task.ObserveHealth(c.said)
+		next, changed := task.ObserveHealth(c.said, 7)
 		if next.Health != c.want || changed != c.changed {
 			t.Errorf("%s: got %q, changed %v; want %q, %v", c.rule, next.Health, changed, c.want, c.changed)
 		}
@@ -303,7 +303,7 @@ func TestObserveHealth(t *testing.T) {
 		task = next
 	}
 	task, _ = task.Observe(model.Report{Status: "STOPPED"}, 1)
-	if _, changed := task.ObserveHealth(health{"app": "UNHEALTHY"}); changed {
+	if _, changed := task.ObserveHealth(health{"app": "UNHEALTHY"}, 7); changed {
 		t.Error("the health of a stopped task changed")
 	}
 }

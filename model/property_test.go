@@ -59,8 +59,8 @@ func drawMove(t *rapid.T) move {
 		return delivered
 	case 3:
 		h := rapid.SampledFrom([]string{"", "HEALTHY", "UNHEALTHY", "UNKNOWN", "NONSENSE"}).Draw(t, "health")
-		return func(t model.Task, _ model.Millis) (model.Task, bool) {
-			return t.ObserveHealth(map[string]string{"app": h})
+		return func(t model.Task, now model.Millis) (model.Task, bool) {
+			return t.ObserveHealth(map[string]string{"app": h}, now)
 		}
 	}
 	r := drawReport(t)

@@ -85,6 +85,13 @@ type Task struct {
 
 	Tags []Tag `json:"tags,omitempty"`
 
+	// HealthyAt is when the task's health last became HEALTHY; 0 if it never was, or has no health check.
+	HealthyAt Millis `json:"healthyAt,omitempty"`
+	// ProtectedUntil is when the task's protection from scale-in ends (SEMANTICS §8.11); 0 if it has none. Writer: api/ecs.
+	ProtectedUntil Millis `json:"protectedUntil,omitempty"`
+	// Counted says that the task's service has taken note of its end, or ended it. Writer: controller/deploy.
+	Counted bool `json:"counted,omitempty"`
+
 	// Overrides is the user's, verbatim; nil if the call had none.
 	Overrides *types.TaskOverride `json:"-"`
 }

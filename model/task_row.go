@@ -69,6 +69,9 @@ func (t *Task) fields(c *rowCodec) {
 	number(c, 47, &t.ExecutionStoppedAt)
 	number(c, 48, &t.StoppedAt)
 	list(c, 49, &t.Tags, (*Tag).fields)
+	number(c, 50, &t.HealthyAt)
+	number(c, 51, &t.ProtectedUntil)
+	c.flag(52, &t.Counted)
 }
 
 // fields takes seven numbers from the first on.

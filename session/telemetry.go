@@ -86,7 +86,7 @@ func (s *Sessions) health(ctx context.Context, i *model.Instance, m *acs.Publish
 			for _, c := range th.Containers {
 				states[c.ContainerName] = c.HealthStatus
 			}
-			if next, changed := t.ObserveHealth(states); changed {
+			if next, changed := t.ObserveHealth(states, time.Now().UnixMilli()); changed {
 				tx.Tasks.Put(&next)
 			}
 		}

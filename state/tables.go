@@ -20,6 +20,12 @@ type Tables struct {
 	RunTokens       *Table[model.RunToken]
 	Repositories    *Table[model.Repository]
 	Providers       *Table[model.CapacityProvider]
+	Services        *Table[model.Service]
+	Deployments     *Table[model.Deployment]
+	Revisions       *Table[model.Revision]
+	TaskSets        *Table[model.TaskSet]
+	Messages        *Table[model.Message]
+	Events          *Table[model.Event]
 
 	index   Index // of a head, nil otherwise
 	scratch scratch
@@ -84,8 +90,8 @@ func (t *Tables) TasksOf(s model.Scope, cluster string) iter.Seq[*model.Task] {
 	return t.Tasks.Prefix(s.Key(cluster, ""))
 }
 
-// Revisions yields the revisions of the family in order.
-func (t *Tables) Revisions(s model.Scope, family string) iter.Seq[*model.TaskDefinition] {
+// DefinitionsOf yields the revisions of the family in order.
+func (t *Tables) DefinitionsOf(s model.Scope, family string) iter.Seq[*model.TaskDefinition] {
 	return t.Definitions.Prefix(s.Key(family, ""))
 }
 
@@ -104,6 +110,7 @@ func newTables() *Tables {
 		tasksByInstance: newPlaced,
 		tasksWaiting:    func() derived[model.Task] { return newIndex(waitingIn) },
 		tasksByCluster:  newClusterCounts,
+		tasksByService:  func() derived[model.Task] { return newIndex(serviceOf) },
 	}
 	return &Tables{
 		Accounts:        newTable(keyed[model.Account]("accounts")),
@@ -117,6 +124,12 @@ func newTables() *Tables {
 		RunTokens:       newTable(keyed[model.RunToken]("runtokens")),
 		Repositories:    newTable(keyed[model.Repository]("repositories")),
 		Providers:       newTable(keyed[model.CapacityProvider]("providers")),
+		Services:        newTable(keyed[model.Service]("services")),
+		Deployments:     newTable(keyed[model.Deployment]("deployments")),
+		Revisions:       newTable(keyed[model.Revision]("revisions")),
+		TaskSets:        newTable(keyed[model.TaskSet]("tasksets")),
+		Messages:        newTable(keyed[model.Message]("messages")),
+		Events:          newTable(keyed[model.Event]("events")),
 	}
 }
 
@@ -125,11 +138,21 @@ const (
 	tasksByInstance = iota
 	tasksWaiting
 	tasksByCluster
+	tasksByService
 )
 
 // waitingIn is the key of the cluster in which the task waits, and since when.
 func waitingIn(key string, t *model.Task) (cluster string, since int64, ok bool) {
 	return clusterOf(key), t.CreatedAt, t.Waiting()
+}
+
+// serviceOf is the key of the service that has to do with the task, and since when: until it has taken note of its end.
+func serviceOf(key string, t *model.Task) (service string, since int64, ok bool) {
+	name := t.Service()
+	if name == "" || t.Last == model.TaskStopped && t.Counted {
+		return "", 0, false
+	}
+	return clusterOf(key) + "/" + name, t.CreatedAt, true
 }
 
 // clusterOf is the cluster's key in a task's key, which it begins.
@@ -148,6 +171,12 @@ func (t *Tables) each(f func(table)) {
 	f(t.RunTokens)
 	f(t.Repositories)
 	f(t.Providers)
+	f(t.Services)
+	f(t.Deployments)
+	f(t.Revisions)
+	f(t.TaskSets)
+	f(t.Messages)
+	f(t.Events)
 }
 
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
@@ -164,6 +193,12 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		RunTokens:       frozen(t.RunTokens, prev.RunTokens),
 		Repositories:    frozen(t.Repositories, prev.Repositories),
 		Providers:       frozen(t.Providers, prev.Providers),
+		Services:        frozen(t.Services, prev.Services),
+		Deployments:     frozen(t.Deployments, prev.Deployments),
+		Revisions:       frozen(t.Revisions, prev.Revisions),
+		TaskSets:        frozen(t.TaskSets, prev.TaskSets),
+		Messages:        frozen(t.Messages, prev.Messages),
+		Events:          frozen(t.Events, prev.Events),
 	}
 }
 
@@ -181,6 +216,12 @@ func (t *Tables) thaw() *Tables {
 		RunTokens:       t.RunTokens.copy(),
 		Repositories:    t.Repositories.copy(),
 		Providers:       t.Providers.copy(),
+		Services:        t.Services.copy(),
+		Deployments:     t.Deployments.copy(),
+		Revisions:       t.Revisions.copy(),
+		TaskSets:        t.TaskSets.copy(),
+		Messages:        t.Messages.copy(),
+		Events:          t.Events.copy(),
 	}
 }
 

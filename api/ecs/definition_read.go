@@ -93,7 +93,7 @@ func revisions(t *state.Tables, s model.Scope, family string) iter.Seq[*model.Ta
 			if family != "" && f.Name != family {
 				return // the name itself sorts before the names that begin with it
 			}
-			for d := range t.Revisions(s, f.Name) {
+			for d := range t.DefinitionsOf(s, f.Name) {
 				if !yield(d) {
 					return
 				}
@@ -135,7 +135,7 @@ func inFamilyStatus(t *state.Tables, f *model.Family, want types.TaskDefinitionF
 	if d, ok := t.Definitions.Get(model.DefinitionKey(f.Scope, f.Name, f.LastRevision)); ok {
 		any, active = true, d.Status == model.DefinitionActive // spares the scan, nearly always
 	}
-	for d := range t.Revisions(f.Scope, f.Name) {
+	for d := range t.DefinitionsOf(f.Scope, f.Name) {
 		if active {
 			break
 		}
