@@ -28,6 +28,7 @@ func (s *Server) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /roadstead/v1/plan", s.operator(s.plan))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/logs", s.operator(s.taskLogs))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/explain", s.operator(s.explainTask))
+	mux.HandleFunc("GET /roadstead/v1/events", s.operatorStream(s.events))
 }
 
 // maxOperatorBody bounds a body of these calls, in bytes.
@@ -61,6 +62,26 @@ func (s *Server) operator(call func(r *http.Request, p auth.Principal) (any, err
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(answer)
 		}
+	}
+}
+
+// operatorStream wraps a call that writes its answer by itself, bit by bit: it verifies the sender.
+func (s *Server) operatorStream(call http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := s.verifier.Verify(r, nil)
+		if err == nil {
+			err = auth.Allowed(p, "roadstead", r.Method)
+		}
+		if err != nil {
+			var refusal *model.Error
+			if !errors.As(err, &refusal) {
+				s.cfg.Log.Error("operator call", "path", r.URL.Path, "err", err)
+				refusal = model.Errorf("ServerException", "internal error")
+			}
+			refuse(w, http.StatusBadRequest, refusal)
+			return
+		}
+		call(w, r.WithContext(auth.WithPrincipal(r.Context(), p)))
 	}
 }
 

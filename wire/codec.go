@@ -9,7 +9,13 @@ import (
 // Marshal encodes an SDK struct (or a list or map of them) as awsJson, the form in which state stores rows. Zero numbers
 // and booleans are present, nil members absent, empty lists "[]"; map keys are sorted, so equal values have equal bytes;
 // timestamps keep nanoseconds. The error is about the type, or a union that holds a member unknown to the SDK's model.
-func Marshal(v any) ([]byte, error) {
+func Marshal(v any) ([]byte, error) { return marshal(v, jsonWriter{digits: 9}) }
+
+// MarshalEvent encodes an SDK struct as the events of its service carry it: as Marshal does, but timestamps are ISO 8601 in
+// UTC with milliseconds (SEMANTICS §1 rule 3).
+func MarshalEvent(v any) ([]byte, error) { return marshal(v, jsonWriter{textTimes: true}) }
+
+func marshal(v any, w jsonWriter) ([]byte, error) {
 	rv := reflect.ValueOf(v)
 	if !rv.IsValid() {
 		return nil, fmt.Errorf("marshal: nothing to encode")
@@ -18,7 +24,7 @@ func Marshal(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := jsonWriter{b: make([]byte, 0, 512), digits: 9}
+	w.b = make([]byte, 0, 512)
 	if err := w.value(s, rv); err != nil {
 		return nil, err
 	}

@@ -11,10 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// jsonWriter encodes awsJson. Digits is the precision of timestamps: 3 in answers, as AWS, 9 in stored rows.
+// jsonWriter encodes awsJson. Digits is the precision of timestamps: 3 in answers, as AWS, 9 in stored rows. In events they
+// are texts instead.
 type jsonWriter struct {
-	b      []byte
-	digits int
+	b         []byte
+	digits    int
+	textTimes bool
 }
 
 // present reports whether a member is written. Unlike the SDK's own serializer we write zero numbers and booleans:
@@ -166,7 +168,7 @@ func (s *shape) memberOf(v reflect.Value) (*unionMember, reflect.Value, error) {
 }
 
 func (w *jsonWriter) time(s *shape, t time.Time) {
-	if s.timeFormat == "date-time" || s.timeFormat == "http-date" {
+	if w.textTimes || s.timeFormat == "date-time" || s.timeFormat == "http-date" {
 		w.b = append(w.b, '"')
 		w.b = append(appendTextTime(w.b, t, s.timeFormat), '"')
 		return

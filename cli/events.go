@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/roadstead/roadstead/api/ecs"
+)
+
+func newEvents() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Print what services did, and with --follow what happens to tasks and nodes",
+		Long: `Print the events that Amazon ECS sends to EventBridge. Those of services and deployments are kept for a day; those of
+tasks and container instances are told as they happen, with --follow.`,
+		Example: `  roadstead events --since 10m
+  roadstead events --follow
+  roadstead events --follow --json | jq 'select(.detail.stopCode == "TaskFailedToStart")'`,
+		Args: cobra.NoArgs,
+	}
+	connect := connectFlags(cmd)
+	f := cmd.Flags()
+	since := f.Duration("since", time.Hour, "how far back")
+	follow := f.BoolP("follow", "f", false, "wait for more")
+	asJSON := f.Bool("json", false, "print each event as a line of JSON, as EventBridge delivers it")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		q := url.Values{"since": {strconv.FormatInt(time.Now().Add(-*since).UnixMilli(), 10)}, "follow": {strconv.FormatBool(*follow)}}
+		var out io.Writer = cmd.OutOrStdout()
+		done := func() error { return nil }
+		if !*asJSON {
+			out, done = eventTable(out)
+		}
+		err = c.Do(cmd.Context(), "GET", "/roadstead/v1/events?"+q.Encode(), nil, out)
+		if shown := done(); err == nil {
+			err = shown
+		}
+		if cmd.Context().Err() != nil {
+			return nil // interrupted: not a failure
+		}
+		return err
+	}
+	return cmd
+}
+
+// eventTable returns a writer of lines of JSON that prints each event as a row. Done waits for the last.
+func eventTable(out io.Writer) (w io.Writer, done func() error) {
+	lines, in := io.Pipe()
+	shown := make(chan error, 1)
+	go func() {
+		scanner := bufio.NewScanner(lines)
+		scanner.Buffer(nil, 1<<20)
+		var err error
+		for err == nil && scanner.Scan() {
+			var e ecs.Event
+			if err = json.Unmarshal(scanner.Bytes(), &e); err == nil {
+				_, err = fmt.Fprintln(out, eventRow(&e))
+			}
+		}
+		if err == nil {
+			err = scanner.Err()
+		}
+		lines.CloseWithError(err)
+		shown <- err
+	}()
+	return in, func() error { in.Close(); return <-shown }
+}
+
+// eventRow says in a line what happened: when, to what, and what.
+func eventRow(e *ecs.Event) string {
+	var d struct {
+		EventType, EventName, Reason, DeploymentID                string // of services
+		LastStatus, DesiredStatus, StopCode, StoppedReason, Group string // of tasks
+		Status                                                    string // of instances
+		AgentConnected                                            *bool
+	}
+	_ = json.Unmarshal(e.Detail, &d) // what is not there is not shown
+	subject := ""
+	if len(e.Resources) > 0 {
+		subject = e.Resources[0][strings.LastIndexByte(e.Resources[0], ':')+1:]
+	}
+	what := ""
+	switch {
+	case d.EventName != "":
+		what = strings.TrimSpace(d.EventType + " " + d.EventName + " " + d.DeploymentID + " " + d.Reason)
+	case d.AgentConnected != nil:
+		what = d.Status + map[bool]string{true: ", agent connected", false: ", agent not connected"}[*d.AgentConnected]
+	default:
+		what = d.LastStatus
+		if d.DesiredStatus != d.LastStatus {
+			what += " (wanted " + d.DesiredStatus + ")"
+		}
+		if d.StopCode != "" {
+			what += " " + d.StopCode + ": " + d.StoppedReason
+		}
+		what += " [" + d.Group + "]"
+	}
+	return fmt.Sprintf("%-24s  %s  %s", e.Time, subject, what)
+}
