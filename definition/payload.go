@@ -11,8 +11,9 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// Containers lists the containers of a new task of the effective definition, in its order: PENDING, health unknown, each
-// with an id of its own (a uuid) from newID. An image that names its digest carries it already.
+// Containers lists the containers of a new task of the effective definition, in its order: PENDING, each with an id of its
+// own (a uuid) from newID. The health of those with a health check is UNKNOWN, others have none: an image's own check is not
+// looked at (SEMANTICS §7) [D]. An image that names its digest carries it already.
 func Containers(def *types.TaskDefinition, newID func() string) []model.Container {
 	list := make([]model.Container, len(def.ContainerDefinitions))
 	for i := range def.ContainerDefinitions {
@@ -28,7 +29,9 @@ func Containers(def *types.TaskDefinition, newID func() string) []model.Containe
 			CPU:       c.Cpu,
 			Memory:    deref(c.Memory),
 			SoftLimit: deref(c.MemoryReservation),
-			Health:    string(types.HealthStatusUnknown),
+		}
+		if c.HealthCheck != nil {
+			list[i].Health = string(types.HealthStatusUnknown)
 		}
 	}
 	return list

@@ -270,6 +270,18 @@ func TestContainerFacts(t *testing.T) {
 	}
 }
 
+// SEMANTICS §7: only the health check of an essential container is the task's [D].
+func TestHealthChecked(t *testing.T) {
+	task := model.Task{Containers: []model.Container{{Name: "app", Essential: true}, {Name: "side", Health: "HEALTHY"}}}
+	if task.HealthChecked() {
+		t.Error("a task is checked because a container is that is not essential")
+	}
+	task.Containers[0].Health = "UNKNOWN"
+	if !task.HealthChecked() {
+		t.Error("a task is not checked though its essential container is")
+	}
+}
+
 // SEMANTICS §7: the worst of the essential containers, UNHEALTHY before UNKNOWN before HEALTHY; others do not count.
 func TestObserveHealth(t *testing.T) {
 	task := bridge()

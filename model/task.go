@@ -108,8 +108,8 @@ type Container struct {
 	CPU       int32         `json:"cpu,omitempty"`
 	Memory    int32         `json:"memory,omitempty"`
 	SoftLimit int32         `json:"softLimit,omitempty"` // memoryReservation, MiB
-	Health    string        `json:"health,omitempty"`
-	Exited    bool          `json:"exited,omitempty"` // ExitCode is meaningful
+	Health    string        `json:"health,omitempty"`    // "" if it has no health check
+	Exited    bool          `json:"exited,omitempty"`    // ExitCode is meaningful
 	ExitCode  int32         `json:"exitCode,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
 	Bindings  []PortBinding `json:"bindings,omitempty"`
@@ -143,6 +143,17 @@ func (t *Task) ARN() string { return TaskARN(t.Scope, t.Cluster, t.ID) }
 // ContainerARN is the ARN of one of the task's containers.
 func (t *Task) ContainerARN(c *Container) string {
 	return t.Scope.ARN("ecs", "container/"+t.Cluster+"/"+t.ID+"/"+c.ID)
+}
+
+// HealthChecked reports whether an essential container of the task has a health check: then the task is healthy when its
+// Health says so, and not for having run for a while (SEMANTICS §7).
+func (t *Task) HealthChecked() bool {
+	for i := range t.Containers {
+		if t.Containers[i].Essential && t.Containers[i].Health != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // Waiting reports whether the task waits for capacity: no instance has been found for it yet.
