@@ -80,29 +80,6 @@ type Rollback struct {
 	StartedAt Millis `json:"startedAt"`
 }
 
-// Stage is how far a deployment in stages is (SEMANTICS §9). Weights are percentages of the new revision.
-type Stage struct {
-	Name             string  `json:"name"` // RECONCILE_SERVICE ... CLEAN_UP
-	Since            Millis  `json:"since"`
-	Step             int32   `json:"step,omitempty"` // of the production traffic shift, from 0
-	TestWeight       float64 `json:"testWeight"`
-	ProductionWeight float64 `json:"productionWeight"`
-	Hooks            []Hook  `json:"hooks,omitempty"` // of the stage and step
-}
-
-// Hook is one hook of the stage that a deployment is in.
-type Hook struct {
-	ID        string `json:"id"`
-	Index     int    `json:"index"`  // in Configuration.LifecycleHooks
-	Status    string `json:"status"` // IN_PROGRESS, AWAITING_ACTION, SUCCEEDED, FAILED, TIMED_OUT
-	ExpiresAt Millis `json:"expiresAt,omitempty"`
-	CallAt    Millis `json:"callAt,omitempty"` // when the target is asked next
-	Calls     int32  `json:"calls,omitempty"`
-	Details   string `json:"details,omitempty"` // JSON that the target's last answer wants back
-	Task      string `json:"task,omitempty"`    // id of the task that is the hook
-	Reason    string `json:"reason,omitempty"`
-}
-
 // Key is the deployment's row key: those of a service sort by age.
 func (d *Deployment) Key() string { return DeploymentKey(d.Scope, d.Cluster, d.Service, d.ID) }
 
