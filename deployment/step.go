@@ -90,9 +90,12 @@ type Said struct {
 type Happening struct {
 	Type       string // INFO, WARN or ERROR
 	Name       string // SERVICE_STEADY_STATE ...
-	Deployment string // id, for an ECS Deployment State Change; "" for an ECS Service Action
+	Deployment string // id, for an ECS Deployment or Hook State Change; "" for an ECS Service Action
 	Reason     string
 	Instances  []string // container instance ids concerned
+	// Hook is that of an ECS Hook State Change, as it is now, and Stage the one it belongs to; nil otherwise.
+	Hook  *model.Hook
+	Stage string
 }
 
 // Weights are the percentages of traffic that the revision gets; the one before it gets the rest.
