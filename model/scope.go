@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Scope says whose row it is and where: every row's key begins with it, so that an account can never see another's.
 type Scope struct {
@@ -58,6 +61,25 @@ type Tag struct {
 	Key   string `json:"k"`
 	Value string `json:"v"`
 }
+
+// MergeTags returns have with news added, or put in the place of those with the same key.
+func MergeTags(have, news []Tag) []Tag {
+	out := slices.Clone(have)
+	for _, t := range news {
+		if i := slices.IndexFunc(out, func(o Tag) bool { return o.Key == t.Key }); i >= 0 {
+			out[i] = t
+		} else {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// The tags that tasks get from ECS itself if that is asked for (SEMANTICS §16).
+const (
+	TagClusterName = "aws:ecs:clusterName"
+	TagServiceName = "aws:ecs:serviceName"
+)
 
 // Millis is a moment in milliseconds since the Unix epoch; 0 is "not yet".
 type Millis = int64

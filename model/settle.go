@@ -43,3 +43,21 @@ func interfaceDetails(attachment, ip, region string) []Tag {
 		{Key: "privateIPv4Address", Value: ip},
 	}
 }
+
+// AttachmentENI is the type of a task's own network interface, as the API spells it (MISSION trap 26).
+const AttachmentENI = "ElasticNetworkInterface"
+
+// Copy returns a task like t, which has no place yet, with ids of its own: newID's has 32 hex digits, newUUID's are uuids. One
+// with a network interface is PROVISIONING until it is there (SEMANTICS §11.1).
+func (t Task) Copy(now Millis, newID, newUUID func() string) Task {
+	t.ID, t.CreatedAt = TaskID(now, newID()), now
+	t.Containers = slices.Clone(t.Containers)
+	for i := range t.Containers {
+		t.Containers[i].ID = newUUID()
+	}
+	if t.Network == "awsvpc" {
+		t.Last = TaskProvisioning
+		t.Attachments = []Attachment{{ID: newUUID(), Type: AttachmentENI, Status: "PRECREATED"}}
+	}
+	return t
+}

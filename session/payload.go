@@ -2,8 +2,6 @@ package session
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/definition"
@@ -16,9 +14,9 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
 	if task.Desired == model.TaskStopped {
 		return definition.Stop(task.ARN()), nil
 	}
-	def, err := definitionOf(t, task)
-	if err != nil {
-		return acs.Task{}, err
+	def, ok := t.Definition(task.Scope, task.Definition)
+	if !ok {
+		return acs.Task{}, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
 	}
 	effective, err := definition.Apply(&def.Spec, task.Overrides)
 	if err != nil {
@@ -31,24 +29,11 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
 	})
 }
 
-func definitionOf(t *state.Tables, task *model.Task) (*model.TaskDefinition, error) {
-	family, revision, _ := strings.Cut(task.Definition, ":")
-	n, err := strconv.ParseInt(revision, 10, 32)
-	if err != nil {
-		return nil, fmt.Errorf("task %s has the definition %q", task.ID, task.Definition)
-	}
-	def, ok := t.Definitions.Get(model.DefinitionKey(task.Scope, family, int32(n)))
-	if !ok {
-		return nil, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
-	}
-	return def, nil
-}
-
 // interfaces are the task's own network interfaces as its placement chose them.
 func interfaces(task *model.Task) []acs.ENI {
 	var out []acs.ENI
 	for _, a := range task.Attachments {
-		if a.Type != "ElasticNetworkInterface" {
+		if a.Type != model.AttachmentENI {
 			continue
 		}
 		eni := acs.ENI{AttachmentArn: task.Scope.ARN("ecs", "attachment/"+a.ID), Index: 1, AssociationType: "default"}

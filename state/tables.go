@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/roadstead/roadstead/model"
@@ -93,6 +94,16 @@ func (t *Tables) TasksOf(s model.Scope, cluster string) iter.Seq[*model.Task] {
 // DefinitionsOf yields the revisions of the family in order.
 func (t *Tables) DefinitionsOf(s model.Scope, family string) iter.Seq[*model.TaskDefinition] {
 	return t.Definitions.Prefix(s.Key(family, ""))
+}
+
+// Definition returns the revision with the name, FAMILY:REVISION.
+func (t *Tables) Definition(s model.Scope, name string) (*model.TaskDefinition, bool) {
+	family, revision, _ := strings.Cut(name, ":")
+	n, err := strconv.ParseInt(revision, 10, 32)
+	if err != nil {
+		return nil, false
+	}
+	return t.Definitions.Get(model.DefinitionKey(s, family, int32(n)))
 }
 
 // keyed defines a table whose rows know their key.

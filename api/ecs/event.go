@@ -88,7 +88,7 @@ func taskEvent(t *state.Tables, task *model.Task, at time.Time) (*Event, error) 
 	v := viewTask(t, task, false)
 	v.Attachments = slices.Clone(v.Attachments)
 	for i := range v.Attachments {
-		if value(v.Attachments[i].Type) == attachmentENI {
+		if value(v.Attachments[i].Type) == model.AttachmentENI {
 			v.Attachments[i].Type = text("eni") // as events spell it (MISSION trap 26)
 		}
 	}

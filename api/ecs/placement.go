@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/roadstead/roadstead/definition"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/query"
 )
@@ -126,15 +127,6 @@ func spreadField(field string) string {
 	return ""
 }
 
-// definitionConstraints are those that a definition puts on its tasks.
-func definitionConstraints(spec *types.TaskDefinition) []model.PlacementConstraint {
-	var out []model.PlacementConstraint
-	for _, c := range spec.PlacementConstraints {
-		out = append(out, model.PlacementConstraint{Type: string(c.Type), Expression: value(c.Expression)})
-	}
-	return out
-}
-
 // checkDefinitionConstraints refuses a registration whose constraints nobody could evaluate: what the definition package
 // cannot tell.
 func checkDefinitionConstraints(spec *types.TaskDefinition) error {
@@ -148,7 +140,7 @@ func checkDefinitionConstraints(spec *types.TaskDefinition) error {
 
 // bind makes the plan go where the request and the definition say (SEMANTICS §5): the definition's constraints come first.
 func (p *plan) bind(where placement) error {
-	all := slices.Concat(definitionConstraints(&p.definition.Spec), where.constraints)
+	all := slices.Concat(definition.Constraints(&p.definition.Spec), where.constraints)
 	if err := checkConstraintCount(len(all)); err != nil {
 		return err
 	}

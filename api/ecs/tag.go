@@ -60,19 +60,6 @@ func checkTagCount(tags []model.Tag) error {
 	return nil
 }
 
-// mergeTags returns have with news added or put in the place of those with the same key.
-func mergeTags(have, news []model.Tag) []model.Tag {
-	out := slices.Clone(have)
-	for _, t := range news {
-		if i := slices.IndexFunc(out, func(o model.Tag) bool { return o.Key == t.Key }); i >= 0 {
-			out[i] = t
-		} else {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // taggable is a row with tags, found by ARN.
 type taggable struct {
 	tags []model.Tag
@@ -140,7 +127,7 @@ func (a *api) tagResource(ctx context.Context, in *sdk.TagResourceInput) (*sdk.T
 		return nil, err
 	}
 	return &sdk.TagResourceOutput{}, a.retag(ctx, in.ResourceArn, func(have []model.Tag) ([]model.Tag, error) {
-		tags := mergeTags(have, news)
+		tags := model.MergeTags(have, news)
 		return tags, checkTagCount(tags)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/scheduler"
 )
 
 // planNetwork checks the network configuration of an order against the definition's network mode (SEMANTICS §12,
@@ -36,26 +38,10 @@ func (a *api) planNetwork(p *plan, n *types.NetworkConfiguration) error {
 	if p.copy.AssignPublicIP == "" {
 		p.copy.AssignPublicIP = string(types.AssignPublicIpDisabled)
 	}
-	return a.planZones(p)
-}
-
-// planZones looks the subnets up: the task can only go where one of them is. A subnet without a zone is everywhere.
-func (a *api) planZones(p *plan) error {
-	everywhere := false
-	for _, id := range p.copy.Subnets {
-		zone, ok := a.Subnet(p.copy.Scope, id)
-		if !ok {
-			return invalid("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: "+
-				"InvalidSubnetID.NotFound)", id, id) // [O]
-		}
-		p.subnets = append(p.subnets, subnet{id, zone})
-		everywhere = everywhere || zone == ""
-		if zone != "" && !slices.Contains(p.request.Zones, zone) {
-			p.request.Zones = append(p.request.Zones, zone)
-		}
-	}
-	if everywhere {
-		p.request.Zones = nil
+	var missing string
+	if p.subnets, missing = scheduler.FindSubnets(p.copy.Scope, p.copy.Subnets, a.Subnet); missing != "" {
+		return invalid("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: "+
+			"InvalidSubnetID.NotFound)", missing, missing) // [O]
 	}
 	return nil
 }

@@ -35,10 +35,8 @@ type plan struct {
 	definition *model.TaskDefinition
 	copy       model.Task // what all copies have in common
 	request    scheduler.Request
-	subnets    []subnet
+	subnets    scheduler.Subnets
 }
-
-type subnet struct{ id, zone string }
 
 // newPlan checks an order against a snapshot (SEMANTICS §2.5, §4, §12).
 func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType string) (*plan, error) {
@@ -65,25 +63,20 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{cluster: c, definition: d, copy: model.Task{
-		Scope: c.Scope, Cluster: c.Name, Definition: d.Name(), LaunchType: launchType, Network: networkMode(spec),
-		Group: cmp.Or(value(o.group), "family:"+d.Family), StartedBy: value(o.startedBy),
-		CPU: value(spec.Cpu), Memory: value(spec.Memory), ExecEnabled: o.exec,
-		PropagateTags: string(o.propagate), EnableManagedTags: o.managedTags, Tags: tags,
-		Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, Overrides: o.overrides,
-		Containers: definition.Containers(spec, func() string { return "" }),
-	}}
-	if spec.EphemeralStorage != nil {
-		p.copy.EphemeralStorage = spec.EphemeralStorage.SizeInGiB
-	}
-	need := definition.Reserve(spec)
-	if need.GPU.All || need.GPU.Shared > 0 {
+	gpu := definition.Reserve(spec).GPU
+	if gpu.All || gpu.Shared > 0 {
 		return nil, unsupported("Roadstead does not serve shared GPUs, or all of an instance, yet.")
 	}
-	p.copy.Reserved = need.Resources
-	p.request = scheduler.Request{Scope: c.Scope, Cluster: c.Name, Need: need.Resources, GPUs: int(need.GPU.Count), Seed: a.Seed(),
-		Attributes: definition.Required(spec, launchType), LaunchType: launchType, Group: p.copy.Group, Family: d.Family}
-	return p, a.planNetwork(p, o.network)
+	p := &plan{cluster: c, definition: d, copy: definition.NewTask(d, spec, launchType)}
+	p.copy.Cluster, p.copy.Group, p.copy.StartedBy = c.Name, cmp.Or(value(o.group), "family:"+d.Family), value(o.startedBy)
+	p.copy.PropagateTags, p.copy.EnableManagedTags, p.copy.Tags = string(o.propagate), o.managedTags, tags
+	p.copy.ExecEnabled, p.copy.Overrides = o.exec, o.overrides
+	if err := a.planNetwork(p, o.network); err != nil {
+		return nil, err
+	}
+	p.request = scheduler.RequestFor(&p.copy, int(gpu.Count), definition.Required(spec, launchType), p.subnets)
+	p.request.Seed = a.Seed()
+	return p, nil
 }
 
 // applied returns the definition with the overrides of a launch.
@@ -123,10 +116,10 @@ func (o *order) allTags(c *model.Cluster, d *model.TaskDefinition) ([]model.Tag,
 		return nil, err
 	}
 	if o.propagate == types.PropagateTagsTaskDefinition {
-		tags = mergeTags(d.Tags, tags)
+		tags = model.MergeTags(d.Tags, tags)
 	}
 	if o.managedTags {
-		tags = append(slices.Clip(tags), model.Tag{Key: "aws:ecs:clusterName", Value: c.Name})
+		tags = append(slices.Clip(tags), model.Tag{Key: model.TagClusterName, Value: c.Name})
 	}
 	return tags, checkTagCount(tags)
 }
@@ -143,11 +136,6 @@ func usableDefinition(t *state.Tables, s model.Scope, ref definitionRef) (*model
 	return d, nil
 }
 
-// networkMode of a definition: bridge unless it says otherwise (SEMANTICS §2.4).
-func networkMode(spec *types.TaskDefinition) string {
-	return cmp.Or(string(spec.NetworkMode), string(types.NetworkModeBridge))
-}
-
 // valid reports inside the transaction whether what the plan was made of still holds.
 func (p *plan) valid(tx *state.Tx) error {
 	if c, ok := tx.Clusters.Get(p.cluster.Key()); !ok || c.Status == model.ClusterInactive {
@@ -162,35 +150,12 @@ func (a *api) copies(p *plan, n int) []model.Task {
 	now := a.nowMillis()
 	out := make([]model.Task, n)
 	for i := range out {
-		t := p.copy
-		t.ID, t.CreatedAt = model.TaskID(now, a.NewID()), now
-		t.Containers = slices.Clone(p.copy.Containers)
-		for j := range t.Containers {
-			t.Containers[j].ID = a.NewUUID()
-		}
-		if t.Network == string(types.NetworkModeAwsvpc) {
-			t.Last = model.TaskProvisioning // until its network interface is there (SEMANTICS §11.1)
-			t.Attachments = []model.Attachment{{ID: a.NewUUID(), Type: attachmentENI, Status: "PRECREATED"}}
-		}
-		out[i] = t
+		out[i] = p.copy.Copy(now, a.NewID, a.NewUUID)
 	}
 	return out
 }
 
 // settle returns the copy in its place.
 func (p *plan) settle(t model.Task, at scheduler.Placement) model.Task {
-	return t.Settle(at.Instance, at.GPUs, at.Address, p.subnetIn(at.Instance.Zone()))
-}
-
-// subnetIn returns the first subnet in the zone, or the first of all if none is known to be there; "" without any.
-func (p *plan) subnetIn(zone string) string {
-	if len(p.subnets) == 0 {
-		return ""
-	}
-	for _, s := range p.subnets {
-		if s.zone == zone {
-			return s.id
-		}
-	}
-	return p.subnets[0].id
+	return t.Settle(at.Instance, at.GPUs, at.Address, p.subnets.In(at.Instance.Zone()))
 }

@@ -148,16 +148,13 @@ func interfaceViews(task *model.Task) []types.NetworkInterface {
 	for i := range task.Attachments {
 		a := &task.Attachments[i]
 		ip := detail(a, "privateIPv4Address")
-		if a.Type != attachmentENI || ip == nil {
+		if a.Type != model.AttachmentENI || ip == nil {
 			continue
 		}
 		out = append(out, types.NetworkInterface{AttachmentId: &a.ID, PrivateIpv4Address: ip, Ipv6Address: detail(a, "ipv6Address")})
 	}
 	return out
 }
-
-// attachmentENI is the type of a task's own network interface, as the API spells it (MISSION trap 26).
-const attachmentENI = "ElasticNetworkInterface"
 
 func detail(a *model.Attachment, name string) *string {
 	for i := range a.Details {

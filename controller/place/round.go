@@ -3,8 +3,6 @@ package place
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/roadstead/roadstead/definition"
@@ -23,8 +21,9 @@ func (r *round) place(tasks []*model.Task, needs string) error {
 		}
 		req.Count = len(tasks)
 		res := scheduler.Place(scheduler.Head(r.tx), req)
+		subnets, _ := scheduler.FindSubnets(tasks[0].Scope, tasks[0].Subnets, r.Subnet)
 		for i, at := range res.Placements {
-			t := tasks[i].Settle(at.Instance, at.GPUs, at.Address, r.subnetIn(tasks[i], at.Instance.Zone()))
+			t := tasks[i].Settle(at.Instance, at.GPUs, at.Address, subnets.In(at.Instance.Zone()))
 			t.Version++
 			r.tx.Tasks.Put(&t)
 		}
@@ -67,9 +66,7 @@ func (r *round) request(t *model.Task) (req scheduler.Request, gone string) {
 		!known || p.Status != model.ProviderActive {
 		return req, "The capacity provider " + t.CapacityProvider + " is not associated with the cluster." // [I]
 	}
-	family, revision, _ := strings.Cut(t.Definition, ":")
-	n, _ := strconv.ParseInt(revision, 10, 32)
-	d, ok := r.tx.Definitions.Get(model.DefinitionKey(t.Scope, family, int32(n)))
+	d, ok := r.tx.Definition(t.Scope, t.Definition)
 	if !ok {
 		return req, "TaskDefinition not found." // [I]
 	}
@@ -77,50 +74,13 @@ func (r *round) request(t *model.Task) (req scheduler.Request, gone string) {
 	if err != nil {
 		return req, "ResourceInitializationError: " + err.Error() // [I]
 	}
-	req = scheduler.Request{Scope: t.Scope, Cluster: t.Cluster, Need: t.Reserved, GPUs: int(definition.Reserve(spec).GPU.Count),
-		Attributes: definition.Required(spec, t.LaunchType), LaunchType: "EC2", Pool: p.Pool(),
-		Group: t.Group, Family: family, Constraints: t.Constraints, Strategy: t.Strategy, Seed: seed(t)}
-	if req.Zones, gone = r.zones(t); gone != "" {
-		return req, gone
+	subnets, missing := scheduler.FindSubnets(t.Scope, t.Subnets, r.Subnet)
+	if missing != "" {
+		return req, "The subnet ID '" + missing + "' does not exist" // [O] of the API's error
 	}
+	req = scheduler.RequestFor(t, int(definition.Reserve(spec).GPU.Count), definition.Required(spec, t.LaunchType), subnets)
+	req.Pool, req.Seed = p.Pool(), seed(t)
 	return req, ""
-}
-
-// zones are those of the task's subnets, none if it may go anywhere.
-func (r *round) zones(t *model.Task) (zones []string, gone string) {
-	everywhere := false
-	for _, id := range t.Subnets {
-		zone, ok := r.zone(t, id)
-		if !ok {
-			return nil, "The subnet ID '" + id + "' does not exist" // [O] of the API's error
-		}
-		everywhere = everywhere || zone == ""
-		zones = append(zones, zone)
-	}
-	if everywhere {
-		return nil, ""
-	}
-	return zones, ""
-}
-
-func (r *round) zone(t *model.Task, subnet string) (string, bool) {
-	if r.Subnet == nil {
-		return "", true
-	}
-	return r.Subnet(t.Scope, subnet)
-}
-
-// subnetIn returns the task's first subnet in the zone, or the first of all if none is known to be there; "" without any.
-func (r *round) subnetIn(t *model.Task, zone string) string {
-	if len(t.Subnets) == 0 {
-		return ""
-	}
-	for _, id := range t.Subnets {
-		if z, _ := r.zone(t, id); z == zone {
-			return id
-		}
-	}
-	return t.Subnets[0]
 }
 
 // reason says why the task has no place, as the stoppedReason of one that is given up (SEMANTICS §1.4, §6.7) [O]: what keeps
