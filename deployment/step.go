@@ -18,8 +18,10 @@ type Input struct {
 	Instances map[string][]string
 	// Zones are the availability zones in which the PRIMARY deployment's tasks can be placed, sorted: what rebalancing balances.
 	Zones []string
-	// Alarms are the names of the alarms that are in ALARM.
-	Alarms []string
+	// Alarms are the names of the alarms that are in ALARM. AlarmBake is the bake time that the periods of the service's alarms
+	// ask for if its configuration says none, in milliseconds (SEMANTICS §8.7).
+	Alarms    []string
+	AlarmBake model.Millis
 }
 
 // Task is a task of the service with what others know of it.
@@ -38,6 +40,8 @@ type Output struct {
 	Service     *model.Service // nil if it stays as it is
 	Deployments []*model.Deployment
 	TaskSets    []*model.TaskSet
+	// Gone are rows to be deleted: task sets that were DRAINING and have no task left.
+	Gone []*model.TaskSet
 	// Counted are tasks whose end the service has taken note of: their rows get Counted, and are of no concern any more.
 	Counted []*model.Task
 	Starts  []Start
@@ -70,7 +74,7 @@ type Start struct {
 }
 
 // Stop asks for Count of the tasks to be stopped, which of them scheduler.ChooseStops says. None of them is protected, unless
-// the service goes away.
+// the service goes away; no task is in two Stops.
 type Stop struct {
 	Tasks  []*model.Task
 	Count  int
@@ -84,6 +88,8 @@ type Said struct {
 	Text string
 	// Once: it is not said again within six hours unless something else was said since.
 	Once bool
+	// With happens if this is said, and only then; nil for nothing.
+	With *Happening
 }
 
 // Happening is an event of source aws.ecs about the service (SEMANTICS §14.2).

@@ -53,12 +53,15 @@ type Deployment struct {
 	// HealthyAt is since when all that the deployment waits for has been healthy; its bake time begins then. 0: not yet.
 	HealthyAt Millis `json:"healthyAt,omitempty"`
 
+	// Ignored are the names of the alarms that were in ALARM already when the deployment began: they do not fail it.
+	Ignored []string `json:"ignored,omitempty"`
+
 	// FailedTasks are all tasks that failed (deployments[].failedTasks); Failures those that the circuit breaker counts now.
 	FailedTasks int32 `json:"failedTasks,omitempty"`
 	Failures    int32 `json:"failures,omitempty"`
 	Tripped     bool  `json:"tripped,omitempty"` // the circuit breaker has gone off
-	// StartFailures are the tasks in a row that stopped without having run; RetryAt is when the next may be started
-	// (SEMANTICS §8.5).
+	// StartFailures are the attempts in a row whose tasks stopped without having run: tasks that were started together are one.
+	// RetryAt is when the next may be started (SEMANTICS §8.5).
 	StartFailures int32  `json:"startFailures,omitempty"`
 	LastFailureAt Millis `json:"lastFailureAt,omitempty"`
 	LastFailure   string `json:"lastFailure,omitempty"` // stoppedReason of the last one

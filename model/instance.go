@@ -1,5 +1,7 @@
 package model
 
+import "strings"
+
 // Container instance statuses (SEMANTICS §3).
 const (
 	InstanceActive   = "ACTIVE"
@@ -78,7 +80,12 @@ func (i *Instance) Zone() string {
 }
 
 // Gone is the stoppedReason of tasks whose instance is gone (SEMANTICS §8.9) [O].
-func (i *Instance) Gone() string { return "Host EC2 (instance " + i.EC2ID + ") terminated." }
+func (i *Instance) Gone() string { return hostGone + i.EC2ID + ") terminated." }
+
+const hostGone = "Host EC2 (instance "
+
+// LostHost reports whether the task ended because its instance is gone, which is no failure of the task.
+func (t *Task) LostHost() bool { return strings.HasPrefix(t.StopReason, hostGone) }
 
 // SubnetAttribute is the attribute by which a node says out of which subnet, "10.88.128.0/17", the control plane may give
 // addresses to its awsvpc tasks.

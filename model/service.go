@@ -24,8 +24,8 @@ const (
 )
 
 // Service keeps tasks running. What it runs is said by the revisions that its deployments (or task sets) are of; Settings is
-// how. Writers: api/ecs; of Desired of a DAEMON service, of Steady and of the status
-// INACTIVE, controller/deploy.
+// how. Writers: api/ecs; of Desired of a DAEMON service, of Steady, of Rebalancing and of
+// the status INACTIVE, controller/deploy.
 type Service struct {
 	Scope
 	Cluster    string `json:"cluster"`
@@ -41,6 +41,8 @@ type Service struct {
 	Request string `json:"request"`
 	// Steady is since when the service has been in its steady state, 0 if it is not.
 	Steady Millis `json:"steady,omitempty"`
+	// Rebalancing is since when tasks are moved between availability zones (SEMANTICS §8.10), 0 if they are not.
+	Rebalancing Millis `json:"rebalancing,omitempty"`
 	// InactiveAt is when the service became INACTIVE.
 	InactiveAt Millis `json:"inactiveAt,omitempty"`
 
