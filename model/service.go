@@ -48,7 +48,8 @@ type Service struct {
 
 	// Settings are the user's, with AWS's defaults filled in, in the members that CreateService and UpdateService set and that no
 	// revision has: deploymentConfiguration, placementConstraints and -strategy, healthCheckGracePeriodSeconds, propagateTags,
-	// enableECSManagedTags, enableExecuteCommand, availabilityZoneRebalancing, roleArn. All others are absent.
+	// enableECSManagedTags, enableExecuteCommand, availabilityZoneRebalancing, roleArn; and platformVersion of FARGATE as it was
+	// given ("LATEST"), which revisions have resolved. All others are absent.
 	Settings types.Service `json:"-"`
 }
 

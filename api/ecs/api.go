@@ -37,6 +37,7 @@ type Limits struct {
 	InstanceENIs     int32 // task network interfaces per instance: 250
 	ClusterProviders int   // capacity providers per cluster: 20
 	WaitingTasks     int   // tasks of a cluster that wait for capacity: 500
+	ClusterServices  int   // services per cluster: 5,000
 }
 
 // tokenLife is how long a clientToken of RunTask is remembered (SEMANTICS §1.5) [D].
@@ -56,6 +57,7 @@ func New(cfg Config) *wire.Mux {
 	a.handleProviders(m)
 	a.handleDefinitions(m)
 	a.handleTasks(m)
+	a.handleServices(m)
 	a.handleInstances(m)
 	a.handleAgents(m)
 	a.handleTags(m)
@@ -74,6 +76,7 @@ func newAPI(cfg Config) *api {
 	cfg.Limits.InstanceENIs = cmp.Or(cfg.Limits.InstanceENIs, 250)
 	cfg.Limits.ClusterProviders = cmp.Or(cfg.Limits.ClusterProviders, 20)
 	cfg.Limits.WaitingTasks = cmp.Or(cfg.Limits.WaitingTasks, 500)
+	cfg.Limits.ClusterServices = cmp.Or(cfg.Limits.ClusterServices, 5000)
 	return &api{cfg}
 }
 
@@ -114,6 +117,16 @@ func (a *api) handleTasks(m *wire.Mux) {
 	wire.Handle(m, "DescribeTasks", a.describeTasks)
 	wire.Handle(m, "ListTasks", a.listTasks)
 	m.AllowDryRun("RunTask", "StartTask")
+}
+
+// handleServices registers SEMANTICS §2.6.
+func (a *api) handleServices(m *wire.Mux) {
+	wire.Handle(m, "CreateService", a.createService)
+	wire.Handle(m, "UpdateService", a.updateService)
+	wire.Handle(m, "DeleteService", a.deleteService)
+	wire.Handle(m, "DescribeServices", a.describeServices)
+	wire.Handle(m, "ListServices", a.listServices)
+	wire.Handle(m, "ListServicesByNamespace", a.listServicesByNamespace)
 }
 
 // handleInstances registers the user's half of SEMANTICS §2.3.

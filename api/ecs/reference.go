@@ -113,6 +113,38 @@ func reportedTask(t *state.Tables, c *model.Cluster, ref string) (*model.Task, e
 	return row, err
 }
 
+// findService returns the service that ref names in the cluster, whatever its status, or nil with the reference as read.
+func findService(t *state.Tables, c *model.Cluster, ref string) (*model.Service, member, error) {
+	m, err := memberOf(c, "service", ref)
+	if err != nil || m.id == "" {
+		return nil, m, err
+	}
+	row, _ := t.Services.Get(model.ServiceKey(c.Scope, c.Name, m.id))
+	return row, m, nil
+}
+
+// mustService is findService for the calls that name one service.
+func mustService(t *state.Tables, c *model.Cluster, ref *string) (*model.Service, error) {
+	s, _, err := findService(t, c, value(ref))
+	if err == nil && s == nil {
+		err = errServiceNotFound()
+	}
+	return s, err
+}
+
+// activeService returns the cluster and the service for a call that changes the service.
+func activeService(t *state.Tables, scope model.Scope, cluster, ref *string) (*model.Cluster, *model.Service, error) {
+	c, err := activeCluster(t, scope, cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := mustService(t, c, ref)
+	if err == nil && s.Status != model.ServiceActive {
+		err = errServiceNotActive()
+	}
+	return c, s, err
+}
+
 // findInstance returns the container instance that ref names in the cluster, or nil with the reference as read. Nodes that
 // take FARGATE tasks only are not shown, so they are not found (SEMANTICS §4.1).
 func findInstance(t *state.Tables, c *model.Cluster, ref string) (*model.Instance, member, error) {

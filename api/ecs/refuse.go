@@ -30,6 +30,14 @@ func errClusterInactive() error {
 	return model.Errorf("ClusterNotFoundException", "The referenced cluster was inactive.")
 }
 
+func errServiceNotFound() error {
+	return model.Errorf("ServiceNotFoundException", "Service not found.")
+}
+
+func errServiceNotActive() error {
+	return model.Errorf("ServiceNotActiveException", "Service was not ACTIVE.")
+}
+
 func errNoTask() error { return invalid("The referenced task was not found.") }
 
 func errWrongCluster(of, yours string) error {
