@@ -1,0 +1,213 @@
+package deployment
+
+import (
+	"slices"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Why a deployment failed, as its message says (SEMANTICS §14.1) [O].
+const (
+	causeTasks   = "tasks failed to start"
+	causeAlarm   = "alarm detected"
+	causeRequest = "rollback requested" // [I]
+)
+
+// deploy decides for a service whose deployments are its own.
+func (r *run) deploy() {
+	if r.primary == nil {
+		r.forget()
+		return
+	}
+	r.note()
+	r.begin()
+	r.judge()
+	// Deployments in stages (SEMANTICS §9) are rolled out like all others so far.
+	p := r.pool()
+	r.replace(p)
+	if r.judge() { // unhealthy tasks have tripped the circuit breaker
+		p = r.pool()
+		r.replace(p)
+	}
+	r.roll(p)
+	r.unlist()
+	r.complete(p)
+	r.settled(r.steady(p))
+	r.rebalance(p)
+	r.out.Why = append(r.blockers(p), r.out.Why...)
+}
+
+// halted reports whether the PRIMARY deployment has been given up without another in its place: no task is started.
+func (r *run) halted() bool {
+	d := r.primary.deployment
+	return d.Rollout == model.RolloutFailed || d.State == model.StateStopped
+}
+
+// begin takes note that the deployment has begun. Alarms that are in ALARM already do not fail it (SEMANTICS §8.7) [D].
+func (r *run) begin() {
+	g := r.primary
+	if g.deployment.State != model.StatePending {
+		return
+	}
+	d := r.row(g)
+	d.State, d.StartedAt = model.StateInProgress, r.Now
+	for _, name := range d.AlarmNames() {
+		if slices.Contains(r.Alarms, name) {
+			d.Ignored = append(slices.Clip(d.Ignored), name)
+		}
+	}
+	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_IN_PROGRESS", Deployment: d.ID, Reason: d.RolloutReason})
+}
+
+// judge ends the PRIMARY deployment if it has failed or is not wanted any more, and says whether it did.
+func (r *run) judge() bool {
+	d := r.primary.deployment
+	switch d.State {
+	case model.StateRollbackRequested:
+		r.giveUp(causeRequest, "ECS deployment rollback requested.", "ECS deployment rollback requested: ", true)
+		return true
+	case model.StateStopRequested:
+		r.endRecord(r.row(r.primary), model.StateStopped, d.StateReason)
+		return true
+	}
+	if d.Rollout != model.RolloutInProgress || r.halted() {
+		return false
+	}
+	if b := d.Breaker(); b.Enable && d.Failures >= d.Threshold(r.service.Desired) {
+		r.row(r.primary).Tripped = true
+		r.giveUp(causeTasks, "ECS deployment circuit breaker: tasks failed to start.", "ECS deployment circuit breaker: ", b.Rollback)
+		return true
+	}
+	for _, name := range d.AlarmNames() {
+		if slices.Contains(r.Alarms, name) && !slices.Contains(d.Ignored, name) {
+			r.giveUp(causeAlarm, "ECS deployment failed: alarm detected.", "ECS deployment failed: ", d.Configuration.Alarms.Rollback)
+			return true
+		}
+	}
+	return false
+}
+
+// endRecord puts the service deployment into a terminal state.
+func (r *run) endRecord(d *model.Deployment, state, reason string) {
+	d.State, d.StateReason, d.FinishedAt = state, reason, r.Now
+	if state == model.StateStopped {
+		d.StoppedAt = r.Now
+	}
+}
+
+// giveUp fails the PRIMARY deployment for a cause, and makes the one that was completed last PRIMARY again if it is to be rolled
+// back and there is one. reason is its rolloutStateReason, prefix begins that of the one rolled back to.
+func (r *run) giveUp(cause, reason, prefix string, rollback bool) {
+	failed := r.primary
+	d := r.row(failed)
+	d.Rollout, d.RolloutReason = model.RolloutFailed, reason
+	r.say("(deployment %s) deployment failed: %s.", d.Name(), cause)
+	r.happen(Happening{Type: "ERROR", Name: "SERVICE_DEPLOYMENT_FAILED", Deployment: d.ID, Reason: reason})
+	r.endRollbacks(failed.id, model.StateRollbackFailed, reason)
+	to := r.lastCompleted()
+	switch {
+	case d.Ended(): // it was itself rolled back to: there is nothing behind it
+		return
+	case !rollback:
+		r.endRecord(d, model.StateStopped, reason)
+		return
+	case to == nil:
+		r.endRecord(d, model.StateRollbackFailed, reason+" There is no completed deployment to roll back to.")
+		return
+	}
+	d.Status, d.State, d.StateReason = model.DeploymentActive, model.StateRollbackInProgress, reason
+	d.Rollback = &model.Rollback{To: to.id, Reason: reason, StartedAt: r.Now}
+	t := r.row(to)
+	t.Status, t.Rollout = model.DeploymentPrimary, model.RolloutInProgress
+	t.RolloutReason = prefix + "rolling back to deploymentId " + t.Name() + "."
+	t.HealthyAt, t.Failures, t.StartFailures, t.RetryAt, t.Tripped = 0, 0, 0, 0, false
+	r.primary = to
+	r.say("rolling back to deployment %s.", t.Name())
+	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_IN_PROGRESS", Deployment: t.ID, Reason: t.RolloutReason})
+}
+
+// lastCompleted is the newest deployment that was completed once, nil if none was.
+func (r *run) lastCompleted() *group {
+	for _, g := range slices.Backward(r.groups) {
+		if g != r.primary && g.deployment != nil && g.deployment.State == model.StateSuccessful {
+			return g
+		}
+	}
+	return nil
+}
+
+// endRollbacks ends the rollbacks to a deployment, and those to any other: they have been overtaken.
+func (r *run) endRollbacks(to string, state, reason string) {
+	for _, g := range r.groups {
+		d := g.deployment
+		if d == nil || d.State != model.StateRollbackInProgress || d.Rollback == nil {
+			continue
+		}
+		if d.Rollback.To == to {
+			r.endRecord(r.row(g), state, reason)
+		} else if d.Rollback.To != r.primary.id {
+			r.endRecord(r.row(g), model.StateRollbackFailed, "Superseded by a newer service deployment.")
+		}
+	}
+}
+
+// unlist drops deployments from the service's list whose tasks are gone; not before, because that is what clients wait for
+// (SEMANTICS §18) [D].
+func (r *run) unlist() {
+	for _, g := range r.groups {
+		if g.listed() && g != r.primary && g.gone() {
+			r.row(g).Status = model.DeploymentInactive
+		}
+	}
+}
+
+// alone reports whether no other deployment is in the list, and no task of another is left.
+func (r *run) alone() bool {
+	return !slices.ContainsFunc(r.groups, func(g *group) bool { return g != r.primary && (g.listed() || !g.gone()) })
+}
+
+// complete ends the PRIMARY deployment's rollout when it has arrived and its bake time is over (SEMANTICS §8.7, §8.8).
+func (r *run) complete(p *pool) {
+	r.endRollbacks("", "", "")
+	g := r.primary
+	if g.deployment.Rollout != model.RolloutInProgress || r.halted() {
+		return
+	}
+	arrived, clean := r.steady(p), true
+	if percent, deferred, ok := g.deployment.EarlySuccess(); ok {
+		arrived, clean = p.keptWell >= share(p.desired, int(percent)), deferred || r.alone()
+	}
+	if !arrived {
+		if g.deployment.HealthyAt != 0 {
+			r.row(g).HealthyAt = 0
+		}
+		return
+	}
+	if g.deployment.HealthyAt == 0 {
+		r.row(g).HealthyAt = r.Now
+	}
+	if over := g.deployment.HealthyAt + r.bake(g.deployment); r.Now < over {
+		r.wakeAt(over)
+		r.why("Deployment %s bakes until %s.", g.deployment.Name(), clock(over))
+		return
+	}
+	if !clean {
+		return
+	}
+	d := r.row(g)
+	d.Rollout, d.RolloutReason = model.RolloutCompleted, "ECS deployment "+d.Name()+" completed."
+	if !d.Ended() {
+		r.endRecord(d, model.StateSuccessful, "")
+	}
+	r.endRollbacks(d.ID, model.StateRollbackSuccessful, d.RolloutReason)
+	r.say("(deployment %s) deployment completed.", d.Name())
+	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_COMPLETED", Deployment: d.ID, Reason: d.RolloutReason})
+}
+
+// bake is the deployment's bake time.
+func (r *run) bake(d *model.Deployment) model.Millis {
+	if m := d.BakeMinutes(); m > 0 || len(d.AlarmNames()) == 0 {
+		return model.Millis(m) * 60_000
+	}
+	return r.AlarmBake
+}

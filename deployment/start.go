@@ -1,0 +1,84 @@
+package deployment
+
+// replace stops unhealthy tasks (SEMANTICS §7) [D]: as many as are not needed because others are healthy in their place; and if
+// the maximum leaves no room for those others, one by one, or as many as the minimum of RUNNING tasks allows.
+func (r *run) replace(p *pool) {
+	if p.halted {
+		return
+	}
+	sick := p.out.free(unhealthy)
+	count := min(max(p.well+p.out.count(unhealthy)-p.desired, 0), len(sick))
+	missing := p.desired - len(p.kept)
+	if room := p.maximum - p.live + count; missing > room {
+		spare := p.well + p.kept.count(warming) + p.out.count(warming) + p.out.count(unhealthy) - count - p.minimum
+		if p.kept.count(pending)+p.kept.count(warming) == 0 {
+			spare = max(spare, 1)
+		}
+		count += max(min(spare, missing-max(room, 0), len(sick)-count), 0)
+	}
+	sick = sick[:count]
+	p.live, p.leaving = p.live-count, p.leaving-count
+	byReason := map[string]members{}
+	var reasons []string
+	for _, m := range sick {
+		reason := "Task failed container health checks"
+		if m.Health != "UNHEALTHY" {
+			reason = m.TargetReason
+		}
+		if byReason[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		byReason[reason] = append(byReason[reason], m)
+		r.countFailure(m.group, 1)
+		if d := m.group.deployment; d != nil {
+			d.LastFailure, d.LastFailureAt = reason, r.Now
+		}
+		if m.group == p.to {
+			p.replaced++
+		}
+	}
+	for _, reason := range reasons {
+		r.stopAll(byReason[reason], reason)
+	}
+}
+
+// start asks for the tasks that are missing, as far as there is room for them.
+func (r *run) start(p *pool) {
+	missing, room := p.desired-len(p.kept), p.maximum-p.live
+	if missing <= 0 || p.halted {
+		return
+	}
+	if at := p.to.retryAt(); r.Now < at {
+		r.wakeAt(at)
+		r.why("The next task of %s is started at %s, because the last ones failed.", p.name(), clock(at))
+		return
+	}
+	count := max(min(missing, room), 0)
+	if count < missing {
+		r.blockedByMaximum(p)
+	}
+	if count == 0 {
+		return
+	}
+	sick := p.replaced
+	for _, m := range p.out {
+		if m.group == p.to && m.phase == unhealthy {
+			sick++
+		}
+	}
+	p.started = count
+	r.out.Starts = append(r.out.Starts, Start{Revision: p.to.id, Count: count, Replaced: min(max(count-max(missing-sick, 0), 0), sick)})
+}
+
+// blockedByMaximum says so when the bounds leave a deployment no way to go on: nothing may be started or stopped, and nothing
+// that is under way will change that (SEMANTICS §8.2) [D].
+func (r *run) blockedByMaximum(p *pool) {
+	if len(r.out.Stops) > 0 || p.maximum > p.live || p.minimum < p.maximum || p.kept.count(pending)+p.kept.count(warming) > 0 {
+		return
+	}
+	p.blocked = true
+	r.why("The bounds leave no room: %d tasks have to be healthy at least, and %d may run at most.", p.minimum, p.maximum)
+	if r.primary != nil && !r.alone() {
+		r.repeat(nil, "was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.")
+	}
+}
