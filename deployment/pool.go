@@ -93,6 +93,9 @@ func (r *run) roll(p *pool) {
 		r.stop(from, len(from), p.scaling())
 		p.live, p.leaving = p.live-len(from), p.leaving-len(from)
 	}
+	if r.primary != nil {
+		r.attend(p)
+	}
 	r.scaleIn(p)
 	r.scaleDown(p)
 	if r.service.Scheduling == model.SchedulingDaemon {

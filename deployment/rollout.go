@@ -51,12 +51,18 @@ func (r *run) begin() {
 	}
 	d := r.row(g)
 	d.State, d.StartedAt = model.StateInProgress, r.Now
+	r.ignoreAlarms(d)
+	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_IN_PROGRESS", Deployment: d.ID, Reason: d.RolloutReason})
+}
+
+// ignoreAlarms makes the alarms that are in ALARM already of no meaning for a deployment that begins, or to which is rolled back.
+func (r *run) ignoreAlarms(d *model.Deployment) {
+	d.Ignored = nil
 	for _, name := range d.AlarmNames() {
 		if slices.Contains(r.Alarms, name) {
-			d.Ignored = append(slices.Clip(d.Ignored), name)
+			d.Ignored = append(d.Ignored, name)
 		}
 	}
-	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_IN_PROGRESS", Deployment: d.ID, Reason: d.RolloutReason})
 }
 
 // judge ends the PRIMARY deployment if it has failed or is not wanted any more, and says whether it did.
@@ -120,6 +126,7 @@ func (r *run) giveUp(cause, reason, prefix string, rollback bool) {
 	t := r.row(to)
 	t.Status, t.Rollout = model.DeploymentPrimary, model.RolloutInProgress
 	t.RolloutReason = prefix + "rolling back to deploymentId " + t.Name() + "."
+	r.ignoreAlarms(t)
 	t.HealthyAt, t.Failures, t.StartFailures, t.RetryAt, t.Tripped = 0, 0, 0, 0, false
 	r.primary = to
 	r.say("rolling back to deployment %s.", t.Name())

@@ -1,5 +1,7 @@
 package deployment
 
+import "github.com/roadstead/roadstead/model"
+
 // replace stops unhealthy tasks (SEMANTICS §7) [D]: as many as are not needed because others are healthy in their place; and if
 // the maximum leaves no room for those others, one by one, or as many as the minimum of RUNNING tasks allows.
 func (r *run) replace(p *pool) {
@@ -8,13 +10,17 @@ func (r *run) replace(p *pool) {
 	}
 	sick := p.out.free(unhealthy)
 	count := min(max(p.well+p.out.count(unhealthy)-p.desired, 0), len(sick))
-	missing := p.desired - len(p.kept)
-	if room := p.maximum - p.live + count; missing > room {
+	missing, room := p.desired-len(p.kept), p.maximum-p.live+count
+	coming := p.kept.count(pending) + p.kept.count(warming)
+	if r.service.Scheduling == model.SchedulingDaemon { // an instance's task cannot be replaced by one elsewhere
+		coming, room = coming+max(p.desired-len(p.kept)-len(p.out), 0), 0
+	}
+	if missing > 0 && room <= 0 {
 		spare := p.well + p.kept.count(warming) + p.out.count(warming) + p.out.count(unhealthy) - count - p.minimum
-		if p.kept.count(pending)+p.kept.count(warming) == 0 {
+		if coming == 0 {
 			spare = max(spare, 1)
 		}
-		count += max(min(spare, missing-max(room, 0), len(sick)-count), 0)
+		count += max(min(spare, missing, len(sick)-count), 0)
 	}
 	sick = sick[:count]
 	p.live, p.leaving = p.live-count, p.leaving-count

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/roadstead/roadstead/model"
@@ -38,7 +39,7 @@ func (r *run) settled(now bool) {
 func (r *run) blockers(p *pool) []string {
 	d := r.primary.deployment
 	if r.halted() {
-		return []string{sprintf("Deployment %s has ended without success, and no other takes its place: %s", d.Name(), d.RolloutReason)}
+		return []string{sprintf("Deployment %s has ended without success, and no other takes its place: %s", d.Name(), cmp.Or(d.StateReason, d.RolloutReason))}
 	}
 	out := r.waiting(p)
 	for _, g := range r.groups {

@@ -42,7 +42,7 @@ func (r *run) taskSets() {
 			}
 		}
 	}
-	r.settled(steady)
+	r.settled(steady && len(r.TaskSets) > len(r.out.Gone))
 }
 
 // retire ends the row of a service that is gone.
