@@ -68,8 +68,7 @@ func (a *api) newRevision(c *model.Cluster, service string, r recipe) (*model.Re
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{cluster: c, definition: r.definition,
-		copy: model.Task{Scope: c.Scope, LaunchType: r.capacity.launchType, Network: definition.NewTask(r.definition, spec, r.capacity.launchType).Network}}
+	p := &plan{cluster: c, definition: r.definition, copy: definition.NewTask(r.definition, spec, r.capacity.launchType)}
 	if err := a.planNetwork(p, r.network); err != nil {
 		return nil, err
 	}
