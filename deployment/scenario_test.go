@@ -185,12 +185,10 @@ func (w *world) setVerb(c *scenario.Call) {
 // stepVerb shows what is decided, does it, and holds that nothing is left to do then.
 func (w *world) stepVerb(c *scenario.Call) {
 	out := deployment.Step(w.input())
-	before := w.service
-	started, stopped := w.apply(out, first)
+	started, stopped := w.apply(out, first, everywhere)
 	if s := out.Service; s != nil {
 		c.Printf("service %s desired %d%s%s", s.Status, s.Desired, flag(" steady", s.Steady != 0), flag(" rebalancing", s.Rebalancing != 0))
 	}
-	_ = before
 	for _, d := range out.Deployments {
 		c.Printf("deployment %s", showDeployment(d))
 	}

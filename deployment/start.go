@@ -13,14 +13,16 @@ func (r *run) replace(p *pool) {
 	missing, room := p.desired-len(p.kept), p.maximum-p.live+count
 	coming := p.kept.count(pending) + p.kept.count(warming)
 	if r.service.Scheduling == model.SchedulingDaemon { // an instance's task cannot be replaced by one elsewhere
-		coming, room = coming+max(p.desired-len(p.kept)-len(p.out), 0), 0
+		coming, room = coming+max(missing-len(p.out), 0), 0
+	} else {
+		coming += max(min(missing, room), 0)
 	}
-	if missing > 0 && room <= 0 {
+	if missing > max(room, 0) && r.Now >= p.to.retryAt() {
 		spare := p.well + p.kept.count(warming) + p.out.count(warming) + p.out.count(unhealthy) - count - p.minimum
 		if coming == 0 {
 			spare = max(spare, 1)
 		}
-		count += max(min(spare, missing, len(sick)-count), 0)
+		count += max(min(spare, missing-room, len(sick)-count), 0)
 	}
 	sick = sick[:count]
 	p.live, p.leaving = p.live-count, p.leaving-count

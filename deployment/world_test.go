@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -17,7 +16,7 @@ var scope = model.Scope{Account: "000000000000", Region: "us-east-1"}
 
 // world is one service with its rows, and everything that does what Step asks for.
 type world struct {
-	testing.TB
+	test
 	now         model.Millis
 	service     model.Service
 	deployments []*model.Deployment
@@ -33,14 +32,20 @@ type world struct {
 	made        int  // tasks
 }
 
+// test is what both kinds of tests have.
+type test interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // row is a task with what others know of it.
 type row struct {
 	model.Task
 	targets string
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{TB: t, now: 1_000_000}
+func newWorld(t test) *world {
+	w := &world{test: t, now: 1_000_000}
 	w.service = model.Service{Scope: scope, Cluster: "c", Name: "web", Status: model.ServiceActive, Scheduling: model.SchedulingReplica, Controller: model.ControllerECS,
 		Settings: types.Service{DeploymentConfiguration: &types.DeploymentConfiguration{}}}
 	return w
@@ -94,7 +99,8 @@ func (w *world) input() deployment.Input {
 }
 
 // apply does what was asked for, as controller/deploy would: choose picks count of the tasks to stop.
-func (w *world) apply(out deployment.Output, choose func(deployment.Stop) []*model.Task) (started, stopped []*row) {
+// place says how many of the tasks asked for find a place.
+func (w *world) apply(out deployment.Output, choose func(deployment.Stop) []*model.Task, place func(deployment.Start) int) (started, stopped []*row) {
 	if out.Service != nil {
 		w.service = *out.Service
 	}
@@ -119,7 +125,7 @@ func (w *world) apply(out deployment.Output, choose func(deployment.Stop) []*mod
 		}
 	}
 	for _, s := range out.Starts {
-		for i := range s.Count {
+		for i := range place(s) {
 			started = append(started, w.add(s, i))
 		}
 	}
@@ -220,3 +226,6 @@ func first(s deployment.Stop) []*model.Task {
 }
 
 func percent(n int64) *int32 { return aws.Int32(int32(n)) }
+
+// everywhere has room for everything.
+func everywhere(s deployment.Start) int { return s.Count }
