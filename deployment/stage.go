@@ -10,11 +10,13 @@ import (
 // stageLimit is how long a stage may last that waits for tasks (SEMANTICS §9) [D].
 const stageLimit = 24 * time.Hour
 
-// stageInput is a deployment in stages at a moment. Its revision is green; blue is the one that traffic goes back to, if there
-// is any; all others are strays, left by deployments that were given up for this one.
+// stageInput is a deployment in stages at a moment. Its revision is green; blue is the one that traffic is taken from; all
+// others are strays, left by deployments that were given up for this one.
 type stageInput struct {
 	now        model.Millis
 	deployment *model.Deployment
+	// from is the id of the blue revision when the deployment begins, "" if there is none.
+	from string
 	// ready: as many tasks as are desired are green, and all of them are healthy.
 	ready bool
 	// green, blue and strays say of whom there are tasks left.
@@ -74,8 +76,10 @@ func newStageWalk(in stageInput) *stageWalk {
 		w.stage = *had
 		w.stage.Hooks = slices.Clone(had.Hooks)
 	case len(in.deployment.Sources) > 1:
+		w.stage.Blue = in.from
 		w.enter(model.StageReconcile)
 	default:
+		w.stage.Blue = in.from
 		w.enter(model.StagePreScaleUp)
 	}
 	return w

@@ -46,6 +46,8 @@ type Stage struct {
 	TestWeight       float64 `json:"testWeight"`
 	ProductionWeight float64 `json:"productionWeight"`
 	Hooks            []Hook  `json:"hooks,omitempty"` // of the stage and step
+	// Blue is the id of the deployment and revision that the traffic is taken from, and goes back to; "" if there is none.
+	Blue string `json:"blue,omitempty"`
 	// Back says that the deployment is being rolled back: the stages of the traffic shifts are passed once more, the other way.
 	Back bool `json:"back,omitempty"`
 	// Over says that there is no stage after this one: the deployment has succeeded, or is rolled back.
@@ -78,6 +80,14 @@ func (d *Deployment) Staged() bool {
 // HookSpec is the user's configuration of a hook of the deployment's stage.
 func (d *Deployment) HookSpec(h *Hook) *types.DeploymentLifecycleHook {
 	return &d.Configuration.LifecycleHooks[h.Index]
+}
+
+// BlueARN is the ARN of the revision that the deployment's traffic is taken from, "" if there is none.
+func (d *Deployment) BlueARN() string {
+	if d.Stage == nil || d.Stage.Blue == "" {
+		return ""
+	}
+	return RevisionARN(d.Scope, d.Cluster, d.Service, d.Stage.Blue)
 }
 
 // WithHook returns the deployment with another state of one of its stage's hooks, known by its id; false if there is no such

@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/controller/place"
+	"github.com/roadstead/roadstead/hooks"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/scheduler"
@@ -39,6 +40,7 @@ func (s *Server) assemble() error {
 	})
 	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Log: s.cfg.Log})
 	s.driver = controller.New(controller.Config{DB: s.db, Loops: s.loops(), Now: s.cfg.Now, Seed: mathrand.Uint64(), Log: s.cfg.Log})
+	s.hooks = hooks.New(hooks.Config{DB: s.db, Now: s.cfg.Now, Log: s.cfg.Log, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64})
 	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Now: s.cfg.Now}
 	s.metrics = newMetrics(s.db, s.sessions.Connected, s.driver.Stats)
 	if err := s.openRegistry(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/hooks"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/session"
@@ -31,6 +32,7 @@ type Server struct {
 	db       *state.DB
 	sessions *session.Sessions
 	driver   *controller.Driver
+	hooks    *hooks.Hooks
 	members  members
 	planner  *ecs.Planner
 	verifier *auth.Verifier
@@ -136,6 +138,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("sessions", s.sessions.Run)
 	run("bootstrap", s.bootstrap)
 	run("controllers", s.driver.Run)
+	run("hooks", s.hooks.Run)
 	run("collect", s.collect)
 	run("announce", s.announce)
 	run("http", s.serve)
