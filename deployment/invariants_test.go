@@ -52,6 +52,14 @@ func (p *play) primary() *model.Deployment {
 	return nil
 }
 
+// staged reports whether a deployment goes through its stages: then each revision has the number of tasks that its stage says,
+// whatever that makes in all.
+func (p *play) staged() bool {
+	return slices.ContainsFunc(p.deployments, func(d *model.Deployment) bool {
+		return d.Status != model.DeploymentInactive && d.Staged() && (d.Stage == nil || !d.Stage.Over)
+	})
+}
+
 // sound holds of every answer by itself.
 func (p *play) sound(out *deployment.Output) {
 	seen := map[string]bool{}
@@ -86,7 +94,7 @@ func (p *play) sound(out *deployment.Output) {
 
 // bounded holds after an answer was carried out: starts do not go above the maximum, stops of healthy tasks not below the
 // minimum.
-func (p *play) bounded(out *deployment.Output, before int, chosen map[string]bool) {
+func (p *play) bounded(out *deployment.Output, before int) {
 	if p.service.Status != model.ServiceActive {
 		return
 	}
@@ -130,6 +138,17 @@ func (p *play) bounded(out *deployment.Output, before int, chosen map[string]boo
 	}
 }
 
+// shown are the rows, to be read.
+func (p *play) shown() (out string) {
+	for _, d := range p.deployments {
+		out += showDeployment(d) + "\n"
+	}
+	for _, t := range p.tasks {
+		out += t.ID + " of " + t.DeploymentID() + " " + t.Last + " " + t.Desired + " " + t.Task.Health + " " + t.targets + "\n"
+	}
+	return out
+}
+
 // consistent holds of the rows after an answer was carried out.
 func (p *play) consistent(out *deployment.Output) {
 	primaries := 0
@@ -138,7 +157,7 @@ func (p *play) consistent(out *deployment.Output) {
 			primaries++
 		}
 		if d.Status == model.DeploymentInactive && slices.ContainsFunc(p.tasks, func(t *row) bool { return t.DeploymentID() == d.ID && t.Last != model.TaskStopped }) {
-			p.Fatalf("deployment %s has left the list, but tasks of it are there", d.ID)
+			p.Fatalf("deployment %s has left the list, but tasks of it are there\n%v\n%+v", d.ID, p.shown(), out)
 		}
 		if d.Rollout == model.RolloutCompleted && !slices.Contains(p.completed, d.ID) {
 			p.completed = append(p.completed, d.ID)
@@ -158,6 +177,11 @@ func (p *play) consistent(out *deployment.Output) {
 	}
 	for _, s := range out.Starts {
 		d := p.primary()
+		if slices.ContainsFunc(p.deployments, func(d *model.Deployment) bool {
+			return d.Status != model.DeploymentInactive && d.Stage != nil && s.Revision == d.Stage.Blue
+		}) {
+			continue // a deployment in stages keeps the one before it whole
+		}
 		if p.service.Controller == model.ControllerECS && (d.ID != s.Revision || d.Rollout == model.RolloutFailed || d.State == model.StateStopped) {
 			p.Fatalf("a task of %s is started, but the PRIMARY deployment is %+v", s.Revision, d)
 		}
@@ -193,6 +217,9 @@ func (p *play) round() (moved bool) {
 		last, desired, health, targets := t.Last, t.Desired, t.Task.Health, t.targets
 		p.goOn(t)
 		moved = moved || t.Last != last || t.Desired != desired || t.Task.Health != health || t.targets != targets
+	}
+	for _, d := range p.deployments {
+		p.answer(d.ID, model.HookSucceeded)
 	}
 	made, stops := p.made, len(p.wanted())
 	p.step()

@@ -31,16 +31,16 @@ func (m *member) wanted() bool { return m.phase <= unhealthy }
 
 // classify says what the task is at the moment, and when it becomes something else by time alone, 0 if it does not.
 // grace is the service's health check grace period in milliseconds.
-func classify(t Task, now, grace model.Millis) (m *member, wake model.Millis) {
-	m = &member{Task: t, protected: t.ProtectedUntil > now}
+func (m *member) classify(now, grace model.Millis) (wake model.Millis) {
+	t := &m.Task
 	switch t.Last {
 	case model.TaskStopped:
 		m.phase = ended
-		return m, 0
+		return 0
 	case model.TaskProvisioning, model.TaskPending, model.TaskActivating:
 		m.phase = pending
 	case model.TaskRunning:
-		m.phase, wake = health(&t, now, grace)
+		m.phase, wake = health(t, now, grace)
 		m.since = max(t.StartedAt, t.HealthyAt)
 		if !t.HealthChecked() && t.Targets == "" {
 			m.since = t.StartedAt + settle
@@ -51,7 +51,7 @@ func classify(t Task, now, grace model.Millis) (m *member, wake model.Millis) {
 	if t.Desired == model.TaskStopped {
 		m.phase, wake = stopping, 0
 	}
-	return m, wake
+	return wake
 }
 
 // health is the phase of a RUNNING task (SEMANTICS §7) [D]: its essential containers' checks and its targets decide, or 40 s
@@ -82,7 +82,7 @@ type group struct {
 	deployment *model.Deployment // nil for a task set's, and for tasks of a deployment that is not known
 	set        *model.TaskSet
 	edited     bool // the row is a copy that has been changed
-	members    []*member
+	members    members
 }
 
 // listed reports whether the group's deployment is in the service's list.

@@ -28,7 +28,9 @@ func (ms members) count(p phase) (n int) {
 // Its tasks are wanted RUNNING when the decision begins.
 type pool struct {
 	to                        *group // whose tasks are wanted
+	by                        string // id of the deployment or task set for whose sake tasks are stopped
 	desired, minimum, maximum int
+	own                       bool    // it has tasks of to only
 	halted                    bool    // nothing is started, and nothing has to make place
 	kept                      members // tasks that can stay; more than are desired if the service was scaled in
 	out                       members // tasks that have to be replaced or removed, and that may serve meanwhile
@@ -43,7 +45,7 @@ type pool struct {
 
 // pool sorts the tasks of all deployments.
 func (r *run) pool() *pool {
-	p := &pool{to: r.primary, halted: r.halted()}
+	p := &pool{to: r.primary, by: r.primary.id, halted: r.halted()}
 	if r.service.Scheduling == model.SchedulingDaemon {
 		r.sortDaemon(p)
 	} else {
@@ -64,9 +66,9 @@ func (r *run) pool() *pool {
 func (p *pool) sort(m *member) {
 	switch stays := m.group == p.to || p.halted; {
 	case !m.wanted():
-	case m.phase == pending && (!stays || m.Leaving):
+	case m.phase == pending && (!stays || m.Leaving), m.phase == unhealthy && p.halted && m.Leaving:
 		p.off = append(p.off, m)
-	case stays && !m.Leaving && m.phase != unhealthy:
+	case stays && !m.Leaving && (m.phase != unhealthy || p.halted):
 		p.kept = append(p.kept, m)
 	default:
 		p.out = append(p.out, m)
@@ -81,7 +83,9 @@ func (p *pool) tally() {
 }
 
 // scaling is the stoppedReason of tasks that are too many or of another deployment [O].
-func (p *pool) scaling() string { return "Scaling activity initiated by (deployment " + p.name() + ")" }
+func (p *pool) scaling() string {
+	return "Scaling activity initiated by (deployment " + model.DeploymentName(p.by) + ")"
+}
 
 func (p *pool) name() string { return model.DeploymentName(p.to.id) }
 
@@ -137,7 +141,7 @@ func (r *run) shrink(p *pool, g *group, kept members, surplus int) {
 	if surplus <= 0 {
 		return
 	}
-	for _, ph := range []phase{pending, warming, healthy} {
+	for _, ph := range []phase{pending, unhealthy, warming, healthy} {
 		from := kept.free(ph)
 		count := min(surplus, len(from))
 		if ph == healthy {
@@ -170,7 +174,7 @@ func (r *run) scaleDown(p *pool) {
 		spare, p.live, p.leaving = spare-count, p.live-count, p.leaving-count
 	}
 	for _, g := range r.groups {
-		if g == p.to || p.halted || p.to.set != nil {
+		if g == p.to || p.halted || p.own {
 			continue
 		}
 		var left members

@@ -101,6 +101,14 @@ func (p *play) guards() {
 		if p.chance("alarms", 4) {
 			c.Alarms = &types.DeploymentAlarms{Enable: true, AlarmNames: []string{"red", "blue"}, Rollback: p.chance("alarm rollback", 2)}
 		}
+		c.Strategy, c.LifecycleHooks = "", nil
+		if p.service.Scheduling == model.SchedulingReplica && p.chance("in stages", 4) {
+			strategize(c, one(p, "strategy", model.StrategyBlueGreen, model.StrategyLinear, model.StrategyCanary))
+			if p.chance("hook", 2) {
+				c.LifecycleHooks = []types.DeploymentLifecycleHook{{TargetType: types.DeploymentLifecycleHookTargetTypePause, LifecycleStages: []types.DeploymentLifecycleHookStage{
+					one(p, "stage", types.DeploymentLifecycleHookStagePreScaleUp, types.DeploymentLifecycleHookStagePostTestTrafficShift, types.DeploymentLifecycleHookStagePostProductionTrafficShift)}}}
+			}
+		}
 		c.BakeTimeInMinutes = one(p, "bake", nil, nil, percent(1))
 		if p.chance("early", 4) {
 			c.EarlySuccessCriteria = &types.DeploymentEarlySuccessCriteria{Enable: true, HealthyPercent: c.MinimumHealthyPercent,
@@ -131,7 +139,7 @@ func (p *play) update() {
 
 // act lets something happen.
 func (p *play) act() {
-	switch action := one(p, "action", "go", "go", "go", "go", "go", "time", "time", "break", "break", "update", "scale", "bounds", "protect", "drain", "alarm", "stop", "guards", "zones"); action {
+	switch action := one(p, "action", "go", "go", "go", "go", "go", "time", "time", "break", "break", "update", "scale", "bounds", "protect", "drain", "alarm", "stop", "guards", "zones", "answer"); action {
 	case "go":
 		for _, t := range slices.Clone(p.tasks) {
 			if p.chance("goes on", 2) {
@@ -178,6 +186,10 @@ func (p *play) act() {
 		p.zones = one(p, "zones", []string{"a"}, []string{"a", "b"}, []string{"a", "b", "c"})
 	case "stop":
 		p.stopDeployment()
+	case "answer":
+		if d := p.primary(); d != nil {
+			p.answer(d.ID, one(p, "hook status", model.HookSucceeded, model.HookSucceeded, model.HookFailed))
+		}
 	}
 }
 
@@ -256,7 +268,7 @@ func (p *play) step() {
 	p.sound(&out)
 	chosen := map[string]bool{}
 	full := true
-	before := len(p.healthy())
+	before, staged := len(p.healthy()), p.staged()
 	p.apply(out, func(s deployment.Stop) []*model.Task {
 		tasks := p.pick(s)
 		for _, t := range tasks {
@@ -273,7 +285,9 @@ func (p *play) step() {
 		}
 		return s.Count
 	})
-	p.bounded(&out, before, chosen)
+	if !staged && !p.staged() {
+		p.bounded(&out, before)
+	}
 	p.consistent(&out)
 	p.wake = out.Wake
 	again := deployment.Step(p.input())

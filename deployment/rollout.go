@@ -6,13 +6,6 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// Why a deployment failed, as its message says (SEMANTICS §14.1) [O].
-const (
-	causeTasks   = "tasks failed to start"
-	causeAlarm   = "alarm detected"
-	causeRequest = "rollback requested" // [I]
-)
-
 // deploy decides for a service whose deployments are its own.
 func (r *run) deploy() {
 	if r.primary == nil {
@@ -21,8 +14,12 @@ func (r *run) deploy() {
 	}
 	r.note()
 	r.begin()
+	for g := r.walking(); g != nil; g = r.walking() {
+		if r.walk(g) {
+			return
+		}
+	}
 	r.judge()
-	// Deployments in stages (SEMANTICS §9) are rolled out like all others so far.
 	p := r.pool()
 	r.replace(p)
 	if r.judge() { // unhealthy tasks have tripped the circuit breaker
@@ -65,32 +62,48 @@ func (r *run) ignoreAlarms(d *model.Deployment) {
 	}
 }
 
-// judge ends the PRIMARY deployment if it has failed or is not wanted any more, and says whether it did.
-func (r *run) judge() bool {
-	d := r.primary.deployment
-	switch d.State {
-	case model.StateRollbackRequested:
-		r.giveUp(causeRequest, "ECS deployment rollback requested.", "ECS deployment rollback requested: ", true)
-		return true
-	case model.StateStopRequested:
-		r.endRecord(r.row(r.primary), model.StateStopped, d.StateReason)
-		return true
+// cause is why a deployment fails.
+type cause struct {
+	said     string // in the message "(deployment D) deployment failed: ..." (SEMANTICS §14.1) [O]
+	reason   string // rolloutStateReason
+	prefix   string // begins the rolloutStateReason of the deployment that is rolled back to
+	rollback bool
+	tripped  bool // the circuit breaker has gone off
+}
+
+// verdict says whether a deployment that is in progress has failed, and why.
+func (r *run) verdict(d *model.Deployment) (c cause, failed bool) {
+	if d.State == model.StateRollbackRequested {
+		return cause{said: "rollback requested", reason: "ECS deployment rollback requested.", // [I]
+			prefix: "ECS deployment rollback requested: ", rollback: true}, true
 	}
 	if d.Rollout != model.RolloutInProgress || r.halted() {
-		return false
+		return cause{}, false
 	}
 	if b := d.Breaker(); b.Enable && d.Failures >= d.Threshold(r.service.Desired) {
-		r.row(r.primary).Tripped = true
-		r.giveUp(causeTasks, "ECS deployment circuit breaker: tasks failed to start.", "ECS deployment circuit breaker: ", b.Rollback)
-		return true
+		return cause{said: "tasks failed to start", reason: "ECS deployment circuit breaker: tasks failed to start.",
+			prefix: "ECS deployment circuit breaker: ", rollback: b.Rollback, tripped: true}, true
 	}
 	for _, name := range d.AlarmNames() {
 		if slices.Contains(r.Alarms, name) && !slices.Contains(d.Ignored, name) {
-			r.giveUp(causeAlarm, "ECS deployment failed: alarm detected.", "ECS deployment failed: ", d.Configuration.Alarms.Rollback)
-			return true
+			return cause{said: "alarm detected", reason: "ECS deployment failed: alarm detected.",
+				prefix: "ECS deployment failed: ", rollback: d.Configuration.Alarms.Rollback}, true
 		}
 	}
-	return false
+	return cause{}, false
+}
+
+// judge ends the PRIMARY deployment if it has failed or is not wanted any more, and says whether it did.
+func (r *run) judge() bool {
+	if d := r.primary.deployment; d.State == model.StateStopRequested {
+		r.endRecord(r.row(r.primary), model.StateStopped, d.StateReason)
+		return true
+	}
+	c, failed := r.verdict(r.primary.deployment)
+	if failed {
+		r.giveUp(c, r.lastCompleted())
+	}
+	return failed
 }
 
 // endRecord puts the service deployment into a terminal state.
@@ -101,20 +114,17 @@ func (r *run) endRecord(d *model.Deployment, state, reason string) {
 	}
 }
 
-// giveUp fails the PRIMARY deployment for a cause, and makes the one that was completed last PRIMARY again if it is to be rolled
-// back and there is one. reason is its rolloutStateReason, prefix begins that of the one rolled back to.
-func (r *run) giveUp(cause, reason, prefix string, rollback bool) {
-	failed := r.primary
-	d := r.row(failed)
-	d.Rollout, d.RolloutReason = model.RolloutFailed, reason
-	r.say("(deployment %s) deployment failed: %s.", d.Name(), cause)
+// giveUp fails the PRIMARY deployment, and makes another one PRIMARY again if it is to be rolled back; to is nil if there is none.
+func (r *run) giveUp(c cause, to *group) {
+	d, reason := r.row(r.primary), c.reason
+	d.Rollout, d.RolloutReason, d.Tripped = model.RolloutFailed, reason, c.tripped
+	r.say("(deployment %s) deployment failed: %s.", d.Name(), c.said)
 	r.happen(Happening{Type: "ERROR", Name: "SERVICE_DEPLOYMENT_FAILED", Deployment: d.ID, Reason: reason})
-	r.endRollbacks(failed.id, model.StateRollbackFailed, reason)
-	to := r.lastCompleted()
+	r.endRollbacks(d.ID, model.StateRollbackFailed, reason)
 	switch {
 	case d.Ended(): // it was itself rolled back to: there is nothing behind it
 		return
-	case !rollback:
+	case !c.rollback:
 		r.endRecord(d, model.StateStopped, reason)
 		return
 	case to == nil:
@@ -125,7 +135,7 @@ func (r *run) giveUp(cause, reason, prefix string, rollback bool) {
 	d.Rollback = &model.Rollback{To: to.id, Reason: reason, StartedAt: r.Now}
 	t := r.row(to)
 	t.Status, t.Rollout = model.DeploymentPrimary, model.RolloutInProgress
-	t.RolloutReason = prefix + "rolling back to deploymentId " + t.Name() + "."
+	t.RolloutReason = c.prefix + "rolling back to deploymentId " + t.Name() + "."
 	r.ignoreAlarms(t)
 	t.HealthyAt, t.Failures, t.StartFailures, t.RetryAt, t.Tripped = 0, 0, 0, 0, false
 	r.primary = to
@@ -159,10 +169,10 @@ func (r *run) endRollbacks(to string, state, reason string) {
 }
 
 // unlist drops deployments from the service's list whose tasks are gone; not before, because that is what clients wait for
-// (SEMANTICS §18) [D].
-func (r *run) unlist() {
+// (SEMANTICS §18) [D]. Those to keep may need tasks again.
+func (r *run) unlist(keep ...*group) {
 	for _, g := range r.groups {
-		if g.listed() && g != r.primary && g.gone() {
+		if g.listed() && g != r.primary && g.gone() && !slices.Contains(keep, g) {
 			r.row(g).Status = model.DeploymentInactive
 		}
 	}
@@ -183,6 +193,9 @@ func (r *run) complete(p *pool) {
 	arrived, clean := r.steady(p), true
 	if percent, deferred, ok := g.deployment.EarlySuccess(); ok {
 		arrived, clean = p.keptWell >= share(p.desired, int(percent)), deferred || r.alone()
+	}
+	if walked(g.deployment) {
+		arrived = true
 	}
 	if !arrived {
 		if g.deployment.HealthyAt != 0 {
@@ -213,6 +226,9 @@ func (r *run) complete(p *pool) {
 
 // bake is the deployment's bake time.
 func (r *run) bake(d *model.Deployment) model.Millis {
+	if d.Staged() { // that was one of the stages
+		return 0
+	}
 	if m := d.BakeMinutes(); m > 0 || len(d.AlarmNames()) == 0 {
 		return model.Millis(m) * 60_000
 	}

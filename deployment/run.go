@@ -51,16 +51,19 @@ func newRun(in Input) *run {
 		r.groups, byID[s.ID] = append(r.groups, g), g
 	}
 	grace := model.Millis(deref(in.Service.Settings.HealthCheckGracePeriodSeconds)) * 1000
-	for _, t := range in.Tasks {
-		id := t.DeploymentID()
-		g := byID[id]
-		if g == nil {
-			g = &group{id: id}
-			r.groups, byID[id] = append(r.groups, g), g
+	all := make([]member, len(in.Tasks)) // one piece, because there may be thousands at every look
+	var g *group
+	for i, t := range in.Tasks {
+		if i == 0 || t.StartedBy != in.Tasks[i-1].StartedBy {
+			id := t.DeploymentID()
+			if g = byID[id]; g == nil {
+				g = &group{id: id}
+				r.groups, byID[id] = append(r.groups, g), g
+			}
 		}
-		m, wake := classify(t, in.Now, grace)
-		r.wakeAt(wake)
-		m.group = g
+		m := &all[i]
+		*m = member{Task: t, group: g, protected: t.ProtectedUntil > in.Now}
+		r.wakeAt(m.classify(in.Now, grace))
 		g.members = append(g.members, m)
 	}
 	return r

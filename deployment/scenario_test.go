@@ -21,6 +21,9 @@ import (
 //	service [desired=N] [min=%] [max=%] [grace=SECONDS] [kind=DAEMON] [controller=EXTERNAL] [checks=yes] [targets=yes] [zones=a,b]
 //	        [breaker=on|rollback|off] [threshold=COUNT:5] [reset=no] [alarms=a,b] [alarm-rollback=yes] [bake=MINUTES]
 //	        [early=50:DEFERRED] [rebalance=yes] [instances=i1,i2]      change the service; nothing is deployed
+//	        [strategy=BLUE_GREEN]             with a canary of 10 % for 5 minutes, or steps of 50 % for 5 minutes
+//	pause STAGE                               a pause hook for the deployments to come;
+//	answer ID SUCCEEDED|FAILED                what is said to all hooks of the deployment's stage
 //	deploy ID                                 a deployment of a new revision
 //	state ID STATE                            what StopServiceDeployment writes
 //	delete                                    the service is DRAINING
@@ -52,6 +55,14 @@ func TestScenarios(t *testing.T) {
 				d := *w.deployments[i]
 				d.State, w.deployments[i] = state, &d
 			},
+			"pause": func(c *scenario.Call) {
+				stage := types.DeploymentLifecycleHookStage(c.Arg())
+				w.configure(func(d *types.DeploymentConfiguration) {
+					d.LifecycleHooks = append(slices.Clip(d.LifecycleHooks), types.DeploymentLifecycleHook{TargetType: types.DeploymentLifecycleHookTargetTypePause,
+						LifecycleStages: []types.DeploymentLifecycleHookStage{stage}})
+				})
+			},
+			"answer": func(c *scenario.Call) { w.answer(c.Arg(), c.Arg()) },
 			"delete": func(*scenario.Call) { w.service.Status, w.service.Desired = model.ServiceDraining, 0 },
 			"set":    w.setVerb,
 			"run":    each(w.run),
@@ -153,6 +164,9 @@ func (w *world) serviceVerb(c *scenario.Call) {
 		if a := c.List("alarms"); a != nil {
 			d.Alarms = &types.DeploymentAlarms{Enable: true, AlarmNames: a, Rollback: c.Text("alarm-rollback", "no") == "yes"}
 		}
+		if s := c.Text("strategy", ""); s != "" {
+			strategize(d, s)
+		}
 		if n, cleanup, ok := strings.Cut(c.Text("early", ""), ":"); ok {
 			value, err := strconv.ParseInt(n, 10, 32)
 			if err != nil {
@@ -225,6 +239,9 @@ func (w *world) stepVerb(c *scenario.Call) {
 			c.Printf("with %s", show(*s.With))
 		}
 	}
+	if x := out.Weights; x != nil {
+		c.Printf("weights of %s: test %g, production %g", x.Deployment, x.Test, x.Production)
+	}
 	for _, h := range out.Happened {
 		c.Printf("event %s", show(h))
 	}
@@ -281,6 +298,9 @@ func showDeployment(d *model.Deployment) string {
 	s := fmt.Sprintf("%s %s %s %s: %s", d.ID, d.Status, d.Rollout, d.State, d.RolloutReason)
 	if d.FailedTasks > 0 {
 		s += fmt.Sprintf(" failed %d, counted %d, attempts %d", d.FailedTasks, d.Failures, d.StartFailures)
+	}
+	if d.Stage != nil && !d.Stage.Over {
+		s += fmt.Sprintf(" %s%s", d.Stage.Name, flag(" back", d.Stage.Back))
 	}
 	if d.Rollback != nil {
 		s += " -> " + d.Rollback.To

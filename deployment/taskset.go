@@ -11,7 +11,7 @@ func (r *run) taskSets() {
 	r.note()
 	steady := true
 	for _, g := range r.groups {
-		p := &pool{to: g}
+		p := &pool{to: g, by: g.id, own: true}
 		if g.set != nil && g.set.Status != setDraining {
 			p.desired = ComputedDesired(r.service.Desired, g.set.Scale)
 		}

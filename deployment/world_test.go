@@ -55,6 +55,11 @@ func newWorld(t test) *world {
 func (w *world) deploy(id string) {
 	d := &model.Deployment{Scope: scope, Cluster: "c", Service: "web", ID: id, Status: model.DeploymentPrimary, Rollout: model.RolloutInProgress,
 		RolloutReason: "ECS deployment ecs-svc/" + id + " in progress.", State: string(types.ServiceDeploymentStatusPending), CreatedAt: w.now, UpdatedAt: w.now}
+	for _, old := range w.deployments {
+		if slices.ContainsFunc(w.tasks, func(t *row) bool { return t.DeploymentID() == old.ID && t.Last != model.TaskStopped }) {
+			d.Sources = append(d.Sources, old.ID)
+		}
+	}
 	d.Configuration = w.service.Settings.DeploymentConfiguration
 	for i, old := range w.deployments {
 		if old.Status != model.DeploymentPrimary {
@@ -229,3 +234,25 @@ func percent(n int64) *int32 { return aws.Int32(int32(n)) }
 
 // everywhere has room for everything.
 func everywhere(s deployment.Start) int { return s.Count }
+
+// strategize gives a configuration a strategy with stages.
+func strategize(c *types.DeploymentConfiguration, strategy string) {
+	c.Strategy = types.DeploymentStrategy(strategy)
+	c.CanaryConfiguration = &types.CanaryConfiguration{CanaryPercent: aws.Float64(10), CanaryBakeTimeInMinutes: percent(5)}
+	c.LinearConfiguration = &types.LinearConfiguration{StepPercent: aws.Float64(50), StepBakeTimeInMinutes: percent(5)}
+}
+
+// answer ends all hooks of a deployment's stage.
+func (w *world) answer(id, status string) {
+	for i, d := range w.deployments {
+		if d.ID != id || d.Stage == nil {
+			continue
+		}
+		for _, h := range d.Stage.Hooks {
+			h.Status = status
+			if row, ok := w.deployments[i].WithHook(h); ok {
+				w.deployments[i] = &row
+			}
+		}
+	}
+}
