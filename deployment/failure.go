@@ -17,7 +17,7 @@ func (r *run) forget() {
 // one.
 func (r *run) note() {
 	for _, g := range r.groups {
-		r.recover(g)
+		r.mend(g)
 		for _, m := range g.members {
 			if m.phase == ended {
 				r.out.Counted = append(r.out.Counted, m.Task.Task)
@@ -54,9 +54,9 @@ func (g *group) retryAt() model.Millis {
 	return g.deployment.RetryAt
 }
 
-// recover ends the group's series: of start failures when a task came to run after the last one (SEMANTICS §8.5), of the
+// mend ends the group's series: of start failures when a task came to run after the last one (SEMANTICS §8.5), of the
 // circuit breaker's when one became healthy (§8.6).
-func (r *run) recover(g *group) {
+func (r *run) mend(g *group) {
 	ran, well := model.Millis(0), model.Millis(0)
 	for _, m := range g.members {
 		ran = max(ran, m.StartedAt)

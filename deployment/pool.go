@@ -40,7 +40,6 @@ type pool struct {
 	live, well, keptWell, leaving int
 	replaced                      int // unhealthy tasks of to that are being stopped
 	started                       int
-	blocked                       bool // by the bounds
 }
 
 // pool sorts the tasks of all deployments.
@@ -172,6 +171,9 @@ func (r *run) scaleDown(p *pool) {
 		}
 		r.stop(from, count, p.scaling())
 		spare, p.live, p.leaving = spare-count, p.live-count, p.leaving-count
+		if left := len(from) - count; left > 0 {
+			r.why("Kept until others are healthy: %s. At least %d have to be (minimumHealthyPercent).", tasks(left), p.minimum)
+		}
 	}
 	for _, g := range r.groups {
 		if g == p.to || p.halted || p.own {

@@ -63,7 +63,8 @@ func (r *run) start(p *pool) {
 	}
 	count := max(min(missing, room), 0)
 	if count < missing {
-		r.blockedByMaximum(p)
+		r.why("Not started yet: %s. No more than %d may be RUNNING or on their way there (maximumPercent).", tasks(missing-count), p.maximum)
+		r.deadlock(p)
 	}
 	if count == 0 {
 		return
@@ -78,15 +79,11 @@ func (r *run) start(p *pool) {
 	r.out.Starts = append(r.out.Starts, Start{Revision: p.to.id, Count: count, Replaced: min(max(count-max(missing-sick, 0), 0), sick)})
 }
 
-// blockedByMaximum says so when the bounds leave a deployment no way to go on: nothing may be started or stopped, and nothing
-// that is under way will change that (SEMANTICS §8.2) [D].
-func (r *run) blockedByMaximum(p *pool) {
-	if len(r.out.Stops) > 0 || p.maximum > p.live || p.minimum < p.maximum || p.kept.count(pending)+p.kept.count(warming) > 0 {
-		return
-	}
-	p.blocked = true
-	r.why("The bounds leave no room: %d tasks have to be healthy at least, and %d may run at most.", p.minimum, p.maximum)
-	if r.primary != nil && !r.alone() {
+// deadlock says so when the bounds leave a deployment no way to go on: nothing may be started or stopped, and nothing that is
+// under way will change that (SEMANTICS §8.2) [D].
+func (r *run) deadlock(p *pool) {
+	if len(r.out.Stops) == 0 && p.maximum <= p.live && p.minimum >= p.maximum && p.kept.count(pending)+p.kept.count(warming) == 0 &&
+		r.primary != nil && !r.alone() {
 		r.repeat(nil, "was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.")
 	}
 }
