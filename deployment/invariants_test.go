@@ -253,7 +253,7 @@ func (p *play) behave() {
 	if d != nil && p.bad[d.ID] != "" && p.bad[d.ID] != "crash" && d.Breaker().Enable && d.State == model.StateInProgress && p.service.Desired > 0 {
 		p.settle(100) // the circuit breaker ends it
 		if d = p.primary(); p.bad[d.ID] != "" && d.State == model.StateInProgress && !p.deadlocked() {
-			p.Fatalf("the circuit breaker has not ended deployment %+v", d)
+			p.Fatalf("the circuit breaker has not ended deployment %s\n%s\nwhy: %q", d.ID, p.shown(), deployment.Step(p.input()).Why)
 		}
 	}
 	clear(p.bad)
