@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	mathrand "math/rand/v2"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/controller/deploy"
 	"github.com/roadstead/roadstead/controller/lost"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/controller/reap"
@@ -16,14 +20,19 @@ const reapLimit = 100
 // placePace keeps a cluster in which much comes and goes from trying its waiting tasks more often than anybody notices.
 const placePace = 100 * time.Millisecond
 
+// deployPace lets a service look once at what many of its tasks report together.
+const deployPace = 20 * time.Millisecond
+
 // loops are what the leader does by itself.
 func (s *Server) loops() []controller.Loop {
 	silent := &lost.Loop{}
 	waiting := &place.Loop{}
+	services := &deploy.Loop{NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64}
 	over := &reap.Loop{Retention: reap.DefaultRetention(), Limit: reapLimit}
 	return []controller.Loop{
 		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},
 		{Name: "place", Touched: waiting.Touched, All: waiting.All, Due: waiting.Due, Reconcile: waiting.Reconcile, Pace: placePace},
+		{Name: "deploy", Touched: services.Touched, All: services.All, Due: services.Due, Reconcile: services.Reconcile, Pace: deployPace},
 		{Name: "reap", Touched: over.Touched, All: over.All, Due: over.Due, Reconcile: over.Reconcile, Pace: reap.Batch},
 	}
 }

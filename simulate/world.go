@@ -9,6 +9,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/controller/deploy"
 	"github.com/roadstead/roadstead/controller/lost"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/controller/reap"
@@ -35,6 +36,7 @@ type world struct {
 	stamps uint64
 	ids    uint64
 	tie    uint64 // decides ties of the next placement
+	draws  uint64 // of ties of services
 
 	db      *state.DB
 	mux     *wire.Mux
@@ -71,22 +73,25 @@ func newWorld(ctx context.Context, f *File, b *books) (*world, error) {
 	return w, w.lead()
 }
 
-// loops are what the leader does by itself, as server has it. The loops of services belong here, too.
+// loops are what the leader does by itself, as server has it.
 func (w *world) loops() []controller.Loop {
 	silent := &lost.Loop{}
 	waiting := &place.Loop{Subnet: zoneOf}
+	services := &deploy.Loop{NewID: w.newID, NewUUID: w.newUUID, Seed: w.drawTie, Subnet: zoneOf, Limit: reapLimit}
 	over := &reap.Loop{Retention: reap.Retention{StoppedTasks: w.file.Keep, InactiveInstances: w.file.Keep}, Limit: reapLimit}
 	return []controller.Loop{
 		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},
 		{Name: "place", Touched: waiting.Touched, All: waiting.All, Due: waiting.Due, Reconcile: waiting.Reconcile, Pace: placePace},
+		{Name: "deploy", Touched: services.Touched, All: services.All, Due: services.Due, Reconcile: services.Reconcile, Pace: deployPace},
 		{Name: "reap", Touched: over.Touched, All: over.All, Due: over.Due, Reconcile: over.Reconcile, Pace: reap.Batch},
 	}
 }
 
 // As in server, but for the limit: the memory backend takes more rows at once than etcd.
 const (
-	placePace = 100 * time.Millisecond
-	reapLimit = 4000
+	placePace  = 100 * time.Millisecond
+	deployPace = 20 * time.Millisecond
+	reapLimit  = 4000
 )
 
 // time is what the control plane takes for now.
@@ -101,6 +106,12 @@ func (w *world) newID() string {
 func (w *world) newUUID() string {
 	w.ids++
 	return fmt.Sprintf("00000000-0000-4000-8000-%012x", w.ids)
+}
+
+// drawTie decides ties among the tasks of services.
+func (w *world) drawTie() uint64 {
+	w.draws++
+	return mix(w.file.Seed, w.draws)
 }
 
 // zoneOf finds the one subnet that each zone has: subnet-ZONE.
