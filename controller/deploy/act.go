@@ -45,9 +45,7 @@ func (d *deed) perform(out *deployment.Output) {
 	for _, row := range d.pins() {
 		d.tx.Revisions.Put(row)
 	}
-	for i := range out.Said { // they say why tasks are started and stopped
-		d.say(&out.Said[i])
-	}
+	d.sayAll(out.Said, false)
 	for i := range out.Happened {
 		d.happen(&out.Happened[i])
 	}
@@ -59,6 +57,7 @@ func (d *deed) perform(out *deployment.Output) {
 			d.start(&out.Starts[i])
 		}
 	}
+	d.sayAll(out.Said, true)
 	d.complain(len(out.Starts) > 0)
 	d.write()
 }

@@ -220,14 +220,15 @@ func current(all iter.Seq[*model.Deployment]) []*model.Deployment {
 	return out
 }
 
-// idle reports whether an answer asks for nothing. Messages that would be suppressed are nothing.
+// idle reports whether an answer asks for nothing. Messages that would be suppressed are nothing; neither is that the service
+// is still in its steady state: who looks for another reason says it.
 func (v *view) idle(out *deployment.Output) bool {
 	n := len(out.Deployments) + len(out.TaskSets) + len(out.Gone) + len(out.Counted) + len(out.Starts) + len(out.Stops) + len(out.Happened)
 	if out.Service != nil || n > 0 {
 		return false
 	}
 	for i := range out.Said {
-		if !v.suppressed(&out.Said[i]) {
+		if s := &out.Said[i]; !v.suppressed(s) && !(s.Once && concludes(s)) {
 			return false
 		}
 	}

@@ -47,7 +47,9 @@ func (d *deed) explain(l *lack) *deployment.Said {
 	s := &deployment.Said{Once: true, With: &deployment.Happening{Type: "ERROR", Name: "SERVICE_TASK_PLACEMENT_FAILURE", Reason: l.why}}
 	if l.why != "" {
 		s.Text = l.why
-		if l.why != limitReached {
+		if l.why == limitReached {
+			s.With.Reason = "Tasks provisioning capacity limit exceeded." // [O] of RunTask
+		} else {
 			s.With.Name = "SERVICE_TASK_CONFIGURATION_FAILURE"
 			s.Text = "was unable to place a task. Reason: " + l.why // [I]
 		}

@@ -46,6 +46,20 @@ func complaint(text string) bool {
 	return strings.Contains(text, " unable to ") || strings.Contains(text, " is not AZ balanced ")
 }
 
+// sayAll says what tasks are started and stopped for, or else what that has led to.
+func (d *deed) sayAll(all []deployment.Said, led bool) {
+	for i := range all {
+		if s := &all[i]; concludes(s) == led {
+			d.say(s)
+		}
+	}
+}
+
+// concludes reports whether the message is about what has been reached.
+func concludes(s *deployment.Said) bool {
+	return strings.HasSuffix(s.Text, " deployment completed.") || strings.HasSuffix(s.Text, " has reached a steady state.")
+}
+
 // say notes a message, and what happens with it, unless it is suppressed.
 func (d *deed) say(s *deployment.Said) {
 	if d.suppressed(s) || slices.Contains(d.news.texts, s.Text) {
