@@ -109,7 +109,7 @@ func TestCoverageCountsWhatIsServed(t *testing.T) {
 	if code != 0 {
 		t.Fatal(stderr)
 	}
-	for _, want := range []string{"ecs", "ecr", "sts", "\necs CreateService\n"} {
+	for _, want := range []string{"ecs", "ecr", "sts", "\necs ListGateways\n"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("coverage printed %q, want it to contain %q", stdout, want)
 		}
