@@ -95,6 +95,7 @@ func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cl
 		RunningTasksCount:                 int32(n.RunningEC2 + n.RunningFargate + n.RunningExternal),
 		PendingTasksCount:                 int32(n.PendingEC2 + n.PendingFargate + n.PendingExternal),
 		RegisteredContainerInstancesCount: registered(t, c),
+		ActiveServicesCount:               int32(countServices(t, c).active),
 		CapacityProviders:                 list(c.CapacityProviders),
 		DefaultCapacityProviderStrategy:   list(c.DefaultStrategy),
 		Settings:                          []types.ClusterSetting{},
@@ -116,7 +117,7 @@ func viewCluster(t *state.Tables, c *model.Cluster, show clusterDetail) types.Cl
 		v.Tags = tagViews(c.Tags)
 	}
 	if show.statistics {
-		v.Statistics = statistics(n)
+		v.Statistics = statistics(n, countServicesBy(t, c))
 	}
 	if show.attachments {
 		v.Attachments = providerAttachments(t, c)
@@ -137,8 +138,40 @@ func registered(t *state.Tables, c *model.Cluster) (n int32) {
 	return n
 }
 
+// serviceCounts counts the services of a cluster.
+type serviceCounts struct{ active, draining int }
+
+func (n *serviceCounts) add(s *model.Service) {
+	switch s.Status {
+	case model.ServiceActive:
+		n.active++
+	case model.ServiceDraining:
+		n.draining++
+	}
+}
+
+func countServices(t *state.Tables, c *model.Cluster) (n serviceCounts) {
+	for s := range t.ServicesOf(c.Scope, c.Name) {
+		n.add(s)
+	}
+	return n
+}
+
+// countServicesBy counts them by launch type; one that runs nothing yet is nowhere.
+func countServicesBy(t *state.Tables, c *model.Cluster) map[types.LaunchType]serviceCounts {
+	out := map[types.LaunchType]serviceCounts{}
+	for s := range t.ServicesOf(c.Scope, c.Name) {
+		kind := types.LaunchType(serviceLaunchType(t, s))
+		n := out[kind]
+		n.add(s)
+		out[kind] = n
+	}
+	return out
+}
+
 // statistics names the counts as AWS does, odd capital included (SEMANTICS §2.1) [D/O].
-func statistics(n state.ClusterCount) []types.KeyValuePair {
+func statistics(n state.ClusterCount, services map[types.LaunchType]serviceCounts) []types.KeyValuePair {
+	ec2, fargate, external := services[types.LaunchTypeEc2], services[types.LaunchTypeFargate], services[types.LaunchTypeExternal]
 	var out []types.KeyValuePair
 	for _, s := range []struct {
 		name  string
@@ -150,8 +183,12 @@ func statistics(n state.ClusterCount) []types.KeyValuePair {
 		{"pendingEC2TasksCount", n.PendingEC2},
 		{"pendingFargateTasksCount", n.PendingFargate},
 		{"pendingExternalTasksCount", n.PendingExternal},
-		{"activeEC2ServiceCount", 0}, {"activeFargateServiceCount", 0}, {"activeExternalServiceCount", 0},
-		{"drainingEC2ServiceCount", 0}, {"drainingFargateServiceCount", 0}, {"drainingExternalServiceCount", 0},
+		{"activeEC2ServiceCount", ec2.active},
+		{"activeFargateServiceCount", fargate.active},
+		{"activeExternalServiceCount", external.active},
+		{"drainingEC2ServiceCount", ec2.draining},
+		{"drainingFargateServiceCount", fargate.draining},
+		{"drainingExternalServiceCount", external.draining},
 	} {
 		out = append(out, types.KeyValuePair{Name: &s.name, Value: text(strconv.Itoa(s.count))})
 	}

@@ -173,6 +173,9 @@ func mergeSettings(have, news []types.ClusterSetting) []types.ClusterSetting {
 // deleteCluster makes an empty cluster INACTIVE; the order of the checks is AWS's (SEMANTICS §2.1) [O].
 func (a *api) deleteCluster(ctx context.Context, in *sdk.DeleteClusterInput) (*sdk.DeleteClusterOutput, error) {
 	c, err := a.changeCluster(ctx, in.Cluster, clusterDetail{}, func(tx *state.Tx, c *model.Cluster) error {
+		if n := countServices(tx.Tables, c); n.active+n.draining > 0 { // a DRAINING one has tasks [I]
+			return model.Errorf("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
+		}
 		for i := range tx.InstancesOf(c.Scope, c.Name) {
 			if i.Status != model.InstanceInactive && !i.FargateOnly() {
 				return model.Errorf("ClusterContainsContainerInstancesException",

@@ -38,10 +38,20 @@ func associated(c *model.Cluster, provider string) bool {
 	return slices.Contains(c.CapacityProviders, provider)
 }
 
+// providerUsed reports whether a task of the cluster, or what a service of it runs, has its capacity from the provider.
 func providerUsed(t *state.Tables, c *model.Cluster, provider string) bool {
 	for task := range t.TasksOf(c.Scope, c.Name) {
 		if task.CapacityProvider == provider && task.Last != model.TaskStopped {
 			return true
+		}
+	}
+	for s := range t.ServicesOf(c.Scope, c.Name) {
+		for r := range runningRevisions(t, s) {
+			if slices.ContainsFunc(r.Spec.CapacityProviderStrategy, func(item types.CapacityProviderStrategyItem) bool {
+				return value(item.CapacityProvider) == provider
+			}) {
+				return true
+			}
 		}
 	}
 	return false

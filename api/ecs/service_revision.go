@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -50,6 +51,25 @@ func capacityOf(t *state.Tables, r *model.Revision) capacity {
 		at.launchType = string(p.LaunchType())
 	}
 	return at
+}
+
+// runningRevisions yields what a service that has not ended runs, or is about to: the revisions of its deployments and task sets.
+func runningRevisions(t *state.Tables, s *model.Service) iter.Seq[*model.Revision] {
+	return func(yield func(*model.Revision) bool) {
+		if s.Status == model.ServiceInactive {
+			return
+		}
+		for d := range t.DeploymentsOf(s) {
+			if r, ok := t.Revisions.Get(d.Key()); ok && d.Status != model.DeploymentInactive && !yield(r) {
+				return
+			}
+		}
+		for x := range t.TaskSetsOf(s) {
+			if r, ok := t.Revisions.Get(x.Key()); ok && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // newRevision checks a recipe and makes the revision, which only lacks its id and age (SEMANTICS §4, §12).

@@ -89,6 +89,14 @@ func findTaggable(t *state.Tables, s model.Scope, ref string) (taggable, error) 
 		if row, ok := t.Instances.Get(model.InstanceKey(s, p[0], p[1])); ok {
 			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.Instances.Put(&r) }}, nil
 		}
+	case kind == "service" && len(p) == 2:
+		if row, ok := t.Services.Get(model.ServiceKey(s, p[0], p[1])); ok && row.Status != model.ServiceInactive {
+			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.Services.Put(&r) }}, nil
+		}
+	case kind == "task-set" && len(p) == 4:
+		if row, ok := t.TaskSets.Get(model.DeploymentKey(s, p[0], p[1], p[3])); ok && row.ARN() == ref {
+			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.TaskSets.Put(&r) }}, nil
+		}
 	case kind == "capacity-provider" && len(p) == 1:
 		if row, ok := t.Providers.Get(model.ProviderKey(s, p[0])); ok && row.Status == model.ProviderActive {
 			return taggable{row.Tags, func(tx *state.Tx, tags []model.Tag) { r := *row; r.Tags = tags; tx.Providers.Put(&r) }}, nil

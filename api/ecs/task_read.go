@@ -58,7 +58,7 @@ func (a *api) listTasks(ctx context.Context, in *sdk.ListTasksInput) (*sdk.ListT
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPager("ListTasks", []string{c.Account, c.Region, c.Name, f.desired, f.instance, f.family, f.startedBy, f.launchType},
+	p, err := newPager("ListTasks", []string{c.Account, c.Region, c.Name, f.desired, f.instance, f.family, f.startedBy, f.launchType, f.service},
 		100, in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (a *api) listTasks(ctx context.Context, in *sdk.ListTasksInput) (*sdk.ListT
 
 // taskFilter is what ListTasks looks for; empty members match everything.
 type taskFilter struct {
-	desired, instance, family, startedBy, launchType string
+	desired, instance, family, startedBy, launchType, service string
 }
 
 func newTaskFilter(t *state.Tables, c *model.Cluster, in *sdk.ListTasksInput) (*taskFilter, error) {
@@ -90,8 +90,6 @@ func newTaskFilter(t *state.Tables, c *model.Cluster, in *sdk.ListTasksInput) (*
 		return nil, invalid("startedBy cannot be combined with other filters.") // [I]; the rule is [D]
 	case f.launchType != "" && !slices.Contains(in.LaunchType.Values(), in.LaunchType):
 		return nil, invalid("Invalid launchType '%s'.", in.LaunchType) // [I]
-	case value(in.ServiceName) != "":
-		return nil, model.Errorf("ServiceNotFoundException", "Service not found.") // [O]
 	case value(in.DaemonName) != "":
 		return nil, model.Errorf("DaemonNotFoundException", "Daemon not found.") // [I]
 	}
@@ -102,14 +100,24 @@ func newTaskFilter(t *state.Tables, c *model.Cluster, in *sdk.ListTasksInput) (*
 		}
 		f.instance = i.ID
 	}
+	if value(in.ServiceName) != "" {
+		s, err := mustService(t, c, in.ServiceName)
+		if err != nil {
+			return nil, err
+		}
+		f.service = s.Name
+	}
 	return f, nil
 }
 
-// candidates yields the tasks from a place in the id order on that may match: those wanted RUNNING on one instance are
-// all in an index.
+// candidates yields the tasks from a place in the id order on that may match: those wanted RUNNING on one instance, or of one
+// service, are all in an index.
 func (f *taskFilter) candidates(t *state.Tables, c *model.Cluster, after string) iter.Seq[*model.Task] {
 	if f.instance != "" && f.desired == model.TaskRunning {
 		return t.TasksOn(model.InstanceKey(c.Scope, c.Name, f.instance))
+	}
+	if f.service != "" && f.desired == model.TaskRunning {
+		return t.TasksOfService(model.ServiceKey(c.Scope, c.Name, f.service)) // by age, which is the order of ids
 	}
 	prefix := c.Scope.Key(c.Name, "")
 	return t.Tasks.From(prefix, prefix+after)
@@ -120,5 +128,6 @@ func (f *taskFilter) match(t *model.Task) bool {
 		(f.instance == "" || t.Instance == f.instance && t.LaunchType != string(types.LaunchTypeFargate)) &&
 		(f.family == "" || strings.HasPrefix(t.Definition, f.family+":")) &&
 		(f.startedBy == "" || t.StartedBy == f.startedBy) &&
-		(f.launchType == "" || t.LaunchType == f.launchType)
+		(f.launchType == "" || t.LaunchType == f.launchType) &&
+		(f.service == "" || t.Service() == f.service)
 }

@@ -54,6 +54,12 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = true
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
+	case *model.Deployment:
+		ends = row.Status == model.DeploymentInactive
+	case *model.Service:
+		ends = row.Status == model.ServiceInactive
+	case nil:
+		_, ends = c.Old.(*model.TaskSet)
 	}
 	if ends {
 		dst = append(dst, everything)
@@ -151,7 +157,7 @@ func (r *reaper) tokens() {
 	}
 }
 
-// definitions deletes those in DELETE_IN_PROGRESS that no task runs any more (SEMANTICS §2.4).
+// definitions deletes those in DELETE_IN_PROGRESS that no task and no service runs any more (SEMANTICS §2.4).
 func (r *reaper) definitions() {
 	var deleting []*model.TaskDefinition
 	for d := range r.tx.Definitions.All() {
@@ -162,19 +168,50 @@ func (r *reaper) definitions() {
 	if len(deleting) == 0 {
 		return
 	}
-	type used struct {
-		model.Scope
-		name string
-	}
 	inUse := map[used]bool{}
 	for t := range r.tx.Tasks.All() {
 		if t.Last != model.TaskStopped {
 			inUse[used{t.Scope, t.Definition}] = true
 		}
 	}
+	for s := range r.tx.Services.All() {
+		if s.Status != model.ServiceInactive {
+			r.serves(s, inUse)
+		}
+	}
 	for _, d := range deleting {
 		if !inUse[used{d.Scope, d.Name()}] && r.take(0) {
 			r.tx.Definitions.Delete(d.Key())
 		}
+	}
+}
+
+// used names a task definition.
+type used struct {
+	model.Scope
+	name string
+}
+
+// serves notes what a service runs or may be rolled back to: the deployments in its list, the last one that completed, and its
+// task sets.
+func (r *reaper) serves(s *model.Service, inUse map[used]bool) {
+	completed := ""
+	for d := range r.tx.DeploymentsOf(s) {
+		if d.Status != model.DeploymentInactive {
+			r.uses(d.Key(), inUse)
+		}
+		if d.Rollout == model.RolloutCompleted {
+			completed = d.Key()
+		}
+	}
+	r.uses(completed, inUse)
+	for x := range r.tx.TaskSetsOf(s) {
+		r.uses(x.Key(), inUse)
+	}
+}
+
+func (r *reaper) uses(revisionKey string, inUse map[used]bool) {
+	if rev, ok := r.tx.Revisions.Get(revisionKey); ok {
+		inUse[used{rev.Scope, rev.Definition}] = true
 	}
 }

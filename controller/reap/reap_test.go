@@ -83,6 +83,37 @@ func TestOnlyWhatIsOverGoes(t *testing.T) {
 	}
 }
 
+// A definition stays for the services that run it, or may be rolled back to it (SEMANTICS §2.4) [D].
+func TestDefinitionsOfServicesStay(t *testing.T) {
+	left, _ := reaped(t, time.UnixMilli(1e9), 100, func(tx *state.Tx) {
+		for _, name := range []string{"s", "over"} {
+			status := model.ServiceActive
+			if name == "over" {
+				status = model.ServiceInactive
+			}
+			tx.Services.Put(&model.Service{Scope: scope, Cluster: "c", Name: name, Status: status, CreatedAt: 1})
+			for i, d := range []model.Deployment{
+				{Status: model.DeploymentInactive, Rollout: model.RolloutCompleted},
+				{Status: model.DeploymentInactive, Rollout: model.RolloutCompleted},
+				{Status: model.DeploymentInactive, Rollout: model.RolloutFailed},
+				{Status: model.DeploymentActive},
+				{Status: model.DeploymentPrimary},
+			} {
+				d.Scope, d.Cluster, d.Service, d.ID = scope, "c", name, model.NewDeploymentID(1, uint64(i))
+				tx.Deployments.Put(&d)
+				tx.Revisions.Put(&model.Revision{Scope: scope, Cluster: "c", Service: name, ID: d.ID, Definition: fmt.Sprint(name, ":", i+1)})
+				tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: name, Revision: int32(i + 1), Status: model.DefinitionDeleting})
+			}
+		}
+		tx.TaskSets.Put(&model.TaskSet{Scope: scope, Cluster: "c", Service: "s", ID: model.NewDeploymentID(1, 9)})
+		tx.Revisions.Put(&model.Revision{Scope: scope, Cluster: "c", Service: "s", ID: model.NewDeploymentID(1, 9), Definition: "set:1"})
+		tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "set", Revision: 1, Status: model.DefinitionDeleting})
+	})
+	if got, want := fmt.Sprint(left), "[definition s:2 definition s:4 definition s:5 definition set:1]"; got != want {
+		t.Errorf("left %s\nwant %s", got, want)
+	}
+}
+
 func TestLimitHolds(t *testing.T) {
 	now := time.UnixMilli(10 * 3600 * 1000)
 	fill := func(tx *state.Tx) {
@@ -123,6 +154,10 @@ func TestOnlyEndsTouch(t *testing.T) {
 		"definition":         {state.Change{New: active}, false},
 		"deleting":           {state.Change{Old: active, New: deleting}, true},
 		"token":              {state.Change{New: &model.RunToken{}}, true},
+		"deployment goes":    {state.Change{New: &model.Deployment{Status: model.DeploymentInactive}}, true},
+		"service goes":       {state.Change{New: &model.Service{Status: model.ServiceInactive}}, true},
+		"service drains":     {state.Change{New: &model.Service{Status: model.ServiceDraining}}, false},
+		"task set goes":      {state.Change{Old: &model.TaskSet{}}, true},
 		"inactive":           {state.Change{New: &model.Instance{Status: model.InstanceInactive}}, true},
 		"draining":           {state.Change{New: &model.Instance{Status: model.InstanceDraining}}, false},
 	} {
