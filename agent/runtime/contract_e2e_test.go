@@ -25,6 +25,7 @@ func TestContract(t *testing.T) {
 			Exit3: []string{"/bin/sh", "-c", "exit 3"},
 			Trap:  []string{"/bin/sh", "-c", "trap 'exit 5' TERM; sleep 1000 & wait"},
 			Bad:   []string{"/no/such/program"},
+			Say:   []string{"/bin/echo", "hello"},
 		}
 	})
 	e.leftovers(t)

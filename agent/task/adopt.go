@@ -219,14 +219,3 @@ func (e *Engine) Get(task string) (View, bool) {
 	}
 	return *r.view.Load(), true
 }
-
-// SetHealth tells what a container's health check says: HealthHealthy, HealthUnhealthy or HealthUnknown. A task that
-// is not known is ignored.
-func (e *Engine) SetHealth(task, container, health string) {
-	e.mu.Lock()
-	r := e.tasks[ID(task)]
-	e.mu.Unlock()
-	if r != nil {
-		r.tell(e.done, func(r *runner) { r.state = r.state.SetHealth(container, health) })
-	}
-}

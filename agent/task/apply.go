@@ -11,9 +11,10 @@ type Outcome struct {
 	Verb      Verb
 	Container string
 	Err       error
-	Digest    string  // of VerbPull
-	PID       uint32  // of VerbStart
-	Sandbox   Sandbox // of VerbSetup
+	Digest    string   // of VerbPull
+	PID       uint32   // of VerbStart
+	Sandbox   Sandbox  // of VerbSetup
+	Run       CheckRun // of VerbCheck
 }
 
 // oomReason is the reason of a container that the kernel killed for its memory limit (SEMANTICS §4.2) [O].
@@ -40,7 +41,11 @@ func (s State) Apply(o Outcome, now time.Time) State {
 		}
 		return s
 	}
-	if i := s.index(o.Container); i >= 0 {
+	switch i := s.index(o.Container); {
+	case i < 0:
+	case o.Verb == VerbCheck:
+		s.Containers[i].checked(o, now)
+	default:
 		s.Containers[i].apply(o, now)
 	}
 	return s
@@ -168,14 +173,5 @@ func (c *Container) exit(code int32, oom bool, at time.Time) {
 // Ack writes down that the control plane accepted the task's STOPPED.
 func (s State) Ack() State {
 	s.Acked = s.Acked || !s.StoppedAt.IsZero()
-	return s
-}
-
-// SetHealth writes down what a container's health check says: HEALTHY, UNHEALTHY or UNKNOWN. It may go back and forth.
-func (s State) SetHealth(container, health string) State {
-	if i := s.index(container); i >= 0 {
-		s = s.clone()
-		s.Containers[i].Health = health
-	}
 	return s
 }

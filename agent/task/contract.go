@@ -31,6 +31,11 @@ type Runtime interface {
 	// Signal sends a signal to the container's first process; sending to one that exited succeeds.
 	// signal is "SIGTERM", "15", or "" for the image's STOPSIGNAL (default SIGTERM).
 	Signal(ctx context.Context, id, signal string) error
+	// Check runs a command in the running container, as the user and in the environment of its first process, and returns how
+	// it ended. After the timeout, counted from the command's start, or when ctx ends it is killed with all that it has started.
+	// At most one check of a container is under way; what an earlier process of the agent left of one is removed. A command
+	// that cannot be executed is a *Failure; other errors say nothing of the container.
+	Check(ctx context.Context, id string, command []string, timeout time.Duration) (CheckRun, error)
 	// Delete removes the container and its writable layer, killing it first if it runs.
 	Delete(ctx context.Context, id string) error
 	// List returns every container of this agent, running or not.
@@ -125,6 +130,13 @@ type ContainerState struct {
 	OOMKilled  bool
 	StartedAt  time.Time
 	FinishedAt time.Time
+}
+
+// CheckRun is how a command ended that was run in a container.
+type CheckRun struct {
+	ExitCode int32
+	TimedOut bool
+	Output   string // the beginning of what it wrote to both streams, at most 4096 bytes
 }
 
 // Event is an exit, or with Resync the advice to List again.

@@ -23,8 +23,10 @@ type edge struct {
 	link      bool // the container also wants to know the other's address
 }
 
-// graph is a task's dependencies by container index. It is built once per task and never written again.
+// graph is a task's dependencies, and its health checks, by container index. It is built once per task and never written
+// again.
 type graph struct {
+	checks []*HealthCheck // nil without one
 	needs  [][]edge
 	wanted [][]int // the other way round: who waits for i
 	broken string  // why the task can never run, "" if it can
@@ -33,7 +35,10 @@ type graph struct {
 // newGraph reads dependsOn and links; a link implies START (AGENT-PROTOCOL §4.4).
 func newGraph(t *acs.Task) *graph {
 	n := len(t.Containers)
-	g := &graph{needs: make([][]edge, n), wanted: make([][]int, n)}
+	g := &graph{checks: make([]*HealthCheck, n), needs: make([][]edge, n), wanted: make([][]int, n)}
+	for i := range t.Containers {
+		g.checks[i] = healthCheck(&t.Containers[i])
+	}
 	index := make(map[string]int, n)
 	for i := range t.Containers {
 		name := t.Containers[i].Name
@@ -125,11 +130,11 @@ func (e edge) judge(t *acs.Task, s *State, now time.Time) verdict {
 		}
 	case onHealthy:
 		switch {
-		case spec.HealthCheckType == "":
+		case healthCheck(spec) == nil:
 			return verdict{never: fmt.Sprintf("TaskDependencyError: dependency %s has no health check", c.Name)}
 		case c.Phase == PhaseStopped:
 			return verdict{never: fmt.Sprintf("TaskDependencyError: dependency %s stopped before it was healthy", c.Name)}
-		case c.Phase == PhaseRunning && c.Health == HealthHealthy:
+		case c.Phase == PhaseRunning && c.Vitals.Health == HealthHealthy:
 			return verdict{ok: true}
 		}
 	default: // START, and what a later version may add: at least wait for the start

@@ -53,6 +53,7 @@ type Engine struct {
 	ended   chan struct{} // closed by Run when it returns
 	token   chan struct{} // held by the one Accept that is under way
 	wake    chan struct{} // tells Run that starts is not empty
+	health  chan struct{} // see HealthChanged
 
 	fault func(op string) error // tests: see journal.fault
 
@@ -85,7 +86,7 @@ func New(c Config) *Engine {
 	return &Engine{
 		config: c, reports: newReporter(c.Report, c.Log),
 		ready: make(chan struct{}), ended: make(chan struct{}),
-		token: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		token: make(chan struct{}, 1), wake: make(chan struct{}, 1), health: make(chan struct{}, 1),
 		tasks: map[string]*runner{}, containers: map[string]owner{}, gone: map[string]time.Time{},
 		orphans: map[string]bool{},
 	}
@@ -110,7 +111,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.done = ctx.Done()
 	e.mach = &machine{
 		runtime: e.config.Runtime, network: e.config.Network, journal: j, reports: e.reports, log: e.config.Log,
-		look:  make(chan struct{}, 1),
+		look: make(chan struct{}, 1), health: e.health,
 		specs: specs{dir: e.config.Dir, decorate: e.config.Decorate},
 	}
 	events := e.config.Runtime.Events(ctx) // before the first List, so that no exit falls between them

@@ -272,24 +272,6 @@ func TestStopWhileForgetting(t *testing.T) {
 	})
 }
 
-// [D] SEMANTICS §11.4: the seam of health checks: what the checker tells lets a HEALTHY dependant start.
-func TestHealthLetsDependantsStart(t *testing.T) {
-	bubble(t, func(t *testing.T, s *site) {
-		db := app("db")
-		db.HealthCheckType = "docker"
-		web := app("web")
-		web.DependsOn = []acs.Dependency{{ContainerName: "db", Condition: "HEALTHY"}}
-		l := s.start(nil)
-		s.accept(l, run("t1", db, web))
-		settle()
-		s.want("status", s.plane.last("t1").Status, task.StatusPending)
-		l.SetHealth("t1", "db", task.HealthHealthy)
-		settle()
-		s.want("status", s.plane.last("t1").Status, task.StatusRunning)
-		s.end(l)
-	})
-}
-
 // [I] 250 tasks at once: reports are coalesced and handed over in batches.
 func TestReportsComeInBatches(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {

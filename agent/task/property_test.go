@@ -36,6 +36,24 @@ func drawTask(t *rapid.T) *acs.Task {
 	return a
 }
 
+// withChecks gives some containers health checks, and lets some of those that depend on them wait for HEALTHY.
+func withChecks(t *rapid.T, a *acs.Task) *acs.Task {
+	checked := map[string]bool{}
+	for i := range a.Containers {
+		c := &a.Containers[i]
+		if rapid.Bool().Draw(t, "checked") {
+			checked[c.Name], c.HealthCheckType = true, "docker"
+			c.Docker.Config = `{"Healthcheck":{"Test":["CMD","true"],"Interval":5000000000,"Retries":1}}`
+		}
+		for j := range c.DependsOn {
+			if d := &c.DependsOn[j]; checked[d.ContainerName] && rapid.Bool().Draw(t, "healthy") {
+				d.Condition = "HEALTHY"
+			}
+		}
+	}
+	return a
+}
+
 // watcher checks what must hold after every step, whatever happens.
 type watcher struct {
 	*rapid.T
@@ -103,6 +121,9 @@ func (c *watcher) action(a task.Action) {
 	if b := c.w.s.Container(a.Container); b.Deleted {
 		c.Fatalf("%s of %s after it was deleted", a.Verb, a.Container)
 	}
+	if a.Verb == task.VerbCheck && (c.w.s.Container(a.Container).Phase != task.PhaseRunning || c.w.underWay(task.VerbCheck, a.Container)) {
+		c.Fatalf("check of %s, which is %+v", a.Container, c.w.s.Container(a.Container))
+	}
 	if a.Verb == task.VerbStart {
 		c.startAllowed(a.Container)
 	}
@@ -125,6 +146,7 @@ func (c *watcher) startAllowed(name string) {
 			switch {
 			case c.w.starts[d.ContainerName] == 0:
 				c.Fatalf("start of %s before %s ever started", name, d.ContainerName)
+			case d.Condition == "HEALTHY" && c.w.s.Container(d.ContainerName).Vitals.Health == task.HealthHealthy:
 			case d.Condition == "START" || b != nil && b.Status == task.StatusStopped &&
 				(d.Condition == "COMPLETE" || b.ExitCode == 0):
 			default:
@@ -141,7 +163,7 @@ func dependsOn(c *acs.Container, name string) bool {
 // chaos lets something happen to the task.
 func (c *watcher) chaos(crashes bool) {
 	w := c.w
-	kinds := []string{"ok", "ok", "ok", "lost", "away", "failure", "exit", "time", "stop", "health"}
+	kinds := []string{"ok", "ok", "ok", "lost", "away", "failure", "exit", "time", "stop"}
 	if crashes {
 		kinds = append(kinds, "crash")
 	}
@@ -216,7 +238,7 @@ func TestTasksSurviveAnything(t *testing.T) {
 	for _, crashes := range []bool{false, true} {
 		t.Run(fmt.Sprintf("crashes=%t", crashes), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				c := newWatcher(t, drawTask(t))
+				c := newWatcher(t, withChecks(t, drawTask(t)))
 				c.w.step()
 				c.check()
 				for range rapid.IntRange(0, 60).Draw(t, "events") {
@@ -300,7 +322,7 @@ func TestCrashesChangeNothing(t *testing.T) {
 // [I] Step is a function: the same input gives the same output, and the input is not written to.
 func TestStepIsPure(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := newWatcher(t, drawTask(t))
+		c := newWatcher(t, withChecks(t, drawTask(t)))
 		c.w.step()
 		for range rapid.IntRange(0, 40).Draw(t, "events") {
 			c.chaos(true)

@@ -18,9 +18,11 @@ func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if old := saved.Container(c.Name); old != nil {
+			vitals := c.Vitals
 			*c = *old
+			c.Vitals = vitals
 		}
-		c.Try, c.Delivered = Try{}, false
+		c.Try, c.Check, c.Delivered = Try{}, Try{}, false
 		if seen, ok := found[c.Name]; ok {
 			c.adopt(seen, now)
 		} else {
@@ -55,7 +57,7 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 	}
 	switch seen.Status {
 	case StatusRunning:
-		c.Phase, c.Ran, c.PID = PhaseRunning, true, seen.PID
+		c.Phase, c.Ran, c.PID, c.Vitals = PhaseRunning, true, seen.PID, Vitals{}
 		if c.StartedAt.IsZero() {
 			c.StartedAt = seen.StartedAt
 		}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type runner struct {
 	state   State
 	doing   map[doing]context.CancelFunc
 	offered milestone
+	health  string // as the engine's owner was told that there is something new
 	saving  bool
 	saved   milestone // is on disk
 	ackSave bool      // Acked is on disk
@@ -41,6 +43,7 @@ type machine struct {
 	reports *reporter
 	log     *slog.Logger
 	look    chan struct{} // holds a token when the engine should look at the whole node
+	health  chan struct{} // holds a token when the health of a container has changed
 }
 
 // lookSoon asks for a resync: something did not die as it should, perhaps because it is gone already.
@@ -54,10 +57,20 @@ func (m *machine) lookSoon() {
 // note is something for the runner's goroutine to do to its task.
 type note func(r *runner)
 
-// doing names an action under way: one per container and one per sandbox.
+// doing names an action under way: one per container, one check of it, and one per sandbox.
 type doing struct {
-	sandbox   bool
+	of        string // "container", "check" or "sandbox"
 	container string
+}
+
+func newDoing(v Verb, container string) doing {
+	switch v {
+	case VerbSetup, VerbRelease:
+		return doing{"sandbox", container}
+	case VerbCheck:
+		return doing{"check", container}
+	}
+	return doing{"container", container}
 }
 
 // View is a task as readers see it. It is never written after it was handed out.
@@ -133,6 +146,13 @@ func (r *runner) run(ctx context.Context) bool {
 // it is reported: a task that was reported as stopped must not come to life again.
 func (r *runner) publish(ctx context.Context, children *sync.WaitGroup, now time.Time) {
 	r.show()
+	if health := r.state.health(); health != r.health {
+		r.health = health
+		select {
+		case r.mach.health <- struct{}{}:
+		default:
+		}
+	}
 	m := r.state.milestone()
 	if !r.saving && (m != r.saved || r.state.Acked && !r.ackSave) && !now.Before(r.retryAt) {
 		r.save(ctx, children, m)
@@ -176,7 +196,7 @@ func (r *runner) perform(ctx context.Context, children *sync.WaitGroup, a Action
 	if verb == VerbCancel {
 		verb = a.Cancels
 	}
-	key := doing{sandbox: verb == VerbSetup || verb == VerbRelease, container: a.Container}
+	key := newDoing(verb, a.Container)
 	if a.Verb == VerbCancel {
 		if cancel := r.doing[key]; cancel != nil {
 			cancel()
@@ -230,6 +250,12 @@ func (m *machine) do(ctx context.Context, a Action, t *acs.Task, s *State) Outco
 		o.Err = err
 	case VerbStart:
 		o.PID, o.Err = m.runtime.Start(ctx, cid)
+	case VerbCheck:
+		h := healthCheck(&t.Containers[i])
+		o.Run, o.Err = m.runtime.Check(ctx, cid, h.Command, h.Timeout)
+		if o.Run.TimedOut {
+			o.Run.Output = fmt.Sprintf("Health check exceeded timeout (%s): %s", h.Timeout, o.Run.Output) // Docker's words
+		}
 	case VerbSignal:
 		o.Err = m.runtime.Signal(ctx, cid, stopSignal(&t.Containers[i]))
 	case VerbKill:

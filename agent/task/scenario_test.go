@@ -18,7 +18,8 @@ import (
 // TestScenarios runs testdata/*.txt, whose transcripts say what Step decided. The language:
 //
 //	task [mode=MODE]                     begin a task, then its containers:
-//	container NAME [essential] [after=NAME:CONDITION,...] [links=NAME,...] [stop=SECONDS] [start=SECONDS] [health]
+//	container NAME [essential] [after=NAME:CONDITION,...] [links=NAME,...] [stop=SECONDS] [start=SECONDS]
+//	          [health [interval=SECONDS] [timeout=SECONDS] [retries=N] [period=SECONDS]]
 //	cleanup DURATION                     keep stopped containers that long (default 3h)
 //	run                                  hand the assignment over
 //	ok [VERB [CONTAINER]]                what is under way (of this kind) succeeds, or ends if it was cancelled
@@ -28,7 +29,8 @@ import (
 //	retry VERB CONTAINER TEXT            it fails in passing
 //	exit CONTAINER CODE [oom]            its process ends
 //	vanish CONTAINER                     it is gone from the runtime, found by a resync
-//	health CONTAINER STATUS
+//	passes|fails|hangs CONTAINER         the health check under way ends so; "away": the runtime does not answer
+//	health CONTAINER PASSES...           time passes, and that many checks end as they say: p, f or h
 //	stop                                 the control plane wants the task stopped
 //	ack                                  it has accepted STOPPED
 //	restart                              the agent crashes and comes back with what is on disk
@@ -83,12 +85,25 @@ func container(c *scenario.Call) acs.Container {
 		case "essential":
 			out.Essential = true
 		case "health":
-			out.HealthCheckType = "docker"
+			out.HealthCheckType, out.Docker.Config = "docker", healthConfig(c)
 		default:
 			c.Fatalf("container option %s", o)
 		}
 	}
 	return out
+}
+
+// healthConfig is the definition of a health check, in Docker's nanoseconds.
+func healthConfig(c *scenario.Call) string {
+	const second = int64(time.Second)
+	text, err := json.Marshal(acs.ContainerConfig{Healthcheck: &acs.Healthcheck{
+		Test: []string{"CMD", "true"}, Interval: c.Int("interval", 0) * second, Timeout: c.Int("timeout", 0) * second,
+		Retries: int(c.Int("retries", 0)), StartPeriod: c.Int("period", 0) * second,
+	}})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return string(text)
 }
 
 // acts are the verbs that make Step decide.
@@ -135,7 +150,11 @@ func (p *player) acts() map[string]func(*scenario.Call) {
 			w.changes(old)
 			w.step()
 		},
-		"health":  func(c *scenario.Call) { p.become(p.world.s.SetHealth(c.Arg(), c.Arg())) },
+		"passes":  func(c *scenario.Call) { p.checked(c.Arg(), "p") },
+		"fails":   func(c *scenario.Call) { p.checked(c.Arg(), "f") },
+		"hangs":   func(c *scenario.Call) { p.checked(c.Arg(), "h") },
+		"away":    func(c *scenario.Call) { p.checked(c.Arg(), "a") },
+		"health":  p.health,
 		"ack":     func(*scenario.Call) { p.become(p.world.s.Ack()) },
 		"stop":    func(*scenario.Call) { p.world.d.Stop = true; p.world.step() },
 		"restart": func(c *scenario.Call) { p.world.restart(p.disk(c)) },
@@ -147,6 +166,27 @@ func (p *player) acts() map[string]func(*scenario.Call) {
 		},
 		"advance": func(c *scenario.Call) { p.world.advance(c.Duration()) },
 	}
+}
+
+// health waits for one check after another.
+func (p *player) health(c *scenario.Call) {
+	name := c.Arg()
+	for how := c.Arg(); how != ""; how = c.Arg() {
+		for waited := time.Duration(0); !p.world.underWay(task.VerbCheck, name); waited += time.Second {
+			if waited > time.Hour {
+				c.Fatalf("%s is not checked", name)
+			}
+			p.world.advance(time.Second)
+		}
+		p.checked(name, how)
+	}
+}
+
+// checked ends the check of the container that is under way.
+func (p *player) checked(name, how string) {
+	p.world.finishCheck(name, map[string]task.CheckRun{
+		"p": {Output: "well\n"}, "f": {ExitCode: 1, Output: "ill\n"}, "h": {TimedOut: true},
+	}[how], map[string]error{"a": errors.New("unavailable")}[how])
 }
 
 func (p *player) become(s task.State) {

@@ -89,6 +89,9 @@ func (b *specs) spec(t *acs.Task, s *State, i int) (ContainerSpec, error) {
 	if err := unmarshal(c.Docker.Config, &spec.Config); err != nil {
 		return spec, &Failure{Name: "DockerClientConfigError", Err: err}
 	}
+	if c.HealthCheckType != "" && spec.Config.Healthcheck == nil {
+		return spec, &Failure{Name: "DockerClientConfigError", Err: errors.New("the container has no health check of the type docker")}
+	}
 	if err := unmarshal(c.Docker.HostConfig, &spec.HostConfig); err != nil {
 		return spec, &Failure{Name: "HostConfigError", Err: err}
 	}

@@ -66,7 +66,10 @@ type Container struct {
 	FinishedAt    time.Time `json:"finishedAt,omitzero"`
 	ExitCode      *int32    `json:"exitCode,omitempty"` // never written through: replaced
 	Reason        string    `json:"reason,omitempty"`   // at most 1024 characters
-	Health        string    `json:"health,omitempty"`   // "" until a health check spoke
+
+	Vitals Vitals  `json:"-"` // not persisted: the control plane keeps what it was told
+	Check  Try     `json:"-"` // of the health check, which may be under way beside another action
+	result *Result // of the last check, until Step has judged it; never written through
 
 	Ran    bool `json:"ran,omitempty"`    // its process was started once
 	Failed bool `json:"failed,omitempty"` // pull, create or start failed for good: the task stops
@@ -111,7 +114,11 @@ type State struct {
 func NewState(t *acs.Task) State {
 	var s State
 	for i := range t.Containers {
-		s.Containers = append(s.Containers, Container{Name: t.Containers[i].Name})
+		c := Container{Name: t.Containers[i].Name}
+		if healthCheck(&t.Containers[i]) != nil {
+			c.Vitals.Health = HealthUnknown
+		}
+		s.Containers = append(s.Containers, c)
 	}
 	switch {
 	case len(t.Containers) == 0:
@@ -184,5 +191,5 @@ func (s State) clone() State {
 
 // settled is true when the container has stopped, certainly does not run, and no action on it is under way.
 func (c *Container) settled() bool {
-	return c.Phase == PhaseStopped && !c.Try.Doing && (!c.Purge || c.Deleted)
+	return c.Phase == PhaseStopped && !c.Try.Doing && !c.Check.Doing && (!c.Purge || c.Deleted)
 }

@@ -9,13 +9,14 @@ import (
 // Verb names an action.
 type Verb string
 
-// The actions of a task, in the order of a container's life. VerbCancel gives up the pull, setup or create that is
+// The actions of a task, in the order of a container's life. VerbCancel gives up the pull, setup, create or check that is
 // under way; its own outcome follows as the outcome of that action.
 const (
 	VerbPull    Verb = "pull"
 	VerbSetup   Verb = "setup"
 	VerbCreate  Verb = "create"
 	VerbStart   Verb = "start"
+	VerbCheck   Verb = "check"
 	VerbSignal  Verb = "signal"
 	VerbKill    Verb = "kill"
 	VerbDelete  Verb = "delete"
@@ -23,8 +24,8 @@ const (
 	VerbCancel  Verb = "cancel"
 )
 
-// Action is one thing to do on the Runtime or the Network. At most one action per container and one per sandbox are
-// under way.
+// Action is one thing to do on the Runtime or the Network. At most one action per container, one health check of it
+// beside, and one action per sandbox are under way.
 type Action struct {
 	Verb      Verb
 	Container string    // the container, or the sandbox's container ("" in awsvpc)
@@ -59,7 +60,7 @@ const exitNeverStarted = 143
 
 // Step decides what to do next for one task: the state with the decisions written in, the actions to perform (their
 // outcomes come back through State.Apply), and when to look again if nothing happens before (zero = no need). It is
-// a pure function. Sources: SEMANTICS §11.3, §11.4; AGENT-PROTOCOL §4.3-4.5.
+// a pure function. Sources: SEMANTICS §7, §11.3, §11.4; AGENT-PROTOCOL §4.3-4.5.
 //
 // Pulls and sandboxes start at once and in parallel; a container is created when its sandbox is up and what it waits
 // for COMPLETE, SUCCESS or HEALTHY has come true, and started when every dependency holds.
@@ -68,12 +69,14 @@ func Step(d Desired, s State, now time.Time) (State, []Action, time.Time) {
 		d.graph = newGraph(d.Task)
 	}
 	p := step{d: d, s: s.clone(), now: now}
+	p.judge()
 	p.settle()
 	if p.s.Stopping {
 		p.stop()
 	} else {
 		p.advance()
 	}
+	p.check()
 	p.purge()
 	p.release()
 	p.cleanup()

@@ -65,6 +65,9 @@ func (w *world) changes(old task.State) {
 		if i < len(old.Containers) {
 			was = old.Containers[i].Phase
 		}
+		if h := c.Vitals.Health; i < len(old.Containers) && h != old.Containers[i].Vitals.Health && h != "" {
+			w.log("%s is %s", c.Name, h)
+		}
 		if c.Phase.Status() == was.Status() {
 			continue
 		}
@@ -103,6 +106,25 @@ func (w *world) finish(i int, effect bool, err error) {
 	old := w.s
 	w.s = w.s.Apply(o, w.now)
 	w.changes(old)
+	w.step()
+}
+
+// underWay tells whether such an action is.
+func (w *world) underWay(v task.Verb, container string) bool {
+	return slices.ContainsFunc(w.doing, func(a task.Action) bool { return same(a, v, container) })
+}
+
+// finishCheck ends the health check of the container that is under way.
+func (w *world) finishCheck(container string, run task.CheckRun, err error) {
+	i := slices.IndexFunc(w.doing, func(a task.Action) bool { return same(a, task.VerbCheck, container) })
+	if i < 0 {
+		panic("no check is under way")
+	}
+	if w.doing[i].Cancels != "" {
+		err = context.Canceled
+	}
+	w.doing = slices.Delete(w.doing, i, i+1)
+	w.s = w.s.Apply(task.Outcome{Verb: task.VerbCheck, Container: container, Run: run, Err: err}, w.now)
 	w.step()
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Node is a fake machine. It outlives the processes (Machines) that work on it. Set the exported fields before use.
 type Node struct {
-	// Latency is how long an operation ("pull", "setup", "create", "start", "signal", "delete", "release", "list")
+	// Latency is how long an operation ("pull", "setup", "create", "start", "check", "signal", "delete", "release", "list")
 	// on a container or sandbox takes; nil means no time.
 	Latency func(op, key string) time.Duration
 	// Fail, if it returns an error, makes the operation fail with it and have no effect. nil means: nothing fails.
@@ -38,7 +38,8 @@ type box struct {
 	spec    task.ContainerSpec
 	state   task.ContainerState
 	program program
-	timer   *time.Timer // its process ends by itself then
+	files   map[string]bool // that its health check looks for
+	timer   *time.Timer     // its process ends by itself then
 }
 
 // NewNode is an empty machine.
@@ -116,6 +117,18 @@ func (n *Node) Exit(id string, code int32, oom bool) bool {
 	}
 	n.exit(b, code, oom)
 	return true
+}
+
+// Touch makes a file in a container, and Remove takes it away again.
+func (n *Node) Touch(id, file string)  { n.touch(id, file, true) }
+func (n *Node) Remove(id, file string) { n.touch(id, file, false) }
+
+func (n *Node) touch(id, file string, there bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if b := n.containers[id]; b != nil {
+		b.files[file] = there
+	}
 }
 
 // Vanish removes a container behind the runtime's back, without an event.

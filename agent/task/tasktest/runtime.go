@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func (r *Runtime) Create(ctx context.Context, spec task.ContainerSpec) error {
 		if err != nil {
 			return &task.Failure{Name: "CannotCreateContainerError", Err: err}
 		}
-		n.containers[spec.ID] = &box{spec: spec, program: p, state: task.ContainerState{
+		n.containers[spec.ID] = &box{spec: spec, program: p, files: map[string]bool{}, state: task.ContainerState{
 			ID: spec.ID, TaskID: spec.TaskID, Name: spec.Name, Labels: maps.Clone(spec.Labels), Status: task.StatusCreated,
 		}}
 		return nil
@@ -113,6 +114,42 @@ func (r *Runtime) Signal(ctx context.Context, id, signal string) error {
 	})
 }
 
+// Check runs a command that parseProgram knows, or "test -e FILE", of which Node.Touch and Node.Remove make the files.
+func (r *Runtime) Check(ctx context.Context, id string, command []string, timeout time.Duration) (task.CheckRun, error) {
+	var p program
+	err := r.m.do(ctx, "check", id, func(n *Node) error {
+		b := n.containers[id]
+		if b == nil || b.state.Status != task.StatusRunning {
+			return fmt.Errorf("container %s does not run", id)
+		}
+		if len(command) == 3 && command[0] == "test" && command[1] == "-e" {
+			if !b.files[command[2]] {
+				p.code = 1
+			}
+			return nil
+		}
+		var err error
+		if p, err = parseProgram(nil, command, ""); err != nil {
+			return &task.Failure{Name: "CannotExecError", Err: err}
+		}
+		return nil
+	})
+	if err != nil {
+		return task.CheckRun{}, err
+	}
+	t := time.NewTimer(min(p.runs, timeout))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		if p.runs > timeout {
+			return task.CheckRun{TimedOut: true}, nil
+		}
+		return task.CheckRun{ExitCode: p.code, Output: p.says}, nil
+	case <-ctx.Done():
+		return task.CheckRun{}, ctx.Err()
+	}
+}
+
 // Delete kills and removes the container.
 func (r *Runtime) Delete(ctx context.Context, id string) error {
 	return r.m.do(ctx, "delete", id, func(n *Node) error {
@@ -156,12 +193,13 @@ type program struct {
 	runs       time.Duration
 	forever    bool
 	code       int32
+	says       string
 	traps      map[string]int32 // signal without SIG -> exit code
 	stopSignal string
 }
 
 // parseProgram understands "sleep N", "true", "false", "sh -c SCRIPT" with statements "trap 'exit N' SIGNAL...",
-// "sleep N", "sleep N & wait" and "exit N", separated by semicolons. No command means to run for ever and to end
+// "sleep N", "sleep N & wait", "echo WORD" and "exit N", separated by semicolons. No command means to run for ever and to end
 // with 0 on SIGTERM, as most images' own commands do.
 func parseProgram(entry, command []string, stopSignal string) (program, error) {
 	p := program{traps: map[string]int32{}, stopSignal: stopSignal}
@@ -171,7 +209,7 @@ func parseProgram(entry, command []string, stopSignal string) (program, error) {
 		p.forever = true
 		p.traps[signalName(stopSignal, "")] = 0
 		return p, nil
-	case args[0] == "sh" && len(args) == 3 && args[1] == "-c":
+	case path.Base(args[0]) == "sh" && len(args) == 3 && args[1] == "-c":
 		for statement := range strings.SplitSeq(args[2], ";") {
 			if err := p.add(statement); err != nil {
 				return p, err
@@ -189,7 +227,7 @@ func (p *program) add(statement string) error {
 		return nil
 	}
 	var n int
-	if len(f) > 1 && f[0] != "trap" {
+	if len(f) > 1 && f[0] != "trap" && f[0] != "echo" {
 		var err error
 		if n, err = strconv.Atoi(f[1]); err != nil {
 			return err
@@ -202,6 +240,8 @@ func (p *program) add(statement string) error {
 		p.code = 1
 	case "sleep":
 		p.runs += time.Duration(n) * time.Second
+	case "echo":
+		p.says += strings.Join(f[1:], " ") + "\n"
 	case "exit":
 		p.code = int32(n)
 	case "trap":

@@ -24,6 +24,7 @@ type Images struct {
 	Exit3   []string // ends with exit code 3 at once: sh -c "exit 3"
 	Trap    []string // runs until SIGTERM, then ends with 5: sh -c "trap 'exit 5' TERM; sleep 1000 & wait"
 	Bad     []string // cannot be executed: /no/such/program
+	Say     []string // writes "hello" and ends with 0: echo hello
 }
 
 // patience is how long the suite waits for what takes milliseconds.
@@ -46,6 +47,10 @@ func RunRuntime(t *testing.T, open func(t *testing.T) (task.Runtime, Images)) {
 		{"StopSignalIsHandled", (*runtimeSuite).stopSignal},
 		{"SignalByNumberAndToTheDead", (*runtimeSuite).signalDead},
 		{"Kill", (*runtimeSuite).kill},
+		{"CheckGivesExitCodeAndOutput", (*runtimeSuite).check},
+		{"CheckThatTakesTooLongIsKilled", (*runtimeSuite).checkTimeout},
+		{"CheckEndsWithItsContext", (*runtimeSuite).checkCancelled},
+		{"CheckOfWhatDoesNotRunFails", (*runtimeSuite).checkStopped},
 		{"DeleteNeverStartedRunningAndGone", (*runtimeSuite).delete},
 		{"BadCommandIsANamedFailure", (*runtimeSuite).badCommand},
 		{"AnotherProcessFindsEverything", (*runtimeSuite).restart},

@@ -21,6 +21,7 @@ func TestFakeKeepsTheContracts(t *testing.T) {
 				Image: "busybox", Missing: "nosuchimage",
 				Sleep: []string{"sleep", "1000"}, Exit3: []string{"sh", "-c", "exit 3"},
 				Trap: []string{"sh", "-c", "trap 'exit 5' TERM; sleep 1000 & wait"}, Bad: []string{"/no/such/program"},
+				Say: []string{"echo", "hello"},
 			}
 		})
 		if left := node.Left(); len(left) > 0 {
