@@ -130,7 +130,8 @@ func (l *link) once(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	wg.Go(func() { l.telemetry(ctx, poll.TelemetryEndpoint, id) })
+	engine := l.engine // a reset replaces it, and ends this connection
+	wg.Go(func() { l.telemetry(ctx, engine, poll.TelemetryEndpoint, id) })
 	wg.Go(func() { l.watchMembers(ctx) })
 	defer conn.Close("agent leaves")
 	return l.serve(ctx, conn, id)

@@ -2,24 +2,32 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/task"
 )
 
-// publishInterval is how often the agent says how its runtime does (AGENT-PROTOCOL §1.3).
-const publishInterval = 20 * time.Second
+const (
+	// publishInterval is how often the agent says how its runtime and all containers do (AGENT-PROTOCOL §1.3).
+	publishInterval = 20 * time.Second
+	// healthBatch is how many tasks' health goes into one message.
+	healthBatch = 100
+)
 
-// telemetry keeps the TCS connection until ctx ends. Losing it costs health and metrics, never tasks.
-func (l *link) telemetry(ctx context.Context, endpoint string, id identity) {
+// telemetry keeps the TCS connection of an engine until ctx ends. Losing it costs health and metrics, never tasks.
+func (l *link) telemetry(ctx context.Context, engine *task.Engine, endpoint string, id identity) {
 	if endpoint == "" {
 		return
 	}
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, time.Minute) {
-		err := l.telemetryOnce(ctx, endpoint, id)
+		err := l.telemetryOnce(ctx, engine, endpoint, id)
 		if ctx.Err() != nil {
 			return
 		}
@@ -31,7 +39,7 @@ func (l *link) telemetry(ctx context.Context, endpoint string, id identity) {
 	}
 }
 
-func (l *link) telemetryOnce(ctx context.Context, endpoint string, id identity) error {
+func (l *link) telemetryOnce(ctx context.Context, engine *task.Engine, endpoint string, id identity) error {
 	conn, err := l.dial(ctx, endpoint, "tcs/ws", url.Values{
 		"agentHash": {"roadstead"}, "agentVersion": {Version}, "cluster": {id.Cluster}, "containerInstance": {id.Arn},
 	})
@@ -50,20 +58,61 @@ func (l *link) telemetryOnce(ctx context.Context, endpoint string, id identity) 
 			}
 		}
 	}()
+	err = l.publishAll(ctx, conn, engine, id, ended)
+	cancel()
+	<-ended
+	return err
+}
+
+// publishAll says everything now and then, and the health of containers also when it changes, until the connection ends.
+func (l *link) publishAll(ctx context.Context, conn *acs.Conn, engine *task.Engine, id identity, ended chan error) error {
 	tick := time.NewTicker(publishInterval)
 	defer tick.Stop()
+	told := map[string]string{} // health by task, on this connection
+	if err := errors.Join(l.publish(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told)); err != nil {
+		return err
+	}
 	for {
-		if err := l.publish(ctx, conn, id); err != nil {
-			cancel()
-			<-ended
-			return err
-		}
+		var err error
 		select {
+		case <-engine.HealthChanged():
+			err = l.publishHealth(ctx, conn, id, engine.Health(), told)
 		case <-tick.C:
-		case err := <-ended:
+			clear(told)
+			err = errors.Join(l.publish(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told))
+		case err = <-ended:
+			ended <- err // for telemetryOnce, which waits for it
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// publishHealth says the health of the tasks of which something else, or nothing, was told.
+func (l *link) publishHealth(ctx context.Context, conn *acs.Conn, id identity, all []task.TaskHealth, told map[string]string) error {
+	news := []acs.TaskHealth{}
+	for _, t := range all {
+		now := fmt.Sprint(t.Containers)
+		if told[t.TaskArn] == now {
+			continue
+		}
+		told[t.TaskArn] = now
+		out := acs.TaskHealth{TaskArn: t.TaskArn}
+		for _, c := range t.Containers {
+			out.Containers = append(out.Containers, acs.ContainerHealth{ContainerName: c.Name, HealthStatus: c.Health})
+		}
+		news = append(news, out)
+	}
+	for batch := range slices.Chunk(news, healthBatch) {
+		err := conn.Send(ctx, acs.PublishHealthRequest{
+			Metadata: acs.TCSMetadata{Cluster: id.Cluster, ContainerInstance: id.Arn, MessageID: uuid.NewString()}, Tasks: batch,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publish says whether the container runtime answers.

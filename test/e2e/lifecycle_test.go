@@ -25,6 +25,7 @@ func TestTask(t *testing.T) {
 		"a command that is not there fails to start":      noCommand,
 		"only essential containers stop the task":         essential,
 		"dependsOn orders start and waits for completion": dependsOn,
+		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
 		"definition is seen inside":                       seenInside,
 		"cgroups hold the limits":                         cgroupLimits,
 		"volumes and read-only roots":                     readOnly,

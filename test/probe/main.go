@@ -42,6 +42,7 @@ var verbs = map[string]func(string) error{
 	"tick":   tick,
 	"where":  where,
 	"write":  write,
+	"there":  there,
 	"serve":  serve,
 	"echo":   echo,
 	"dial":   dial,
@@ -128,6 +129,15 @@ func tick(interval string) error {
 		fmt.Println("tick", n)
 		time.Sleep(d)
 	}
+}
+
+// there ends with 1 if there is no such file: a health check.
+func there(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	return nil
 }
 
 // write writes TEXT to PATH ("PATH,TEXT"); a refusal is printed, not an end.
