@@ -24,17 +24,14 @@ import (
 	"github.com/roadstead/roadstead/agent/task"
 )
 
-// DefaultMetadataIP is where containers look for credentials and task metadata.
-const DefaultMetadataIP = "169.254.170.2"
-
 // Config describes a node's network.
 type Config struct {
 	Dir    string       // memory and namespaces; on /run or wherever is lost with the machine's kernel state or not
 	Bridge string       // name of the bridge, at most 15 bytes; default "rs0". It names the nft table too
 	Subnet netip.Prefix // of the containers, the first address is the bridge's; default 10.88.0.0/16
 	MTU    int          // default: the bridge's own, 1500
-	// MetadataIP is an address that the bridge has besides, for the metadata server to listen on; default
-	// DefaultMetadataIP, "-" for none.
+	// MetadataIP is an address that the bridge has besides, at whose port 80 containers find the node's metadata server;
+	// default DefaultMetadataIP, "-" for none. The server itself listens at Metadata.
 	MetadataIP string
 	Logger     *slog.Logger
 }
@@ -93,6 +90,9 @@ func New(ctx context.Context, cfg Config) (*Network, error) {
 		return nil, err
 	}
 	n.nft = newRuleset(cfg.Bridge, cfg.Subnet)
+	if ip, err := netip.ParseAddr(cfg.MetadataIP); err == nil {
+		n.nft.metadata, n.nft.server = ip, n.Metadata()
+	}
 	published, err := n.load()
 	if err != nil {
 		return nil, err

@@ -224,6 +224,48 @@ func TestPublishedPorts(t *testing.T) {
 	}
 }
 
+// Containers reach the metadata server at its well-known address, also if they publish port 80; it sees who asks.
+func TestMetadataServer(t *testing.T) {
+	cfg := config(t)
+	cfg.MetadataIP = "169.254.170.77" // other nodes of this machine have the real one
+	n := open(t, cfg)
+	stop := run(t, n)
+	defer func() { stop(); tidy(t, n, cfg) }()
+	l, err := net.Listen("tcp4", n.Metadata().String())
+	must(t, err)
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(c, "you are %s ", c.RemoteAddr())
+			c.Close()
+		}
+	}()
+	for _, req := range []task.SandboxRequest{
+		{TaskID: "t1", Container: "a", Mode: "bridge", Ports: []acs.PortMapping{{ContainerPort: 80, HostPort: 28082}}},
+		{TaskID: "t2", Mode: "awsvpc"},
+		{TaskID: "t3", Mode: "awsvpc", ENI: &acs.ENI{IPv4: []acs.IPAddr{{Primary: true, Address: "10.99.1.7"}}}},
+	} {
+		s, err := n.Setup(context.Background(), req)
+		must(t, err)
+		inside(t, s.Path, func() { expect(t, "tcp", n.MetadataHost(req.Mode)+":80", "you are "+s.IPv4+":") })
+		if n.Own(netip.MustParseAddr(s.IPv4)) {
+			t.Errorf("%s is the node's own", s.IPv4)
+		}
+	}
+	for _, addr := range []string{n.MetadataHost("host"), cfg.MetadataIP + ":80"} {
+		got, err := ask("tcp", addr)
+		must(t, err)
+		from, err := netip.ParseAddrPort(strings.TrimPrefix(strings.TrimSpace(got), "you are "))
+		if err != nil || !n.Own(from.Addr()) {
+			t.Errorf("asked at %s by the node itself: %q, %v", addr, got, err)
+		}
+	}
+}
+
 func TestTakesOverAfterAKill(t *testing.T) {
 	cfg := config(t)
 	n := open(t, cfg)

@@ -22,6 +22,9 @@ import (
 type ruleset struct {
 	bridge string
 	subnet netip.Prefix
+	// metadata is the address at whose port 80 containers ask for server; invalid: they do not.
+	metadata netip.Addr
+	server   netip.AddrPort
 
 	table   *nftables.Table
 	maps    map[string]*nftables.Set // by protocol
@@ -91,10 +94,14 @@ func (r *ruleset) addRules(c *nftables.Conn) {
 	guard := chain("guard", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
 	rule(guard, ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, r.bridge), address(daddr, loopback), verdict(expr.VerdictDrop))
 
-	for _, ch := range []*nftables.Chain{
-		chain("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest),
-		chain("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest),
-	} {
+	prerouting := chain("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
+	output := chain("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+	if r.metadata.IsValid() { // before published ports: 80 may be one
+		asks := [][]expr.Any{address(daddr, netip.PrefixFrom(r.metadata, 32)), l4proto(unix.IPPROTO_TCP), dport(80), dnatTo(r.server)}
+		rule(prerouting, append([][]expr.Any{ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, r.bridge)}, asks...)...)
+		rule(output, asks...)
+	}
+	for _, ch := range []*nftables.Chain{prerouting, output} {
 		rule(ch, toNode(), l4proto(unix.IPPROTO_TCP), dnat(r.maps["tcp"]))
 		rule(ch, toNode(), l4proto(unix.IPPROTO_UDP), dnat(r.maps["udp"]))
 	}
