@@ -13,11 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/logs"
+	"github.com/roadstead/roadstead/agent/metadata"
 	"github.com/roadstead/roadstead/agent/network"
 	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/agent/task"
@@ -64,6 +66,9 @@ type Agent struct {
 	network *network.Network
 	keeper  *logs.Keeper
 	auth    *pullAuth
+
+	metadata *metadata.Server
+	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
 }
 
 // New opens what the node works with, and makes its bridge; nothing runs before Run.
@@ -97,6 +102,9 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	}
 	if a.network, err = network.New(ctx, netConfig); err != nil {
 		return nil, fmt.Errorf("open network: %w", err)
+	}
+	if err := a.openMetadata(); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -143,7 +151,7 @@ func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, na
 func (a *Agent) Run(ctx context.Context) error {
 	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMachinery()
-	failed := make(chan error, 2)
+	failed := make(chan error, 4)
 	var wg sync.WaitGroup
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
@@ -157,6 +165,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	start(a.keeper.Run)
 	start(a.network.Run)
+	start(a.serveMetadata)
 
 	life, cancel := context.WithCancel(ctx)
 	defer cancel()

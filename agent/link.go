@@ -37,8 +37,9 @@ func (l *link) startEngine(ctx context.Context) {
 	l.ended = make(chan struct{})
 	l.engine = task.New(task.Config{
 		Dir: l.agent.dir("engine"), Runtime: l.agent.runtime, Network: l.agent.network, Report: l.report,
-		CleanupAfter: l.agent.cfg.CleanupAfter, Log: l.log,
+		Decorate: l.agent.decorate, CleanupAfter: l.agent.cfg.CleanupAfter, Log: l.log,
 	})
+	l.agent.engine.Store(l.engine)
 	go func(e *task.Engine, ended chan struct{}) {
 		defer close(ended)
 		if err := e.Run(ctx); err != nil && ctx.Err() == nil {
@@ -58,6 +59,7 @@ func (l *link) stopEngine() {
 	l.stop()
 	<-l.ended
 	l.engine = nil
+	l.agent.engine.Store(nil)
 }
 
 var (

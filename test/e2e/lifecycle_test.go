@@ -26,6 +26,7 @@ func TestTask(t *testing.T) {
 		"only essential containers stop the task":         essential,
 		"dependsOn orders start and waits for completion": dependsOn,
 		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
+		"a task asks for its own protection":              ownProtection,
 		"definition is seen inside":                       seenInside,
 		"cgroups hold the limits":                         cgroupLimits,
 		"volumes and read-only roots":                     readOnly,

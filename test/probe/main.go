@@ -47,6 +47,11 @@ var verbs = map[string]func(string) error{
 	"echo":   echo,
 	"dial":   dial,
 	"dialed": answer,
+	"fetch":  fetch,
+	// protection asks for the task's own protection, or with a body for another one.
+	"protection": func(body string) error {
+		return put(os.Getenv("ECS_AGENT_URI")+"/task-protection/v1/state", body)
+	},
 }
 
 func exit(code string) error {

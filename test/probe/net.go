@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -103,4 +104,30 @@ func answer(addr string) error {
 	}
 	fmt.Println("reached", addr)
 	return c.Close()
+}
+
+// fetch gets a URL and prints status and page, or why there is none.
+func fetch(url string) error { return put(url, "") }
+
+// put is fetch, with a body if there is one.
+func put(url, body string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	method := http.MethodPut
+	if body == "" {
+		method = http.MethodGet
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		fmt.Println("not fetched", err)
+		return nil
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	fmt.Println(resp.StatusCode, strings.TrimSpace(string(b)))
+	return err
 }

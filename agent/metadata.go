@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/roadstead/roadstead/agent/metadata"
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+const (
+	secretFile  = "metadata.key"
+	secretBytes = 32
+	listenAgain = 5 * time.Second // after somebody else had the port
+	idleAsker   = 10 * time.Second
+	maxHeader   = 16 << 10
+)
+
+// openMetadata makes the handler of the node's metadata server. Its secret is on disk: containers outlive the agent, and what
+// they were told to ask for does, too.
+func (a *Agent) openMetadata() error {
+	secret, err := os.ReadFile(a.dir(secretFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		secret = make([]byte, secretBytes)
+		_, _ = rand.Read(secret) // never fails
+		err = writeWhole(a.dir(secretFile), secret)
+	}
+	if err == nil && len(secret) != secretBytes {
+		err = errors.New("it is damaged: remove it")
+	}
+	if err != nil {
+		return fmt.Errorf("open the metadata server's secret %s: %w", a.dir(secretFile), err)
+	}
+	a.metadata = metadata.New(metadata.Config{
+		Secret: secret, Tasks: a.tasks, Own: a.network.Own,
+		Call: func(ctx context.Context, op string, in, out any) error { return a.client.Call(ctx, "ecs", op, in, out) },
+	})
+	return nil
+}
+
+// tasks are those that the node has now.
+func (a *Agent) tasks() []task.View {
+	if e := a.engine.Load(); e != nil {
+		return e.List()
+	}
+	return nil
+}
+
+// decorate tells a container where the metadata server is.
+func (a *Agent) decorate(spec *task.ContainerSpec) {
+	host := a.network.MetadataHost(spec.Task.NetworkMode)
+	maps.Copy(spec.Environment, a.metadata.Environment(host, spec.TaskID, spec.Name))
+}
+
+// serveMetadata answers containers until ctx ends. A node whose port somebody else has runs its tasks without.
+func (a *Agent) serveMetadata(ctx context.Context) error {
+	for {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", a.network.Metadata().String())
+		if err == nil {
+			return a.serveAt(ctx, l)
+		}
+		a.cfg.Log.Warn("listen for questions of tasks", "err", err, "retry", listenAgain)
+		select {
+		case <-time.After(listenAgain):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (a *Agent) serveAt(ctx context.Context, l net.Listener) error {
+	s := &http.Server{
+		Handler: a.metadata, ReadTimeout: metadata.Timeout, WriteTimeout: metadata.Timeout, IdleTimeout: idleAsker, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metadata: %w", err)
+	}
+	return nil
+}
