@@ -14,10 +14,23 @@ func Allowed(p Principal, service, op string) error {
 			return nil
 		}
 	}
-	action := service + ":" + op
+	return denied(p, service+":"+op, "*")
+}
+
+// AllowedOn says whether the principal may call an operation for a task on an instance, nil for none: a node speaks for tasks
+// on the instances that registered with its own key, and no others. Operations that a node calls for its tasks
+// (GetTaskProtection, UpdateTaskProtection) ask it besides Allowed, when they know the task.
+func AllowedOn(p Principal, service, op string, task *model.Task, i *model.Instance) error {
+	if p.Kind != model.KeyNode || i != nil && i.NodeKey == p.AccessKeyID && task.InstanceKey() == i.Key() {
+		return nil
+	}
+	return denied(p, service+":"+op, task.ARN())
+}
+
+func denied(p Principal, action, resource string) error {
 	return model.Errorf("AccessDeniedException",
-		"User: %s is not authorized to perform: %s on resource: * because no identity-based policy allows the %s action",
-		p.ARN, action, action)
+		"User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
+		p.ARN, action, resource, action)
 }
 
 func nodeMay(service, op string) bool {
@@ -26,7 +39,8 @@ func nodeMay(service, op string) bool {
 		switch op {
 		case "RegisterContainerInstance", "DeregisterContainerInstance", "DiscoverPollEndpoint",
 			"SubmitTaskStateChange", "SubmitContainerStateChange", "SubmitAttachmentStateChanges",
-			"UpdateContainerInstancesState", "ListTagsForResource", "Poll", "StartTelemetrySession":
+			"UpdateContainerInstancesState", "ListTagsForResource", "Poll", "StartTelemetrySession",
+			"GetTaskProtection", "UpdateTaskProtection": // see AllowedOn
 			return true
 		}
 	case "ecr":

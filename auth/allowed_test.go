@@ -23,6 +23,8 @@ func TestAllowed(t *testing.T) {
 		{model.KeyNode, "ecs", "RegisterContainerInstance", true},
 		{model.KeyNode, "ecs", "SubmitTaskStateChange", true},
 		{model.KeyNode, "ecs", "Poll", true},
+		{model.KeyNode, "ecs", "GetTaskProtection", true},
+		{model.KeyNode, "ecs", "UpdateTaskProtection", true},
 		{model.KeyNode, "ecr", "BatchGetImage", true},
 		{model.KeyNode, "sts", "GetCallerIdentity", true},
 		{model.KeyNode, "ecs", "RunTask", false},
@@ -39,6 +41,34 @@ func TestAllowed(t *testing.T) {
 	err := auth.Allowed(principal(model.KeyNode), "ecs", "RunTask") // [O]
 	wantCode(t, err, "AccessDeniedException", "User: arn:aws:sts::000000000000:assumed-role/roadstead-node/AKIANODE is not "+
 		"authorized to perform: ecs:RunTask on resource: * because no identity-based policy allows the ecs:RunTask action")
+}
+
+// [I] A node protects the tasks on its own instance only.
+func TestAllowedOn(t *testing.T) {
+	scope := model.Scope{Account: "000000000000", Region: "us-east-1"}
+	task := &model.Task{Scope: scope, Cluster: "c", ID: "t1", Instance: "i1"}
+	own := &model.Instance{Scope: scope, Cluster: "c", ID: "i1", NodeKey: "AKIANODE"}
+	for _, c := range []struct {
+		rule, kind string
+		i          *model.Instance
+		ok         bool
+	}{
+		{"root", model.KeyRoot, nil, true},
+		{"its own", model.KeyNode, own, true},
+		{"waiting", model.KeyNode, nil, false},
+		{"another node's", model.KeyNode, &model.Instance{Scope: scope, Cluster: "c", ID: "i1", NodeKey: "AKIAOTHER"}, false},
+		{"of nobody knows whom", model.KeyNode, &model.Instance{Scope: scope, Cluster: "c", ID: "i1"}, false},
+		{"not where the task is", model.KeyNode, &model.Instance{Scope: scope, Cluster: "c", ID: "i2", NodeKey: "AKIANODE"}, false},
+	} {
+		err := auth.AllowedOn(principal(c.kind), "ecs", "GetTaskProtection", task, c.i)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.rule, err)
+		}
+		if err != nil {
+			wantCode(t, err, "AccessDeniedException", "User: arn:aws:sts::000000000000:assumed-role/roadstead-node/AKIANODE is not authorized to perform: "+
+				"ecs:GetTaskProtection on resource: arn:aws:ecs:us-east-1:000000000000:task/c/t1 because no identity-based policy allows the ecs:GetTaskProtection action")
+		}
+	}
 }
 
 func TestPrincipalContext(t *testing.T) {

@@ -21,7 +21,8 @@ type Instance struct {
 	StatusReason string      `json:"statusReason,omitempty"`
 	Version      int64       `json:"version"`
 	RegisteredAt Millis      `json:"registeredAt"`
-	Token        string      `json:"token,omitempty"` // clientToken of the registration
+	Token        string      `json:"token,omitempty"`   // clientToken of the registration
+	NodeKey      string      `json:"nodeKey,omitempty"` // access key of the node that registered last
 	Attributes   []Attribute `json:"attributes,omitempty"`
 	Resources    Resources   `json:"resources"`
 	Tags         []Tag       `json:"tags,omitempty"`

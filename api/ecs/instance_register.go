@@ -46,6 +46,9 @@ func (a *api) registerInstance(ctx context.Context, in *registerInput) (*sdk.Reg
 		return nil, err
 	}
 	fresh.Scope, fresh.ID, fresh.RegisteredAt = who.Scope(), a.NewID(), a.nowMillis()
+	if who.Kind == model.KeyNode {
+		fresh.NodeKey = who.AccessKeyID
+	}
 	var row *model.Instance
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		c, err := registerCluster(tx, fresh, in.Cluster)
@@ -129,6 +132,9 @@ func reregister(tx *state.Tx, old *model.Instance, fresh model.Instance) (*model
 	}
 	if fresh.Token != "" {
 		row.Token = fresh.Token
+	}
+	if fresh.NodeKey != "" {
+		row.NodeKey = fresh.NodeKey
 	}
 	tx.Instances.Put(&row)
 	return &row, nil

@@ -36,6 +36,9 @@ func TestRegisterContainerInstance(t *testing.T) {
 		i.Attributes = append(i.Attributes, model.Attribute{Name: "stack", Value: "blue", HasValue: true})
 		i.AgentConnected = true
 	})
+	s.changeInstance(*i.ContainerInstanceArn, func(i *model.Instance) {
+		same(t, "whose node it is [I]", i.NodeKey, "node")
+	})
 	in.ContainerInstanceArn, in.TotalResources, in.Tags = i.ContainerInstanceArn, resources(1024, 1000), nil
 	again := must(node.RegisterContainerInstance(ctx, in))(t).ContainerInstance
 	same(t, "re-registration keeps identity [D]", words(*again.ContainerInstanceArn == *i.ContainerInstanceArn, again.Version, again.RegisteredAt.Equal(*i.RegisteredAt), len(again.Tags), again.AgentConnected), "true 2 true 1 true")
