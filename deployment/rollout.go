@@ -20,9 +20,15 @@ func (r *run) deploy() {
 		}
 	}
 	r.judge()
+	if r.lost() {
+		return
+	}
 	p := r.pool()
 	r.replace(p)
 	if r.judge() { // unhealthy tasks have tripped the circuit breaker
+		if r.lost() {
+			return
+		}
 		p = r.pool()
 		r.replace(p)
 	}
@@ -32,6 +38,15 @@ func (r *run) deploy() {
 	r.settled(r.steady(p))
 	r.rebalance(p)
 	r.out.Why = append(r.blockers(p), r.out.Why...)
+}
+
+// lost reports whether nobody knows where the PRIMARY deployment of a daemon can run: nothing can be decided then.
+func (r *run) lost() bool {
+	if _, known := r.Instances[r.primary.id]; known || r.service.Scheduling != model.SchedulingDaemon {
+		return false
+	}
+	r.why("It is not known on which instances deployment %s can run.", r.primary.deployment.Name())
+	return true
 }
 
 // halted reports whether the PRIMARY deployment has been given up without another in its place: no task is started.

@@ -20,7 +20,8 @@ import (
 //
 //	service [desired=N] [min=%] [max=%] [grace=SECONDS] [kind=DAEMON] [controller=EXTERNAL] [checks=yes] [targets=yes] [zones=a,b]
 //	        [breaker=on|rollback|off] [threshold=COUNT:5] [reset=no] [alarms=a,b] [alarm-rollback=yes] [bake=MINUTES]
-//	        [early=50:DEFERRED] [rebalance=yes] [instances=i1,i2]      change the service; nothing is deployed
+//	        [early=50:DEFERRED] [rebalance=yes] [instances=i1,i2]      change the service; nothing is deployed; "-" is no instance, "?" that
+//	                                          they are not known
 //	        [strategy=BLUE_GREEN]             with a canary of 10 % for 5 minutes, or steps of 50 % for 5 minutes
 //	pause STAGE                               a pause hook for the deployments to come;
 //	answer ID SUCCEEDED|FAILED                what is said to all hooks of the deployment's stage
@@ -134,7 +135,11 @@ func (w *world) serviceVerb(c *scenario.Call) {
 		w.zones = z
 	}
 	if i := c.List("instances"); i != nil {
-		w.instances = i
+		if w.instances = i; i[0] == "-" {
+			w.instances = []string{}
+		} else if i[0] == "?" {
+			w.instances = nil
+		}
 	}
 	if grace := c.Int("grace", -1); grace >= 0 {
 		s.Settings.HealthCheckGracePeriodSeconds = percent(grace)

@@ -13,8 +13,9 @@ type Input struct {
 	// Tasks are those of the service that are not STOPPED, of any deployment, and those whose end it has not taken note of, the
 	// oldest first.
 	Tasks []Task
-	// Instances are the ids of those that a DAEMON service runs on, in their order, by deployment or task set: each has its own
-	// task definition, and so its own constraints.
+	// Instances are the ids of those that a DAEMON service runs on, in their order, by deployment: each has its own task
+	// definition, and so its own constraints. Only those of the PRIMARY one are asked for. If it is absent, nobody knows, and
+	// nothing is started or stopped; an empty list is something else.
 	Instances map[string][]string
 	// Zones are the availability zones in which the PRIMARY deployment's tasks can be placed, sorted: what rebalancing balances.
 	Zones []string

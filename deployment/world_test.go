@@ -87,6 +87,9 @@ func (w *world) input() deployment.Input {
 	in := deployment.Input{Now: w.now, Service: &w.service, Deployments: w.deployments, TaskSets: w.sets, Zones: w.zones, Alarms: w.alarms, AlarmBake: w.alarmBake,
 		Instances: map[string][]string{}}
 	for _, d := range w.deployments {
+		if w.instances != nil {
+			in.Instances[d.ID] = []string{}
+		}
 		for _, id := range w.instances {
 			if !slices.Contains(w.leaving, id) {
 				in.Instances[d.ID] = append(in.Instances[d.ID], id)
