@@ -13,11 +13,20 @@ const repetition = 6 * 60 * 60 * 1000
 // steady reports whether the service has what it wants (SEMANTICS §8.1): one deployment, as many tasks as are desired, all
 // healthy, none on a DRAINING instance. A task more, that is being moved between zones, does no harm [I].
 func (r *run) steady(p *pool) bool {
-	whole := p.live == p.desired && p.well == p.desired && p.started == 0
+	whole := p.live == p.desired && p.well == p.desired && p.started == 0 && !r.short()
 	if r.service.Steady != 0 && r.service.Rebalancing != 0 {
 		whole = p.live >= p.desired && p.well >= p.desired
 	}
 	return whole && p.leaving == 0 && r.alone()
+}
+
+// short reports whether more tasks are to be stopped than will be.
+func (r *run) short() bool {
+	n := len(r.out.Counted)
+	for _, s := range r.out.Stops {
+		n += s.Count
+	}
+	return r.Limit > 0 && n > r.Limit
 }
 
 // settled takes note of whether the service is in its steady state, and says so when it has reached it. It is said again after

@@ -6,6 +6,9 @@ import "github.com/roadstead/roadstead/model"
 type Input struct {
 	Now     model.Millis
 	Service *model.Service
+	// Limit is how many tasks are changed at most when the answer is carried out, 0 for any number: a service with more to stop
+	// is not steady yet.
+	Limit int
 	// Deployments are all of the service's, the oldest first; of a service with another controller than ECS there are none,
 	// and TaskSets instead.
 	Deployments []*model.Deployment

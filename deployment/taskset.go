@@ -32,7 +32,7 @@ func (r *run) taskSets() {
 			}
 			continue
 		}
-		now := p.started == 0 && p.live == p.desired && p.well == p.desired && p.leaving == 0
+		now := p.started == 0 && p.live == p.desired && p.well == p.desired && p.leaving == 0 && !r.short()
 		steady = steady && now
 		if now != g.set.Steady {
 			set := r.setRow(g)

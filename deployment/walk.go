@@ -51,7 +51,7 @@ func (r *run) walk(green *group) bool {
 			r.out.Why = append(r.out.Why, r.waiting(p)...)
 		}
 		if p.to == green {
-			steady = steady && p.started == 0 && p.live == p.desired && p.well == p.desired && p.leaving == 0
+			steady = steady && p.started == 0 && p.live == p.desired && p.well == p.desired && p.leaving == 0 && !r.short()
 		}
 		if p.to == green || p.to.id == out.stage.Blue && out.blue {
 			keep = append(keep, p.to)

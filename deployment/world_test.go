@@ -30,6 +30,7 @@ type world struct {
 	checked     bool // new tasks have a health check
 	targets     bool // new tasks are in a target group
 	made        int  // tasks
+	limit       int  // tasks that are stopped at once
 }
 
 // test is what both kinds of tests have.
@@ -84,7 +85,7 @@ func (w *world) configure(change func(*types.DeploymentConfiguration)) {
 
 // input is the service as it is.
 func (w *world) input() deployment.Input {
-	in := deployment.Input{Now: w.now, Service: &w.service, Deployments: w.deployments, TaskSets: w.sets, Zones: w.zones, Alarms: w.alarms, AlarmBake: w.alarmBake,
+	in := deployment.Input{Now: w.now, Limit: w.limit, Service: &w.service, Deployments: w.deployments, TaskSets: w.sets, Zones: w.zones, Alarms: w.alarms, AlarmBake: w.alarmBake,
 		Instances: map[string][]string{}}
 	for _, d := range w.deployments {
 		if w.instances != nil {
@@ -124,7 +125,12 @@ func (w *world) apply(out deployment.Output, choose func(deployment.Stop) []*mod
 	for _, t := range out.Counted {
 		w.task(t.ID).Counted = true
 	}
+	left := w.limit
 	for _, s := range out.Stops {
+		if w.limit > 0 {
+			s.Count = min(s.Count, left)
+			left -= s.Count
+		}
 		for _, t := range choose(s) {
 			r := w.task(t.ID)
 			r.Task, _ = r.Stop(model.StopServiceSchedulerInitiated, s.Reason, w.now)
