@@ -114,7 +114,7 @@ func (p *play) bounded(out *deployment.Output, before int) {
 		}
 		return
 	}
-	c, desired := p.service.Settings.DeploymentConfiguration, int32(p.service.Desired)
+	c, desired := p.service.Settings.DeploymentConfiguration, p.service.Desired
 	minimum, maximum := int((desired*(*c.MinimumHealthyPercent)+99)/100), int(desired*(*c.MaximumPercent)/100)
 	after := len(p.healthy())
 	if after < before && after < minimum {
@@ -158,6 +158,9 @@ func (p *play) consistent(out *deployment.Output) {
 		}
 		if d.Status == model.DeploymentInactive && slices.ContainsFunc(p.tasks, func(t *row) bool { return t.DeploymentID() == d.ID && t.Last != model.TaskStopped }) {
 			p.Fatalf("deployment %s has left the list, but tasks of it are there\n%v\n%+v", d.ID, p.shown(), out)
+		}
+		if d.Ended() && d.Stage != nil && !d.Stage.Back && !d.Stage.Over {
+			p.Fatalf("deployment %s has ended in the middle of its stages", d.ID)
 		}
 		if d.Rollout == model.RolloutCompleted && !slices.Contains(p.completed, d.ID) {
 			p.completed = append(p.completed, d.ID)

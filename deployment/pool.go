@@ -119,7 +119,8 @@ func (r *run) roll(p *pool) {
 // scaleIn stops what is kept beyond the desired count.
 func (r *run) scaleIn(p *pool) {
 	if !p.halted {
-		if surplus := len(p.kept) - p.desired; surplus > 0 && !r.moving(p) {
+		if surplus := len(p.kept) - p.desired; surplus > 0 {
+			surplus = r.moveOut(p, surplus)
 			r.shrink(p, p.to, p.kept, surplus)
 		}
 		return

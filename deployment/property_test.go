@@ -142,7 +142,7 @@ func (p *play) update() {
 
 // act lets something happen.
 func (p *play) act() {
-	switch action := one(p, "action", "go", "go", "go", "go", "go", "time", "time", "break", "break", "update", "scale", "bounds", "protect", "drain", "alarm", "stop", "guards", "zones", "answer"); action {
+	switch action := one(p, "action", "go", "go", "go", "go", "go", "time", "time", "break", "break", "update", "scale", "bounds", "protect", "drain", "alarm", "stop", "guards", "zones", "zones", "answer"); action {
 	case "go":
 		for _, t := range slices.Clone(p.tasks) {
 			if p.chance("goes on", 2) {

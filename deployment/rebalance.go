@@ -37,11 +37,12 @@ func (r *run) tied(p *pool) bool {
 // zone is an availability zone as rebalancing sees it.
 type zone struct {
 	name  string
+	open  bool // tasks can be placed there
 	tasks int
 	free  members      // healthy ones that may be stopped
 	until model.Millis // when the first of the others may be
-	moves int          // tasks to be started or stopped there
-	open  bool         // tasks can be placed there
+	moves int          // tasks to be started there
+	moved members      // tasks that are stopped there
 }
 
 // byZone counts the tasks that are kept, in the zones where tasks can be placed and in those where some are.
@@ -78,7 +79,7 @@ func (r *run) byZone(p *pool) []*zone {
 // nil if there is none. The first one of several.
 func fullest(zones []*zone) (best *zone) {
 	for _, z := range zones {
-		if len(z.free) > z.moves && (best == nil || z.tasks > best.tasks) {
+		if len(z.free) > 0 && (best == nil || z.tasks > best.tasks) {
 			best = z
 		}
 	}
@@ -112,32 +113,47 @@ func (r *run) attend(p *pool) {
 	}
 }
 
-// moving stops tasks in the fullest zones for those that were started in the emptiest and are healthy now. It returns false if
-// no tasks are being moved, so that surplus ones are just too many.
-func (r *run) moving(p *pool) bool {
+// moveOut stops tasks in the fullest zones for those that were started in the emptiest and are healthy now. It returns how many
+// of the kept ones are just too many: none while tasks are being moved.
+func (r *run) moveOut(p *pool, surplus int) int {
 	if r.service.Rebalancing == 0 {
-		return false
+		return surplus
 	}
-	zones, count := r.byZone(p), min(len(p.kept), p.keptWell)-p.desired
-	if protectedFrom(zones) {
-		r.service.Rebalancing = 0
-		r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STOPPED"})
-		return false
+	zones, ready := r.byZone(p), p.keptWell-p.desired
+	on := map[string]int{}
+	for _, m := range p.kept {
+		on[m.Instance]++
 	}
-	for range count {
-		if z := fullest(zones); z != nil {
-			z.moves, z.tasks = z.moves+1, z.tasks-1
+	for ; surplus > 0; surplus-- {
+		if protectedFrom(zones) {
+			r.service.Rebalancing = 0
+			r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STOPPED"})
+			break
 		}
+		if ready--; ready < 0 {
+			break
+		}
+		z := fullest(zones)
+		m := slices.MaxFunc(z.free, func(a, b *member) int { return on[a.Instance] - on[b.Instance] })
+		on[m.Instance]--
+		z.tasks--
+		z.free = slices.DeleteFunc(z.free, func(x *member) bool { return x == m })
+		z.moved = append(z.moved, m)
 	}
 	for _, z := range zones {
-		if z.moves == 0 {
+		if len(z.moved) == 0 {
 			continue
 		}
-		r.stop(z.free, z.moves, "Availability-zone rebalancing initiated by (deployment "+p.name()+")")
+		r.stopAll(z.moved, "Availability-zone rebalancing initiated by (deployment "+p.name()+")")
 		r.out.Stops[len(r.out.Stops)-1].Rebalances = true
-		p.live, p.well, p.keptWell = p.live-z.moves, p.well-z.moves, p.keptWell-z.moves
+		n := len(z.moved)
+		p.live, p.well, p.keptWell = p.live-n, p.well-n, p.keptWell-n
 	}
-	return true
+	p.kept = slices.DeleteFunc(p.kept, func(m *member) bool { return m.phase == stopping })
+	if r.service.Rebalancing != 0 {
+		return 0
+	}
+	return surplus
 }
 
 // rebalance starts tasks in the emptiest zones, as long as the fullest one has at least two more, when the service is steady and

@@ -14,6 +14,7 @@ func (r *run) deploy() {
 	}
 	r.note()
 	r.begin()
+	r.overtaken()
 	for g := r.walking(); g != nil; g = r.walking() {
 		if r.walk(g) {
 			return
@@ -112,6 +113,7 @@ func (r *run) verdict(d *model.Deployment) (c cause, failed bool) {
 func (r *run) judge() bool {
 	if d := r.primary.deployment; d.State == model.StateStopRequested {
 		r.endRecord(r.row(r.primary), model.StateStopped, d.StateReason)
+		r.endStages(r.primary)
 		return true
 	}
 	c, failed := r.verdict(r.primary.deployment)

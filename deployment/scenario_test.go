@@ -306,7 +306,7 @@ func showDeployment(d *model.Deployment) string {
 		s += fmt.Sprintf(" failed %d, counted %d, attempts %d", d.FailedTasks, d.Failures, d.StartFailures)
 	}
 	if d.Stage != nil && !d.Stage.Over {
-		s += fmt.Sprintf(" %s%s", d.Stage.Name, flag(" back", d.Stage.Back))
+		s += fmt.Sprintf(" %s%s with %d hooks", d.Stage.Name, flag(" back", d.Stage.Back), len(d.Stage.Hooks))
 	}
 	if d.Rollback != nil {
 		s += " -> " + d.Rollback.To

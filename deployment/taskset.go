@@ -56,5 +56,6 @@ func (r *run) retire(g *group) {
 		if !d.Ended() {
 			r.endRecord(d, model.StateStopped, "The service was deleted.")
 		}
+		r.endStages(g)
 	}
 }

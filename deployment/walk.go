@@ -130,10 +130,28 @@ func (r *run) advance(green *group) stageOutput {
 	return out
 }
 
-// traffic reports whether another deployment was overtaken that has traffic.
+// traffic reports whether another deployment that did not succeed has traffic.
 func (r *run) traffic(green *group) bool {
 	return slices.ContainsFunc(r.groups, func(g *group) bool {
-		return g != green && g.listed() && g.deployment.Stage != nil && !g.deployment.Stage.Over &&
+		return g != green && g.listed() && g.deployment.Stage != nil && g.deployment.State != model.StateSuccessful &&
 			g.deployment.Stage.TestWeight+g.deployment.Stage.ProductionWeight > 0
 	})
+}
+
+// overtaken ends the stages of deployments that were overtaken or stopped on their way: nobody answers their hooks any more.
+func (r *run) overtaken() {
+	for _, g := range r.groups {
+		if d := g.deployment; d != nil && d.Ended() && d.Stage != nil && !d.Stage.Back {
+			r.endStages(g)
+		}
+	}
+}
+
+// endStages ends the stages of a deployment wherever it is.
+func (r *run) endStages(g *group) {
+	if s := g.deployment.Stage; s != nil && !s.Over {
+		stage := *s
+		stage.Over, stage.Hooks = true, nil
+		r.row(g).Stage = &stage
+	}
 }
