@@ -72,6 +72,7 @@ func (r *run) startDaemon(p *pool) {
 // drain stops everything that a deleted service still has, protected or not. It is INACTIVE when the nodes have taken the stops
 // of all its tasks (SEMANTICS §2.6) [I]: none is RUNNING then, or will be.
 func (r *run) drain() {
+	r.leaveStages(nil)
 	over := true
 	for _, g := range r.groups {
 		var left members

@@ -30,8 +30,8 @@ type pool struct {
 	to                        *group // whose tasks are wanted
 	by                        string // id of the deployment or task set for whose sake tasks are stopped
 	desired, minimum, maximum int
-	own                       bool    // it has tasks of to only
 	halted                    bool    // nothing is started, and nothing has to make place
+	own                       bool    // the tasks of other groups are none of its business
 	kept                      members // tasks that can stay; more than are desired if the service was scaled in
 	out                       members // tasks that have to be replaced or removed, and that may serve meanwhile
 	off                       members // tasks that are of no use to anybody: they are stopped at once

@@ -14,14 +14,13 @@ func (r *run) deploy() {
 	}
 	r.note()
 	r.begin()
-	r.overtaken()
-	for g := r.walking(); g != nil; g = r.walking() {
-		if r.walk(g) {
-			return
-		}
-	}
 	r.judge()
 	if r.lost() {
+		return
+	}
+	g := r.staging()
+	r.leaveStages(g)
+	if g != nil && !r.stages(g) {
 		return
 	}
 	p := r.pool()
@@ -82,6 +81,7 @@ func (r *run) ignoreAlarms(d *model.Deployment) {
 type cause struct {
 	said     string // in the message "(deployment D) deployment failed: ..." (SEMANTICS §14.1) [O]
 	reason   string // rolloutStateReason
+	staged   string // said instead, and with a full stop the reason, of a deployment in stages [O]
 	prefix   string // begins the rolloutStateReason of the deployment that is rolled back to
 	rollback bool
 	tripped  bool // the circuit breaker has gone off
@@ -91,18 +91,21 @@ type cause struct {
 func (r *run) verdict(d *model.Deployment) (c cause, failed bool) {
 	if d.State == model.StateRollbackRequested {
 		return cause{said: "rollback requested", reason: "ECS deployment rollback requested.", // [I]
+			staged: "Service deployment rolled back because a rollback was requested", // [I]
 			prefix: "ECS deployment rollback requested: ", rollback: true}, true
 	}
 	if d.Rollout != model.RolloutInProgress || r.halted() {
 		return cause{}, false
 	}
-	if b := d.Breaker(); b.Enable && d.Failures >= d.Threshold(r.service.Desired) {
+	if b := d.Breaker(); b.Enable && d.Failures >= d.Threshold(r.service.Desired) && r.breaks() {
 		return cause{said: "tasks failed to start", reason: "ECS deployment circuit breaker: tasks failed to start.",
+			staged: "Service deployment rolled back because the circuit breaker threshold was exceeded",
 			prefix: "ECS deployment circuit breaker: ", rollback: b.Rollback, tripped: true}, true
 	}
 	for _, name := range d.AlarmNames() {
 		if slices.Contains(r.Alarms, name) && !slices.Contains(d.Ignored, name) {
 			return cause{said: "alarm detected", reason: "ECS deployment failed: alarm detected.",
+				staged: "Service deployment rolled back because of one or more active alarms",
 				prefix: "ECS deployment failed: ", rollback: d.Configuration.Alarms.Rollback}, true
 		}
 	}
@@ -113,7 +116,6 @@ func (r *run) verdict(d *model.Deployment) (c cause, failed bool) {
 func (r *run) judge() bool {
 	if d := r.primary.deployment; d.State == model.StateStopRequested {
 		r.endRecord(r.row(r.primary), model.StateStopped, d.StateReason)
-		r.endStages(r.primary)
 		return true
 	}
 	c, failed := r.verdict(r.primary.deployment)
@@ -133,6 +135,9 @@ func (r *run) endRecord(d *model.Deployment, state, reason string) {
 
 // giveUp fails the PRIMARY deployment, and makes another one PRIMARY again if it is to be rolled back; to is nil if there is none.
 func (r *run) giveUp(c cause, to *group) {
+	if c.staged != "" && r.inStages(r.primary) {
+		c.said, c.reason = c.staged, c.staged+"."
+	}
 	d, reason := r.row(r.primary), c.reason
 	d.Rollout, d.RolloutReason, d.Tripped = model.RolloutFailed, reason, c.tripped
 	r.say("(deployment %s) deployment failed: %s.", d.Name(), c.said)
@@ -211,7 +216,7 @@ func (r *run) complete(p *pool) {
 	if percent, deferred, ok := g.deployment.EarlySuccess(); ok {
 		arrived, clean = p.keptWell >= share(p.desired, int(percent)), deferred || r.alone()
 	}
-	if walked(g.deployment) {
+	if s := g.deployment.Stage; s != nil && s.Over && !g.deployment.Ended() { // its stages have seen to it
 		arrived = true
 	}
 	if !arrived {
@@ -243,7 +248,7 @@ func (r *run) complete(p *pool) {
 
 // bake is the deployment's bake time.
 func (r *run) bake(d *model.Deployment) model.Millis {
-	if d.Staged() { // that was one of the stages
+	if d.Stage != nil { // that was one of its stages
 		return 0
 	}
 	if m := d.BakeMinutes(); m > 0 || len(d.AlarmNames()) == 0 {

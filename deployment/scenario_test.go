@@ -25,6 +25,8 @@ import (
 //	        [strategy=BLUE_GREEN]             with a canary of 10 % for 5 minutes, or steps of 50 % for 5 minutes
 //	pause STAGE                               a pause hook for the deployments to come;
 //	answer ID SUCCEEDED|FAILED                what is said to all hooks of the deployment's stage
+//	        [step=30] [stepbake=5] [canary=5] [canarybake=10]         of strategies
+//	hook TARGET STAGE,...                     a hook for the deployments to come; TARGET is "pause", a URL or an ARN
 //	deploy ID                                 a deployment of a new revision
 //	state ID STATE                            what StopServiceDeployment writes
 //	delete                                    the service is DRAINING
@@ -64,6 +66,7 @@ func TestScenarios(t *testing.T) {
 				})
 			},
 			"answer": func(c *scenario.Call) { w.answer(c.Arg(), c.Arg()) },
+			"hook":   w.hookVerb,
 			"delete": func(*scenario.Call) { w.service.Status, w.service.Desired = model.ServiceDraining, 0 },
 			"set":    w.setVerb,
 			"run":    each(w.run),
@@ -173,6 +176,7 @@ func (w *world) serviceVerb(c *scenario.Call) {
 		if s := c.Text("strategy", ""); s != "" {
 			strategize(d, s)
 		}
+		w.configureStages(c, d)
 		if n, cleanup, ok := strings.Cut(c.Text("early", ""), ":"); ok {
 			value, err := strconv.ParseInt(n, 10, 32)
 			if err != nil {
@@ -277,6 +281,9 @@ func show(h deployment.Happening) string {
 	if h.Reason != "" {
 		s += ": " + h.Reason
 	}
+	if h.Hook != nil {
+		s += sprintHook(h)
+	}
 	if len(h.Instances) > 0 {
 		s += fmt.Sprint(" ", h.Instances)
 	}
@@ -296,6 +303,9 @@ func (w *world) left(out deployment.Output) string {
 	if out.Service != nil {
 		left = append(left, "service")
 	}
+	if out.Weights != nil {
+		left = append(left, "weights")
+	}
 	slices.Sort(left)
 	return strings.Join(left, ", ")
 }
@@ -305,13 +315,10 @@ func showDeployment(d *model.Deployment) string {
 	if d.FailedTasks > 0 {
 		s += fmt.Sprintf(" failed %d, counted %d, attempts %d", d.FailedTasks, d.Failures, d.StartFailures)
 	}
-	if d.Stage != nil && !d.Stage.Over {
-		s += fmt.Sprintf(" %s%s with %d hooks", d.Stage.Name, flag(" back", d.Stage.Back), len(d.Stage.Hooks))
-	}
 	if d.Rollback != nil {
 		s += " -> " + d.Rollback.To
 	}
-	return s
+	return s + showStage(d.Stage)
 }
 
 func showSet(s *model.TaskSet) string {

@@ -17,7 +17,7 @@ type stageInput struct {
 	deployment *model.Deployment
 	// from is the id of the blue revision when the deployment begins, "" if there is none.
 	from string
-	// ready: as many tasks as are desired are green, and all of them are healthy.
+	// ready: as many tasks as are desired are green and healthy.
 	ready bool
 	// green, blue and strays say of whom there are tasks left.
 	green, blue, strays bool
@@ -28,8 +28,7 @@ type stageInput struct {
 // stageOutput is what follows from it.
 type stageOutput struct {
 	stage model.Stage
-	// green and blue say who is to have its full number of tasks; otherwise it is to have none. Strays never have any.
-	green, blue bool
+	wanted
 	// weights are what the traffic is to be set to, nil if nothing has changed.
 	weights *Weights
 	// failed is why the deployment is given up from now on, "" if it is not, or was before. A sentence.
@@ -37,6 +36,17 @@ type stageOutput struct {
 	happened []Happening
 	wake     model.Millis // 0: only if something changes
 	why      []string     // what it waits for
+}
+
+// wanted says which revisions are to have their full number of tasks in a stage; the others are to have none. Strays never
+// have any.
+type wanted struct{ green, blue bool }
+
+func wantedIn(s *model.Stage) wanted {
+	if s.Back {
+		return wanted{green: s.Name != model.StageCleanUp, blue: true}
+	}
+	return wanted{green: reached(s.Name, model.StageScaleUp), blue: s.Name != model.StageCleanUp}
 }
 
 // stageOrder is the way of a deployment that succeeds. The shift of the production traffic goes round once for each step.
@@ -228,11 +238,7 @@ func (w *stageWalk) wake() model.Millis {
 
 func (w *stageWalk) output() stageOutput {
 	out := stageOutput{stage: w.stage, failed: w.failed, happened: w.happened, wake: w.wake()}
-	if w.stage.Back {
-		out.green, out.blue = w.stage.Name != model.StageCleanUp, true
-	} else {
-		out.green, out.blue = reached(w.stage.Name, model.StageScaleUp), w.stage.Name != model.StageCleanUp
-	}
+	out.wanted = wantedIn(&w.stage)
 	var before model.Stage
 	if had := w.deployment.Stage; had != nil {
 		before = *had

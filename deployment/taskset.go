@@ -56,6 +56,5 @@ func (r *run) retire(g *group) {
 		if !d.Ended() {
 			r.endRecord(d, model.StateStopped, "The service was deleted.")
 		}
-		r.endStages(g)
 	}
 }

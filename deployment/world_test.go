@@ -63,6 +63,9 @@ func (w *world) deploy(id string) {
 	}
 	d.Configuration = w.service.Settings.DeploymentConfiguration
 	for i, old := range w.deployments {
+		if old.Status != model.DeploymentInactive {
+			d.Sources = append(d.Sources, old.ID)
+		}
 		if old.Status != model.DeploymentPrimary {
 			continue
 		}
