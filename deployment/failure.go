@@ -48,10 +48,13 @@ func (r *run) streak(g *group) (s streak, ok bool) {
 
 // retryAt is when the group may start tasks again.
 func (g *group) retryAt() model.Millis {
-	if g.set != nil {
+	switch {
+	case g.deployment != nil:
+		return g.deployment.RetryAt
+	case g.set != nil:
 		return g.set.RetryAt
 	}
-	return g.deployment.RetryAt
+	return 0
 }
 
 // mend ends the group's series: of start failures when a task came to run after the last one (SEMANTICS §8.5), of the

@@ -254,7 +254,7 @@ func (p *play) behave() {
 	p.alarms, p.leaving, p.roomy = nil, nil, true
 	d := p.primary()
 	if d != nil && p.bad[d.ID] != "" && p.bad[d.ID] != "crash" && d.Breaker().Enable && d.State == model.StateInProgress && p.service.Desired > 0 {
-		p.settle(100) // the circuit breaker ends it
+		p.settle(600) // the circuit breaker ends it
 		if d = p.primary(); p.bad[d.ID] != "" && d.State == model.StateInProgress && !p.deadlocked() && (d.Stage == nil || d.Stage.Name == model.StageScaleUp) {
 			p.Fatalf("the circuit breaker has not ended deployment %s\n%s\nwhy: %q", d.ID, p.shown(), deployment.Step(p.input()).Why)
 		}

@@ -91,8 +91,8 @@ func (p *pool) name() string { return model.DeploymentName(p.to.id) }
 // roll brings the pool closer to what is wanted. Stops come first, because what they make room for can be started at once:
 // STOPPING tasks do not count against the maximum [I].
 func (r *run) roll(p *pool) {
-	for _, group := range []members{p.out, p.off} {
-		for _, m := range group {
+	for _, list := range []members{p.out, p.off} {
+		for _, m := range list {
 			if m.protected && m.wanted() {
 				r.wakeAt(m.ProtectedUntil)
 				r.why("Task %s is to go, but protected from scale-in until %s.", m.ID, clock(m.ProtectedUntil))

@@ -1,6 +1,10 @@
 package deployment
 
-import "github.com/roadstead/roadstead/model"
+import (
+	"cmp"
+
+	"github.com/roadstead/roadstead/model"
+)
 
 // replace stops unhealthy tasks (SEMANTICS §7) [D]: as many as are not needed because others are healthy in their place; and if
 // the maximum leaves no room for those others, one by one, or as many as the minimum of RUNNING tasks allows.
@@ -31,7 +35,7 @@ func (r *run) replace(p *pool) {
 	for _, m := range sick {
 		reason := "Task failed container health checks"
 		if m.Health != "UNHEALTHY" {
-			reason = m.TargetReason
+			reason = cmp.Or(m.TargetReason, "Task failed ELB health checks")
 		}
 		if byReason[reason] == nil {
 			reasons = append(reasons, reason)
