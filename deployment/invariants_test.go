@@ -1,6 +1,7 @@
 package deployment_test
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/roadstead/roadstead/deployment"
@@ -144,7 +145,8 @@ func (p *play) shown() (out string) {
 		out += showDeployment(d) + "\n"
 	}
 	for _, t := range p.tasks {
-		out += t.ID + " of " + t.DeploymentID() + " " + t.Last + " " + t.Desired + " " + t.Task.Health + " " + t.targets + "\n"
+		out += fmt.Sprintf("%s of %s %s %s %s %s started %d protected %d on %s\n", t.ID, t.DeploymentID(), t.Last, t.Desired, t.Task.Health, t.targets,
+			t.StartedAt-p.now, t.ProtectedUntil-p.now, t.Instance)
 	}
 	return out
 }

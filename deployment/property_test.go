@@ -271,7 +271,7 @@ func (p *play) step() {
 	p.sound(&out)
 	chosen := map[string]bool{}
 	full := true
-	before, staged := len(p.healthy()), p.staged()
+	before, staged, shown := len(p.healthy()), p.staged(), p.shown()
 	p.apply(out, func(s deployment.Stop) []*model.Task {
 		tasks := p.pick(s)
 		for _, t := range tasks {
@@ -295,7 +295,7 @@ func (p *play) step() {
 	p.wake = out.Wake
 	again := deployment.Step(p.input())
 	if left := p.left(again); left != "" && (full || left != "starts") {
-		p.Fatalf("asked again, it is not content: %s\nfirst %+v\nthen  %+v", left, out, again)
+		p.Fatalf("asked again, it is not content: %s\nfirst %+v\nthen  %+v\nbefore\n%safter\n%s", left, out, again, shown, p.shown())
 	}
 	p.wake = again.Wake
 	if again.Wake != 0 && again.Wake <= p.now {

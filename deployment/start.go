@@ -15,6 +15,11 @@ func (r *run) replace(p *pool) {
 	sick := p.out.free(unhealthy)
 	count := min(max(p.well+p.out.count(unhealthy)-p.desired, 0), len(sick))
 	missing, room := p.desired-len(p.kept), p.maximum-p.live+count
+	for _, m := range p.off {
+		if !m.protected {
+			room++
+		}
+	}
 	coming := p.kept.count(pending) + p.kept.count(warming)
 	if r.service.Scheduling == model.SchedulingDaemon { // an instance's task cannot be replaced by one elsewhere
 		coming, room = coming+max(missing-len(p.out), 0), 0
@@ -23,8 +28,8 @@ func (r *run) replace(p *pool) {
 	}
 	if missing > max(room, 0) && r.Now >= p.to.retryAt() {
 		spare := p.well + p.kept.count(warming) + p.out.count(warming) + p.out.count(unhealthy) - count - p.minimum
-		if coming == 0 {
-			spare = max(spare, 1)
+		if coming == 0 { // as many as make room for one
+			spare = max(spare, 1-room)
 		}
 		count += max(min(spare, missing-room, len(sick)-count), 0)
 	}
