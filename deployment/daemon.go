@@ -5,9 +5,9 @@ import "github.com/roadstead/roadstead/model"
 // sortDaemon sorts the tasks of a DAEMON service (SEMANTICS §5.6): one may stay on each instance that the PRIMARY deployment is
 // eligible for. A task is of no use to anybody where its instance is not in the list any more, or is being drained. The desired
 // count is that of the eligible instances.
-func (r *run) sortDaemon(p *pool) {
+func (r *run) sortDaemon(c *crew) {
 	eligible := map[string]bool{}
-	for _, id := range r.Instances[p.to.id] {
+	for _, id := range r.Instances[c.to.id] {
 		eligible[id] = true
 	}
 	r.service.Desired = int32(len(eligible))
@@ -15,19 +15,19 @@ func (r *run) sortDaemon(p *pool) {
 	var violating []string
 	for _, g := range r.groups {
 		for _, m := range g.members {
-			switch stays := g == p.to || p.halted; {
+			switch stays := g == c.to || c.halted; {
 			case !m.wanted():
 			case m.Leaving || !eligible[m.Instance]:
-				p.off = append(p.off, m)
-				if g == p.to && !m.Leaving && !m.protected {
+				c.off = append(c.off, m)
+				if g == c.to && !m.Leaving && !m.protected {
 					violating = append(violating, m.Instance)
 				}
 			case stays && m.phase != unhealthy && !taken[m.Instance]:
-				p.kept, taken[m.Instance] = append(p.kept, m), true
+				c.kept, taken[m.Instance] = append(c.kept, m), true
 			case m.phase == pending:
-				p.off = append(p.off, m)
+				c.off = append(c.off, m)
 			default:
-				p.out = append(p.out, m)
+				c.out = append(c.out, m)
 			}
 		}
 	}
@@ -36,11 +36,11 @@ func (r *run) sortDaemon(p *pool) {
 
 // startDaemon asks for a task on each eligible instance that has none of the service, not even one on its way down: the maximum
 // is one to an instance.
-func (r *run) startDaemon(p *pool) {
+func (r *run) startDaemon(c *crew) {
 	if len(r.violating) > 0 {
 		r.happen(Happening{Type: "ERROR", Name: "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", Instances: r.violating})
 	}
-	if p.halted {
+	if c.halted {
 		return
 	}
 	occupied := map[string]bool{}
@@ -52,7 +52,7 @@ func (r *run) startDaemon(p *pool) {
 		}
 	}
 	var empty []string
-	for _, id := range r.Instances[p.to.id] {
+	for _, id := range r.Instances[c.to.id] {
 		if !occupied[id] {
 			empty = append(empty, id)
 		}
@@ -60,13 +60,13 @@ func (r *run) startDaemon(p *pool) {
 	if len(empty) == 0 {
 		return
 	}
-	if at := p.to.retryAt(); r.Now < at {
+	if at := c.to.retryAt(); r.Now < at {
 		r.wakeAt(at)
-		r.why("The next task of %s is started at %s, because the last ones failed.", p.name(), clock(at))
+		r.why("The next task of %s is started at %s, because the last ones failed.", c.name(), clock(at))
 		return
 	}
-	p.started = len(empty)
-	r.out.Starts = append(r.out.Starts, Start{Revision: p.to.id, Count: len(empty), Instances: empty})
+	c.started = len(empty)
+	r.out.Starts = append(r.out.Starts, Start{Revision: c.to.id, Count: len(empty), Instances: empty})
 }
 
 // drain stops everything that a deleted service still has, protected or not. It is INACTIVE when the nodes have taken the stops

@@ -11,15 +11,15 @@ const zoneAttribute = "attribute:ecs.availability-zone"
 
 // canMove reports whether tasks may be moved between availability zones (SEMANTICS §8.10) [D]: the service asks for it, its
 // bounds, strategy and constraints do not speak against it, and nothing else is going on.
-func (r *run) canMove(p *pool) bool {
+func (r *run) canMove(c *crew) bool {
 	set := &r.service.Settings
 	return set.AvailabilityZoneRebalancing == "ENABLED" && r.service.Scheduling == model.SchedulingReplica && len(r.Zones) > 1 &&
-		p.maximum > p.desired && !r.tied(p) &&
-		r.primary.deployment.Rollout == model.RolloutCompleted && len(p.out)+len(p.off) == 0 && r.alone()
+		c.maximum > c.desired && !r.tied(c) &&
+		r.primary.deployment.Rollout == model.RolloutCompleted && len(c.out)+len(c.off) == 0 && r.alone()
 }
 
 // tied reports whether the service's tasks are bound to zones by something else than the wish that they be spread.
-func (r *run) tied(p *pool) bool {
+func (r *run) tied(c *crew) bool {
 	set := &r.service.Settings
 	if len(set.PlacementStrategy) > 0 {
 		if s := set.PlacementStrategy[0]; s.Type != "spread" || deref(s.Field) != zoneAttribute {
@@ -31,7 +31,7 @@ func (r *run) tied(p *pool) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(p.kept, func(m *member) bool { return m.LaunchType == "EXTERNAL" })
+	return slices.ContainsFunc(c.kept, func(m *member) bool { return m.LaunchType == "EXTERNAL" })
 }
 
 // zone is an availability zone as rebalancing sees it.
@@ -46,7 +46,7 @@ type zone struct {
 }
 
 // byZone counts the tasks that are kept, in the zones where tasks can be placed and in those where some are.
-func (r *run) byZone(p *pool) []*zone {
+func (r *run) byZone(c *crew) []*zone {
 	var zones []*zone
 	find := func(name string) *zone {
 		for _, z := range zones {
@@ -60,7 +60,7 @@ func (r *run) byZone(p *pool) []*zone {
 	for _, name := range r.Zones {
 		find(name).open = true
 	}
-	for _, m := range p.kept {
+	for _, m := range c.kept {
 		if m.Zone == "" { // it has no instance yet
 			continue
 		}
@@ -106,8 +106,8 @@ func protectedFrom(zones []*zone) bool {
 }
 
 // attend ends the moving of tasks when something else is going on.
-func (r *run) attend(p *pool) {
-	if r.service.Rebalancing != 0 && !r.canMove(p) {
+func (r *run) attend(c *crew) {
+	if r.service.Rebalancing != 0 && !r.canMove(c) {
 		r.service.Rebalancing = 0
 		r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STOPPED"})
 	}
@@ -115,13 +115,13 @@ func (r *run) attend(p *pool) {
 
 // moveOut stops tasks in the fullest zones for those that were started in the emptiest and are healthy now. It returns how many
 // of the kept ones are just too many: none while tasks are being moved.
-func (r *run) moveOut(p *pool, surplus int) int {
+func (r *run) moveOut(c *crew, surplus int) int {
 	if r.service.Rebalancing == 0 {
 		return surplus
 	}
-	zones, ready := r.byZone(p), p.keptWell-p.desired
+	zones, ready := r.byZone(c), c.keptWell-c.desired
 	on := map[string]int{}
-	for _, m := range p.kept {
+	for _, m := range c.kept {
 		on[m.Instance]++
 	}
 	for ; surplus > 0; surplus-- {
@@ -144,12 +144,12 @@ func (r *run) moveOut(p *pool, surplus int) int {
 		if len(z.moved) == 0 {
 			continue
 		}
-		r.stopAll(z.moved, "Availability-zone rebalancing initiated by (deployment "+p.name()+")")
+		r.stopAll(z.moved, "Availability-zone rebalancing initiated by (deployment "+c.name()+")")
 		r.out.Stops[len(r.out.Stops)-1].Rebalances = true
 		n := len(z.moved)
-		p.live, p.well, p.keptWell = p.live-n, p.well-n, p.keptWell-n
+		c.live, c.well, c.keptWell = c.live-n, c.well-n, c.keptWell-n
 	}
-	p.kept = slices.DeleteFunc(p.kept, func(m *member) bool { return m.phase == stopping })
+	c.kept = slices.DeleteFunc(c.kept, func(m *member) bool { return m.phase == stopping })
 	if r.service.Rebalancing != 0 {
 		return 0
 	}
@@ -158,9 +158,9 @@ func (r *run) moveOut(p *pool, surplus int) int {
 
 // rebalance starts tasks in the emptiest zones, as long as the fullest one has at least two more, when the service is steady and
 // nothing is on its way up or down.
-func (r *run) rebalance(p *pool) {
+func (r *run) rebalance(c *crew) {
 	s := &r.service
-	if s.Steady == 0 || p.live != p.desired || p.keptWell != p.desired || p.started > 0 || len(r.out.Stops) > 0 || !r.canMove(p) {
+	if s.Steady == 0 || c.live != c.desired || c.keptWell != c.desired || c.started > 0 || len(r.out.Stops) > 0 || !r.canMove(c) {
 		return
 	}
 	for _, m := range r.primary.members {
@@ -168,7 +168,7 @@ func (r *run) rebalance(p *pool) {
 			return
 		}
 	}
-	zones := r.byZone(p)
+	zones := r.byZone(c)
 	words := inZones(zones)
 	planned := false
 	for {
@@ -195,14 +195,14 @@ func (r *run) rebalance(p *pool) {
 		r.say("is not AZ balanced with %s. AZ Rebalancing in progress.", words)
 		r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STARTED"})
 	}
-	if at := p.to.retryAt(); r.Now < at {
+	if at := c.to.retryAt(); r.Now < at {
 		r.wakeAt(at)
 		return
 	}
 	for _, z := range zones {
-		if n := min(z.moves, p.maximum-p.live); n > 0 {
-			p.live, p.started = p.live+n, p.started+n
-			r.out.Starts = append(r.out.Starts, Start{Revision: p.to.id, Count: n, Zone: z.name, Rebalances: true})
+		if n := min(z.moves, c.maximum-c.live); n > 0 {
+			c.live, c.started = c.live+n, c.started+n
+			r.out.Starts = append(r.out.Starts, Start{Revision: c.to.id, Count: n, Zone: z.name, Rebalances: true})
 		}
 	}
 }

@@ -23,21 +23,21 @@ func (r *run) deploy() {
 	if g != nil && !r.stages(g) {
 		return
 	}
-	p := r.pool()
-	r.replace(p)
+	c := r.crew()
+	r.replace(c)
 	if r.judge() { // unhealthy tasks have tripped the circuit breaker
 		if r.lost() {
 			return
 		}
-		p = r.pool()
-		r.replace(p)
+		c = r.crew()
+		r.replace(c)
 	}
-	r.roll(p)
+	r.roll(c)
 	r.unlist()
-	r.complete(p)
-	r.settled(r.steady(p))
-	r.rebalance(p)
-	r.out.Why = append(r.blockers(p), r.out.Why...)
+	r.complete(c)
+	r.settled(r.steady(c))
+	r.rebalance(c)
+	r.out.Why = append(r.blockers(c), r.out.Why...)
 }
 
 // lost reports whether nobody knows where the PRIMARY deployment of a daemon can run: nothing can be decided then.
@@ -206,15 +206,15 @@ func (r *run) alone() bool {
 }
 
 // complete ends the PRIMARY deployment's rollout when it has arrived and its bake time is over (SEMANTICS §8.7, §8.8).
-func (r *run) complete(p *pool) {
+func (r *run) complete(c *crew) {
 	r.endRollbacks("", "", "")
 	g := r.primary
 	if g.deployment.Rollout != model.RolloutInProgress || r.halted() {
 		return
 	}
-	arrived, clean := r.steady(p), true
+	arrived, clean := r.steady(c), true
 	if percent, deferred, ok := g.deployment.EarlySuccess(); ok {
-		arrived, clean = p.keptWell >= share(p.desired, int(percent)), deferred || r.alone()
+		arrived, clean = c.keptWell >= share(c.desired, int(percent)), deferred || r.alone()
 	}
 	if s := g.deployment.Stage; s != nil && s.Over && !g.deployment.Ended() { // its stages have seen to it
 		arrived = true

@@ -86,9 +86,9 @@ func (r *run) blueOf(g *group) *group {
 // whatever the others have (SEMANTICS §9). It returns true when the last stage is over: then the service is like any other.
 func (r *run) stages(g *group) (over bool) {
 	blue := r.blueOf(g)
-	green, old := r.revisionPool(g), (*pool)(nil)
+	green, old := r.revisionCrew(g), (*crew)(nil)
 	if blue != nil {
-		old = r.revisionPool(blue)
+		old = r.revisionCrew(blue)
 	}
 	want := wanted{blue: true}
 	if s := g.deployment.Stage; s != nil {
@@ -121,7 +121,7 @@ func (r *run) stages(g *group) (over bool) {
 }
 
 // advance asks the stage machine, and does to the rows what it says.
-func (r *run) advance(g, blue *group, green *pool) stageOutput {
+func (r *run) advance(g, blue *group, green *crew) stageOutput {
 	in := stageInput{now: r.Now, deployment: g.deployment, green: !g.gone(), ready: green.keptWell >= green.desired}
 	if blue != nil {
 		in.from, in.blue = blue.id, !blue.gone()
@@ -168,35 +168,35 @@ func sameStage(a, b *model.Stage) bool {
 		x.Blue == y.Blue && x.Back == y.Back && x.Over == y.Over && slices.Equal(a.Hooks, b.Hooks)
 }
 
-// revisionPool is the tasks of one revision, which the bounds apply to as if they were all.
-func (r *run) revisionPool(g *group) *pool {
-	p := &pool{to: g, by: g.id, own: true, desired: int(r.service.Desired)}
+// revisionCrew is the tasks of one revision, which the bounds apply to as if they were all.
+func (r *run) revisionCrew(g *group) *crew {
+	c := &crew{to: g, by: g.id, own: true, desired: int(r.service.Desired)}
 	for _, m := range g.members {
-		p.sort(m)
+		c.sort(m)
 	}
-	p.minimum, p.maximum = Bounds(&r.service)
-	p.maximum = max(p.maximum, p.desired)
-	p.tally()
-	return p
+	c.minimum, c.maximum = Bounds(&r.service)
+	c.maximum = max(c.maximum, c.desired)
+	c.tally()
+	return c
 }
 
 // replaceIn replaces the unhealthy tasks of a revision that is to have tasks.
-func (r *run) replaceIn(p *pool, wanted bool) {
-	if p != nil && wanted {
-		r.replace(p)
+func (r *run) replaceIn(c *crew, wanted bool) {
+	if c != nil && wanted {
+		r.replace(c)
 	}
 }
 
 // rollRevision brings a revision closer to its number of tasks, or to none.
-func (r *run) rollRevision(p *pool, wanted, halted bool) {
+func (r *run) rollRevision(c *crew, wanted, halted bool) {
 	switch {
-	case p == nil:
+	case c == nil:
 	case !wanted:
-		r.dismiss(p.to)
+		r.dismiss(c.to)
 	default:
-		p.halted = halted
-		r.roll(p)
-		r.out.Why = append(r.out.Why, r.waiting(p)...)
+		c.halted = halted
+		r.roll(c)
+		r.out.Why = append(r.out.Why, r.waiting(c)...)
 	}
 }
 

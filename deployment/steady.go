@@ -12,12 +12,12 @@ const repetition = 6 * 60 * 60 * 1000
 
 // steady reports whether the service has what it wants (SEMANTICS §8.1): one deployment, as many tasks as are desired, all
 // healthy, none on a DRAINING instance. A task more, that is being moved between zones, does no harm [I].
-func (r *run) steady(p *pool) bool {
-	whole := p.live == p.desired && p.well == p.desired && p.started == 0 && !r.short()
+func (r *run) steady(c *crew) bool {
+	whole := c.live == c.desired && c.well == c.desired && c.started == 0 && !r.short()
 	if r.service.Steady != 0 && r.service.Rebalancing != 0 {
-		whole = p.live >= p.desired && p.well >= p.desired
+		whole = c.live >= c.desired && c.well >= c.desired
 	}
-	return whole && p.leaving == 0 && r.alone()
+	return whole && c.leaving == 0 && r.alone()
 }
 
 // short reports whether more tasks are to be stopped than will be.
@@ -45,12 +45,12 @@ func (r *run) settled(now bool) {
 }
 
 // blockers says what the service waits for.
-func (r *run) blockers(p *pool) []string {
+func (r *run) blockers(c *crew) []string {
 	d := r.primary.deployment
 	if r.halted() {
 		return []string{sprintf("Deployment %s has ended without success, and no other takes its place: %s", d.Name(), cmp.Or(d.StateReason, d.RolloutReason))}
 	}
-	out := r.waiting(p)
+	out := r.waiting(c)
 	for _, g := range r.groups {
 		if g == r.primary || g.gone() {
 			continue
@@ -69,20 +69,20 @@ func (r *run) blockers(p *pool) []string {
 	return out
 }
 
-// waiting says what the pool's tasks are waited for.
-func (r *run) waiting(p *pool) (out []string) {
+// waiting says what the crew's tasks are waited for.
+func (r *run) waiting(c *crew) (out []string) {
 	add := func(n int, what string) {
 		if n > 0 {
-			out = append(out, sprintf("%s: %s of %s.", what, tasks(n), p.name()))
+			out = append(out, sprintf("%s: %s of %s.", what, tasks(n), c.name()))
 		}
 	}
-	add(p.desired-len(p.kept), "Missing")
-	add(p.kept.count(pending), "Not RUNNING yet")
-	add(p.kept.count(warming), "RUNNING, but not healthy yet")
+	add(c.desired-len(c.kept), "Missing")
+	add(c.kept.count(pending), "Not RUNNING yet")
+	add(c.kept.count(warming), "RUNNING, but not healthy yet")
 	sick, leaving := 0, 0
-	for _, m := range p.out {
+	for _, m := range c.out {
 		switch {
-		case m.group != p.to:
+		case m.group != c.to:
 		case m.phase == unhealthy:
 			sick++
 		case m.Leaving:

@@ -11,18 +11,18 @@ func (r *run) taskSets() {
 	r.note()
 	steady := true
 	for _, g := range r.groups {
-		p := &pool{to: g, by: g.id, own: true}
+		c := &crew{to: g, by: g.id, own: true}
 		if g.set != nil && g.set.Status != setDraining {
-			p.desired = ComputedDesired(r.service.Desired, g.set.Scale)
+			c.desired = ComputedDesired(r.service.Desired, g.set.Scale)
 		}
 		for _, m := range g.members {
-			p.sort(m)
+			c.sort(m)
 		}
-		p.minimum, p.maximum = p.desired, 2*p.desired
-		p.tally()
-		r.replace(p)
-		r.roll(p)
-		r.out.Why = append(r.out.Why, r.waiting(p)...)
+		c.minimum, c.maximum = c.desired, 2*c.desired
+		c.tally()
+		r.replace(c)
+		r.roll(c)
+		r.out.Why = append(r.out.Why, r.waiting(c)...)
 		if g.set == nil {
 			continue
 		}
@@ -32,7 +32,7 @@ func (r *run) taskSets() {
 			}
 			continue
 		}
-		now := p.started == 0 && p.live == p.desired && p.well == p.desired && p.leaving == 0 && !r.short()
+		now := c.started == 0 && c.live == c.desired && c.well == c.desired && c.leaving == 0 && !r.short()
 		steady = steady && now
 		if now != g.set.Steady {
 			set := r.setRow(g)

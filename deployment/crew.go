@@ -6,27 +6,27 @@ import "github.com/roadstead/roadstead/model"
 type members []*member
 
 // free are those in the phase that may be stopped.
-func (ms members) free(p phase) (out members) {
+func (ms members) free(ph phase) (out members) {
 	for _, m := range ms {
-		if m.phase == p && !m.protected {
+		if m.phase == ph && !m.protected {
 			out = append(out, m)
 		}
 	}
 	return out
 }
 
-func (ms members) count(p phase) (n int) {
+func (ms members) count(ph phase) (n int) {
 	for _, m := range ms {
-		if m.phase == p {
+		if m.phase == ph {
 			n++
 		}
 	}
 	return n
 }
 
-// pool is tasks that one arithmetic is about (SEMANTICS §8.2): those of all deployments of a service, or those of one task set.
-// Its tasks are wanted RUNNING when the decision begins.
-type pool struct {
+// crew is tasks that one desired count is about (SEMANTICS §8.2): those of all deployments of a service, or those of one task set
+// or of one revision of a deployment in stages. Its tasks are wanted RUNNING when the decision begins.
+type crew struct {
 	to                        *group // whose tasks are wanted
 	by                        string // id of the deployment or task set for whose sake tasks are stopped
 	desired, minimum, maximum int
@@ -42,56 +42,56 @@ type pool struct {
 	started                       int
 }
 
-// pool sorts the tasks of all deployments.
-func (r *run) pool() *pool {
-	p := &pool{to: r.primary, by: r.primary.id, halted: r.halted()}
+// crew sorts the tasks of all deployments.
+func (r *run) crew() *crew {
+	c := &crew{to: r.primary, by: r.primary.id, halted: r.halted()}
 	if r.service.Scheduling == model.SchedulingDaemon {
-		r.sortDaemon(p)
+		r.sortDaemon(c)
 	} else {
 		for _, g := range r.groups {
 			for _, m := range g.members {
-				p.sort(m)
+				c.sort(m)
 			}
 		}
 	}
-	p.desired = int(r.service.Desired)
-	p.minimum, p.maximum = Bounds(&r.service)
-	p.tally()
-	return p
+	c.desired = int(r.service.Desired)
+	c.minimum, c.maximum = Bounds(&r.service)
+	c.tally()
+	return c
 }
 
-// sort finds the task's place in the pool of a REPLICA service or a task set. When the deployment has been given up without
+// sort finds the task's place in the crew of a REPLICA service or a task set. When the deployment has been given up without
 // another in its place, those before it keep what they have.
-func (p *pool) sort(m *member) {
-	switch stays := m.group == p.to || p.halted; {
+func (c *crew) sort(m *member) {
+	switch stays := m.group == c.to || c.halted; {
 	case !m.wanted():
-	case m.phase == pending && (!stays || m.Leaving), m.phase == unhealthy && p.halted && m.Leaving:
-		p.off = append(p.off, m)
-	case stays && !m.Leaving && (m.phase != unhealthy || p.halted):
-		p.kept = append(p.kept, m)
+	case m.phase == pending && (!stays || m.Leaving), m.phase == unhealthy && c.halted && m.Leaving:
+		c.off = append(c.off, m)
+	case stays && !m.Leaving && (m.phase != unhealthy || c.halted):
+		c.kept = append(c.kept, m)
 	default:
-		p.out = append(p.out, m)
+		c.out = append(c.out, m)
 	}
 }
 
-func (p *pool) tally() {
-	p.leaving = len(p.out) + len(p.off)
-	p.live = len(p.kept) + p.leaving
-	p.keptWell = p.kept.count(healthy)
-	p.well = p.keptWell + p.out.count(healthy)
+func (c *crew) tally() {
+	c.leaving = len(c.out) + len(c.off)
+	c.live = len(c.kept) + c.leaving
+	c.keptWell = c.kept.count(healthy)
+	c.well = c.keptWell + c.out.count(healthy)
 }
 
 // scaling is the stoppedReason of tasks that are too many or of another deployment [O].
-func (p *pool) scaling() string {
-	return "Scaling activity initiated by (deployment " + model.DeploymentName(p.by) + ")"
+func (c *crew) scaling() string {
+	return "Scaling activity initiated by (deployment " + model.DeploymentName(c.by) + ")"
 }
 
-func (p *pool) name() string { return model.DeploymentName(p.to.id) }
+func (c *crew) name() string { return model.DeploymentName(c.to.id) }
 
-// roll brings the pool closer to what is wanted. Stops come first, because what they make room for can be started at once:
+// roll brings the crew closer to what is wanted. Stops come first, because what they make room for can be started at once:
 // STOPPING tasks do not count against the maximum [I].
-func (r *run) roll(p *pool) {
-	for _, list := range []members{p.out, p.off} {
+func (r *run) roll(c *crew) {
+	for _, list := range []members{c.out, c.off} {
 		for _, m := range list {
 			if m.protected && m.wanted() {
 				r.wakeAt(m.ProtectedUntil)
@@ -100,44 +100,44 @@ func (r *run) roll(p *pool) {
 		}
 	}
 	for _, ph := range []phase{pending, warming, healthy, unhealthy} {
-		from := p.off.free(ph)
-		r.stop(from, len(from), p.scaling())
-		p.live, p.leaving = p.live-len(from), p.leaving-len(from)
+		from := c.off.free(ph)
+		r.stop(from, len(from), c.scaling())
+		c.live, c.leaving = c.live-len(from), c.leaving-len(from)
 	}
 	if r.primary != nil {
-		r.attend(p)
+		r.attend(c)
 	}
-	r.scaleIn(p)
-	r.scaleDown(p)
+	r.scaleIn(c)
+	r.scaleDown(c)
 	if r.service.Scheduling == model.SchedulingDaemon {
-		r.startDaemon(p)
+		r.startDaemon(c)
 	} else {
-		r.start(p)
+		r.start(c)
 	}
 }
 
 // scaleIn stops what is kept beyond the desired count.
-func (r *run) scaleIn(p *pool) {
-	if !p.halted {
-		if surplus := len(p.kept) - p.desired; surplus > 0 {
-			surplus = r.moveOut(p, surplus)
-			r.shrink(p, p.to, p.kept, surplus)
+func (r *run) scaleIn(c *crew) {
+	if !c.halted {
+		if surplus := len(c.kept) - c.desired; surplus > 0 {
+			surplus = r.moveOut(c, surplus)
+			r.shrink(c, c.to, c.kept, surplus)
 		}
 		return
 	}
 	for _, g := range r.groups { // each of those that are kept has no more than all
 		var own members
-		for _, m := range p.kept {
+		for _, m := range c.kept {
 			if m.group == g {
 				own = append(own, m)
 			}
 		}
-		r.shrink(p, g, own, len(own)-p.desired)
+		r.shrink(c, g, own, len(own)-c.desired)
 	}
 }
 
 // shrink stops tasks that are kept: first what is not healthy yet, and healthy ones not below the minimum.
-func (r *run) shrink(p *pool, g *group, kept members, surplus int) {
+func (r *run) shrink(c *crew, g *group, kept members, surplus int) {
 	if surplus <= 0 {
 		return
 	}
@@ -145,39 +145,39 @@ func (r *run) shrink(p *pool, g *group, kept members, surplus int) {
 		from := kept.free(ph)
 		count := min(surplus, len(from))
 		if ph == healthy {
-			count = max(min(count, p.well-p.minimum), 0)
-			p.well, p.keptWell = p.well-count, p.keptWell-count
+			count = max(min(count, c.well-c.minimum), 0)
+			c.well, c.keptWell = c.well-count, c.keptWell-count
 		}
-		r.stop(from, count, p.scaling())
-		surplus, p.live = surplus-count, p.live-count
+		r.stop(from, count, c.scaling())
+		surplus, c.live = surplus-count, c.live-count
 	}
 	if surplus > 0 {
-		r.protection(g, kept, p.desired)
+		r.protection(g, kept, c.desired)
 	}
 }
 
 // scaleDown stops tasks that have to make place for others, while enough serve without them. Those that are not healthy yet
 // are not given up lightly, though they do not count: they may serve already [I].
-func (r *run) scaleDown(p *pool) {
-	spare := p.keptWell + p.out.count(warming) + p.out.count(healthy) - p.minimum
+func (r *run) scaleDown(c *crew) {
+	spare := c.keptWell + c.out.count(warming) + c.out.count(healthy) - c.minimum
 	for _, ph := range []phase{warming, healthy} {
-		from := p.out.free(ph)
+		from := c.out.free(ph)
 		count := min(spare, len(from))
 		if ph == healthy {
-			count = min(count, p.well-p.minimum)
+			count = min(count, c.well-c.minimum)
 		}
 		count = max(count, 0)
 		if ph == healthy {
-			p.well -= count
+			c.well -= count
 		}
-		r.stop(from, count, p.scaling())
-		spare, p.live, p.leaving = spare-count, p.live-count, p.leaving-count
+		r.stop(from, count, c.scaling())
+		spare, c.live, c.leaving = spare-count, c.live-count, c.leaving-count
 		if left := len(from) - count; left > 0 {
-			r.why("Kept until others are healthy: %s. At least %d have to be (minimumHealthyPercent).", tasks(left), p.minimum)
+			r.why("Kept until others are healthy: %s. At least %d have to be (minimumHealthyPercent).", tasks(left), c.minimum)
 		}
 	}
 	for _, g := range r.groups {
-		if g == p.to || p.halted || p.own {
+		if g == c.to || c.halted || c.own {
 			continue
 		}
 		var left members
