@@ -78,7 +78,7 @@ func (w *world) loops() []controller.Loop {
 	silent := &lost.Loop{}
 	waiting := &place.Loop{Subnet: zoneOf}
 	services := &deploy.Loop{NewID: w.newID, NewUUID: w.newUUID, Seed: w.drawTie, Subnet: zoneOf, Limit: reapLimit}
-	over := &reap.Loop{Retention: reap.Retention{StoppedTasks: w.file.Keep, InactiveInstances: w.file.Keep}, Limit: reapLimit}
+	over := &reap.Loop{Retention: reap.Retention{StoppedTasks: w.file.Keep, InactiveInstances: w.file.Keep, InactiveServices: w.file.Keep, Events: w.file.Keep}, Limit: reapLimit}
 	return []controller.Loop{
 		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},
 		{Name: "place", Touched: waiting.Touched, All: waiting.All, Due: waiting.Due, Reconcile: waiting.Reconcile, Pace: placePace},

@@ -1,5 +1,5 @@
 // Package reap decides which rows are over: stopped tasks, inactive instances and spent tokens after a while, and task
-// definitions that are being deleted as soon as nothing runs them.
+// definitions that are being deleted as soon as nothing runs them; and what services and their deployments leave.
 //
 // It must not know the clock or when it is asked, and it touches nothing that is still alive.
 package reap
@@ -19,11 +19,18 @@ type Retention struct {
 	StoppedTasks time.Duration
 	// InactiveInstances likewise.
 	InactiveInstances time.Duration
+	// InactiveServices likewise, with their deployments, revisions and messages: clients wait for one that they have deleted
+	// to be shown INACTIVE (MISSION trap 25).
+	InactiveServices time.Duration
+	// Events can be asked for so long.
+	Events time.Duration
 }
 
-// DefaultRetention keeps what stopped for seven days, so that last week's failure can still be explained.
+// DefaultRetention keeps what stopped for seven days, so that last week's failure can still be explained, and a day's
+// events.
 func DefaultRetention() Retention {
-	return Retention{StoppedTasks: 7 * 24 * time.Hour, InactiveInstances: 7 * 24 * time.Hour}
+	const week = 7 * 24 * time.Hour
+	return Retention{StoppedTasks: week, InactiveInstances: week, InactiveServices: week, Events: 24 * time.Hour}
 }
 
 // Batch is how long rows that are over may wait for others, so that the tables are not walked for each.
@@ -50,14 +57,15 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = row.Last == model.TaskStopped && (old == nil || old.Last != row.Last)
 	case *model.Instance:
 		ends = row.Status == model.InstanceInactive
-	case *model.RunToken:
+	case *model.RunToken, *model.Event:
 		ends = true
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
 	case *model.Deployment:
 		ends = row.Status == model.DeploymentInactive
 	case *model.Service:
-		ends = row.Status == model.ServiceInactive
+		old, _ := c.Old.(*model.Service)
+		ends = row.Status == model.ServiceInactive || old != nil && old.CreatedAt != row.CreatedAt
 	case nil:
 		_, ends = c.Old.(*model.TaskSet)
 	}
@@ -92,6 +100,8 @@ func (r *reaper) reap(keep Retention) time.Time {
 	r.tasks(keep.StoppedTasks.Milliseconds())
 	r.instances(keep.InactiveInstances.Milliseconds())
 	r.tokens()
+	r.services(keep.InactiveServices.Milliseconds())
+	r.events(keep.Events)
 	r.definitions()
 	switch {
 	case r.left == 0:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,7 +17,7 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-var keep = reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour}
+var keep = reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour, InactiveServices: time.Hour, Events: time.Hour}
 
 var scope = model.Scope{Account: "000000000000", Region: "us-east-1"}
 
@@ -52,6 +54,24 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 		}
 		for x := range s.Definitions.All() {
 			left = append(left, "definition "+x.Name())
+		}
+		for x := range s.Services.All() {
+			left = append(left, "service "+x.Name)
+		}
+		for x := range s.Deployments.All() {
+			left = append(left, "deployment "+x.Service+"/"+x.ID)
+		}
+		for x := range s.Revisions.All() {
+			left = append(left, "revision "+x.Service+"/"+x.ID)
+		}
+		for x := range s.TaskSets.All() {
+			left = append(left, "set "+x.Service+"/"+x.ID)
+		}
+		for x := range s.Messages.All() {
+			left = append(left, "message "+x.Service+"/"+x.Text)
+		}
+		for x := range s.Events.All() {
+			left = append(left, "event "+x.ID)
 		}
 	})
 	return left, wake
@@ -109,6 +129,7 @@ func TestDefinitionsOfServicesStay(t *testing.T) {
 		tx.Revisions.Put(&model.Revision{Scope: scope, Cluster: "c", Service: "s", ID: model.NewDeploymentID(1, 9), Definition: "set:1"})
 		tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "set", Revision: 1, Status: model.DefinitionDeleting})
 	})
+	left = slices.DeleteFunc(left, func(row string) bool { return !strings.HasPrefix(row, "definition ") })
 	if got, want := fmt.Sprint(left), "[definition s:2 definition s:4 definition s:5 definition set:1]"; got != want {
 		t.Errorf("left %s\nwant %s", got, want)
 	}
@@ -156,9 +177,11 @@ func TestOnlyEndsTouch(t *testing.T) {
 		"token":              {state.Change{New: &model.RunToken{}}, true},
 		"deployment goes":    {state.Change{New: &model.Deployment{Status: model.DeploymentInactive}}, true},
 		"service goes":       {state.Change{New: &model.Service{Status: model.ServiceInactive}}, true},
-		"service drains":     {state.Change{New: &model.Service{Status: model.ServiceDraining}}, false},
 		"task set goes":      {state.Change{Old: &model.TaskSet{}}, true},
 		"inactive":           {state.Change{New: &model.Instance{Status: model.InstanceInactive}}, true},
+		"service drains":     {state.Change{New: &model.Service{Status: model.ServiceDraining}}, false},
+		"service of a name":  {state.Change{Old: &model.Service{CreatedAt: 1}, New: &model.Service{CreatedAt: 2}}, true},
+		"event":              {state.Change{New: &model.Event{}}, true},
 		"draining":           {state.Change{New: &model.Instance{Status: model.InstanceDraining}}, false},
 	} {
 		if got := (&reap.Loop{}).Touched(nil, &c.Change); len(got) > 0 != c.touches {
