@@ -72,10 +72,11 @@ func (f *File) parse(e *Event, in *words) (err error) {
 	return nil
 }
 
-// verbs are the events there are, each with what reads the rest of its line. Those of services belong here, too.
+// verbs are the events there are, each with what reads the rest of its line.
 func verbs() map[string]func(*File, *words) (action, error) {
 	return map[string]func(*File, *words) (action, error){
 		"run": readRun, "stop": readStop,
+		"scale": readScale, "deploy": readDeploy, "delete": readDelete,
 		"join":       readJoin,
 		"kill":       readFault((*world).kill, (*world).restart),
 		"return":     readFault((*world).restart, nil),

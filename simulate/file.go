@@ -23,6 +23,7 @@ type File struct {
 	Providers []Provider
 	Nodes     []Group
 	Tasks     []Kind
+	Services  []Service
 	Keep      time.Duration // how long stopped tasks stay in the state
 	Events    []Event
 	WhatIfs   []string // each is events, separated by ";", of a further run
@@ -83,6 +84,7 @@ func Read(r io.Reader) (*File, error) {
 		member{"providers", f.readProviders},
 		member{"nodes", f.readNodes},
 		member{"tasks", f.readTasks},
+		member{"services", f.readServices},
 		member{"keep", text(&f.Keep, duration)},
 		member{"events", func(n *yaml.Node) error { events = n; return nil }},
 		member{"what-if", func(n *yaml.Node) error { whatIfs = n; return list(&f.WhatIfs, plain)(n) }},

@@ -82,7 +82,13 @@ func (w *world) taskChanged(key string, old, new *model.Task) {
 		}
 		return
 	}
+	if old != nil && old.Last == model.TaskStopped && new.Last == model.TaskStopped && new.Counted && !old.Counted {
+		return // its service has taken note of it
+	}
 	j := w.jobs[key]
+	if j == nil && old == nil && new.Service() != "" {
+		j = w.started(key, new)
+	}
 	if j == nil {
 		w.violate("task %s is %s, and nobody asked for it or it was over", new.ID, new.Last)
 		return
@@ -140,12 +146,12 @@ func (w *world) end(j *job, t *model.Task) {
 	how, count := "", (*int)(nil)
 	c := &t.Containers[0]
 	switch {
-	case t.Instance == "" && t.StopCode == model.StopUserInitiated:
+	case t.Instance == "" && wished(t):
 		how, count = "was stopped while it waited", &w.sums.stopped
 	case t.Instance == "":
 		how, count = "waited in vain", &w.sums.givenUp
 		w.tally(j.kind.Name, "waited in vain: "+t.StopReason)
-	case t.StopCode == model.StopUserInitiated:
+	case wished(t):
 		how, count = "was stopped", &w.sums.stopped
 	case c.Exited && c.ExitCode == 0:
 		how, count = "finished", &w.sums.finished
@@ -169,6 +175,11 @@ func (w *world) end(j *job, t *model.Task) {
 		where = " on " + j.node.name
 	}
 	w.log("%s %s%s: %s (%s)", j.name, how, where, t.StopReason, t.StopCode)
+}
+
+// wished reports whether the task was stopped because somebody wanted it.
+func wished(t *model.Task) bool {
+	return t.StopCode == model.StopUserInitiated || t.StopCode == model.StopServiceSchedulerInitiated
 }
 
 // tally is how many tasks met the same fate at the same time: one line of the story.

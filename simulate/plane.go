@@ -106,6 +106,11 @@ func (w *world) found() error {
 			w.join(g, g.Count)
 		}
 	}
+	for i := range f.Services {
+		if err := w.createService(&f.Services[i]); err != nil {
+			return fmt.Errorf("service %s: %w", f.Services[i].Name, err)
+		}
+	}
 	return nil
 }
 

@@ -31,13 +31,19 @@ func drawFile(t *rapid.T) string {
 	for _, kind := range []string{"x", "y", "z"} {
 		network := pick("network", "network: bridge, ports: [80]", "network: bridge", "network: awsvpc", "network: host, ports: [53/udp]")
 		fmt.Fprintf(&b, "  %s: {cpu: 256, memory: 512, %s, gpus: %d, start: %s, run: %s, stop: %s, fails: %d%%, broken: %d%%}\n", kind, network,
-			number("task's gpus", 0, 5)/5, pick("start", "0s", "1s..1m", "10m"), pick("run", "forever", "exp 20m", "0s", "normal 1h 30m"),
+			number("task's gpus", 0, 5)/5, pick("start", "0s", "1s..1m", "10m"), pick("run", append([]string{"forever", "exp 20m", "normal 1h 30m"}, map[bool][]string{true: {"0s"}}[kind == "z"]...)...), // services would start it every second
 			pick("stop", "0s", "1s..30s"), number("fails", 0, 30), number("broken", 0, 30))
+	}
+	b.WriteString("services:\n")
+	for _, name := range []string{"s", "t", "d"} {
+		fmt.Fprintf(&b, "  %s: {task: %s, cluster: %s, desired: %d, daemon: %t, minimum: %d%%, maximum: %d%%, breaker: %s, rebalance: %t}\n", name, pick("service's task", "x", "y"),
+			pick("cluster", "one", "two"), number("desired", 0, 8), name == "d", map[bool]int{true: 0, false: number("minimum", 0, 2) * 50}[name == "d"],
+			map[bool]int{true: 100, false: number("maximum", 3, 4) * 50}[name == "d"], pick("breaker", "true", "false"), name == "t")
 	}
 	b.WriteString("events:\n")
 	for range number("events", 1, 25) {
 		node := pick("node", "n1", "n2 n3", "m1", "f1", "zone a", "group n", "random 2")
-		what := pick("what", "run", "run", "run", "stop", "fault", "fault", "fault", "join", "leader")
+		what := pick("what", "run", "run", "run", "stop", "fault", "fault", "fault", "join", "leader", "service", "service")
 		switch what {
 		case "run":
 			what = fmt.Sprintf("run %d %s in %s%s%s", number("tasks", 1, 30), pick("kind", "x", "y", "z"), pick("cluster", "one", "two"),
@@ -52,6 +58,10 @@ func drawFile(t *rapid.T) string {
 			}
 		case "join":
 			what = fmt.Sprintf("join %d %s", number("nodes", 1, 2), pick("group", "n", "m", "f"))
+		case "service":
+			s := pick("service", "s", "t", "d")
+			what = pick("change", fmt.Sprintf("scale %s to %d", s, number("desired", 0, 12)), "deploy "+s, "deploy "+s+" to "+pick("kind", "x", "y"), "deploy "+s+" to "+pick("kind", "x", "y"),
+				"delete "+s)
 		case "leader":
 			what = "leader fails" + lasts()
 		}

@@ -49,18 +49,19 @@ type world struct {
 	subnets []string // one in each zone
 
 	nodes   []*node
-	node    map[string]*node // by the instance's row key
-	counts  map[*Group]int   // nodes made so far
-	jobs    map[string]*job  // tasks that are not over, by row key
-	made    map[*Kind]int    // jobs so far
-	tallies []tally          // of this time, not told yet
+	node    map[string]*node  // by the instance's row key
+	counts  map[*Group]int    // nodes made so far
+	jobs    map[string]*job   // tasks that are not over, by row key
+	made    map[*Kind]int     // jobs so far
+	named   map[string]string // jobs of services, by the ids of their tasks
+	tallies []tally           // of this time, not told yet
 }
 
 // newWorld starts a control plane without rows.
 func newWorld(ctx context.Context, f *File, b *books) (*world, error) {
 	user := auth.WithPrincipal(ctx, auth.NewPrincipal(model.AccessKey{ID: "simulate", Account: home().Account, Kind: model.KeyRoot}, home().Region, "ecs"))
 	w := &world{file: f, caller: func() context.Context { return user }, books: b, awake: -1,
-		node: map[string]*node{}, counts: map[*Group]int{}, jobs: map[string]*job{}, made: map[*Kind]int{}}
+		node: map[string]*node{}, counts: map[*Group]int{}, jobs: map[string]*job{}, made: map[*Kind]int{}, named: map[string]string{}}
 	w.db = state.OpenStepped(state.Config{
 		Backend: state.NewMemory().Member(), Advertise: "http://simulated",
 		Codec:    state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
@@ -198,6 +199,10 @@ func (w *world) observe(r *state.Revision) {
 			old, _ := c.Old.(*model.Task)
 			new, _ := c.New.(*model.Task)
 			w.taskChanged(c.Key, old, new)
+		case "messages":
+			if m, ok := c.New.(*model.Message); ok && c.Old == nil {
+				w.messageSaid(m)
+			}
 		case "instances":
 			if new, ok := c.New.(*model.Instance); ok {
 				w.instanceChanged(c.Key, new)
