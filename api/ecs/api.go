@@ -127,6 +127,11 @@ func (a *api) handleServices(m *wire.Mux) {
 	wire.Handle(m, "DescribeServices", a.describeServices)
 	wire.Handle(m, "ListServices", a.listServices)
 	wire.Handle(m, "ListServicesByNamespace", a.listServicesByNamespace)
+	wire.Handle(m, "ListServiceDeployments", a.listServiceDeployments)
+	wire.Handle(m, "DescribeServiceDeployments", a.describeServiceDeployments)
+	wire.Handle(m, "DescribeServiceRevisions", a.describeServiceRevisions)
+	wire.Handle(m, "StopServiceDeployment", a.stopServiceDeployment)
+	wire.Handle(m, "ContinueServiceDeployment", a.continueServiceDeployment)
 }
 
 // handleInstances registers the user's half of SEMANTICS §2.3.

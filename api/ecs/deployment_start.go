@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -15,7 +13,7 @@ import (
 func (a *api) deploy(tx *state.Tx, s *model.Service, rev *model.Revision, before []*model.Deployment) {
 	now := max(a.nowMillis(), s.CreatedAt)
 	d := &model.Deployment{Scope: s.Scope, Cluster: s.Cluster, Service: s.Name, RecordID: a.NewID()[11:], // 21 digits
-		Status: model.DeploymentPrimary, Rollout: model.RolloutInProgress, State: string(types.ServiceDeploymentStatusPending),
+		Status: model.DeploymentPrimary, Rollout: model.RolloutInProgress, State: model.StatePending,
 		CreatedAt: now, UpdatedAt: now, Configuration: s.Settings.DeploymentConfiguration}
 	last := ""
 	for _, old := range before {
@@ -37,10 +35,10 @@ func (a *api) deploy(tx *state.Tx, s *model.Service, rev *model.Revision, before
 // superseded is a deployment in whose place another one comes.
 func superseded(d *model.Deployment, now model.Millis) (model.Deployment, bool) {
 	next := *d
-	changed := ended(&next, types.ServiceDeploymentStatusStopped, "Superseded by a newer service deployment.", now) // [I]
+	changed := ended(&next, model.StateStopped, "Superseded by a newer service deployment.", now) // [I]
 	if d.Status == model.DeploymentPrimary {
 		next.Status, changed = model.DeploymentActive, true
-		if d.State == string(types.ServiceDeploymentStatusSuccessful) && d.Rollout != model.RolloutCompleted {
+		if d.State == model.StateSuccessful && d.Rollout != model.RolloutCompleted {
 			// It was being rolled back to. It has completed once, and may be rolled back to again.
 			next.Rollout, next.RolloutReason = model.RolloutCompleted, "ECS deployment "+d.Name()+" completed." // [O]
 		}
@@ -52,14 +50,14 @@ func superseded(d *model.Deployment, now model.Millis) (model.Deployment, bool) 
 }
 
 // ended ends a service deployment that has not come to its end by itself, and reports whether it had not.
-func ended(d *model.Deployment, state types.ServiceDeploymentStatus, reason string, now model.Millis) bool {
+func ended(d *model.Deployment, state, reason string, now model.Millis) bool {
 	if d.Ended() {
 		return false
 	}
-	if d.State == string(types.ServiceDeploymentStatusRollbackInProgress) {
-		state = types.ServiceDeploymentStatusRollbackFailed // the only other way out (SEMANTICS §3)
+	if d.State == model.StateRollbackInProgress {
+		state = model.StateRollbackFailed // the only other way out (SEMANTICS §3)
 	}
-	d.State, d.StateReason, d.UpdatedAt, d.FinishedAt, d.StoppedAt = string(state), reason, now, now, now
+	d.State, d.StateReason, d.UpdatedAt, d.FinishedAt, d.StoppedAt = state, reason, now, now, now
 	return true
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -50,7 +48,7 @@ func drainService(tx *state.Tx, s model.Service, now model.Millis) *model.Servic
 	var changed []*model.Deployment
 	for d := range tx.DeploymentsOf(&s) {
 		next := *d
-		if ended(&next, types.ServiceDeploymentStatusStopped, "The service was deleted.", now) { // [I]
+		if ended(&next, model.StateStopped, "The service was deleted.", now) { // [I]
 			changed = append(changed, &next)
 		}
 	}

@@ -1,10 +1,9 @@
 package ecs
 
 import (
-	"math"
-
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/roadstead/roadstead/deployment"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -62,5 +61,5 @@ func computedDesired(s *model.Service, x *model.TaskSet) int32 {
 	if x.Status == taskSetDraining {
 		return 0
 	}
-	return int32(math.Ceil(float64(s.Desired) * x.Scale / 100))
+	return int32(deployment.ComputedDesired(s.Desired, x.Scale))
 }
