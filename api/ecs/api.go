@@ -58,6 +58,7 @@ func New(cfg Config) *wire.Mux {
 	a.handleDefinitions(m)
 	a.handleTasks(m)
 	a.handleServices(m)
+	a.handleTaskSets(m)
 	a.handleInstances(m)
 	a.handleAgents(m)
 	a.handleTags(m)
@@ -116,6 +117,8 @@ func (a *api) handleTasks(m *wire.Mux) {
 	wire.Handle(m, "StopTask", a.stopTask)
 	wire.Handle(m, "DescribeTasks", a.describeTasks)
 	wire.Handle(m, "ListTasks", a.listTasks)
+	wire.Handle(m, "GetTaskProtection", a.getTaskProtection)
+	wire.Handle(m, "UpdateTaskProtection", a.updateTaskProtection)
 	m.AllowDryRun("RunTask", "StartTask")
 }
 
@@ -132,6 +135,15 @@ func (a *api) handleServices(m *wire.Mux) {
 	wire.Handle(m, "DescribeServiceRevisions", a.describeServiceRevisions)
 	wire.Handle(m, "StopServiceDeployment", a.stopServiceDeployment)
 	wire.Handle(m, "ContinueServiceDeployment", a.continueServiceDeployment)
+}
+
+// handleTaskSets registers SEMANTICS §2.7.
+func (a *api) handleTaskSets(m *wire.Mux) {
+	wire.Handle(m, "CreateTaskSet", a.createTaskSet)
+	wire.Handle(m, "UpdateTaskSet", a.updateTaskSet)
+	wire.Handle(m, "DeleteTaskSet", a.deleteTaskSet)
+	wire.Handle(m, "DescribeTaskSets", a.describeTaskSets)
+	wire.Handle(m, "UpdateServicePrimaryTaskSet", a.updateServicePrimaryTaskSet)
 }
 
 // handleInstances registers the user's half of SEMANTICS §2.3.
