@@ -47,6 +47,30 @@ func TestGolden(t *testing.T) {
 			golden(t, c.name, body)
 		})
 	}
+	goldenServices(t, s)
+}
+
+// goldenServices pins what is shown of services.
+func goldenServices(t *testing.T, s *server) {
+	s.TB = t
+	s.rawOK("CreateService", `{"cluster":"c","serviceName":"s","taskDefinition":"f","desiredCount":1,"tags":[{"key":"k","value":"v"}]}`)
+	made := s.rawOK("CreateService", `{"cluster":"c","serviceName":"v","taskDefinition":"v","desiredCount":0,
+		"networkConfiguration":{"awsvpcConfiguration":{"subnets":["subnet-a"]}},"deploymentConfiguration":{"strategy":"CANARY"}}`)["service"].(map[string]any)
+	s.rawOK("CreateService", `{"cluster":"c","serviceName":"x","desiredCount":3,"deploymentController":{"type":"EXTERNAL"}}`)
+	s.rawOK("CreateTaskSet", `{"cluster":"c","service":"x","taskDefinition":"f","scale":{"value":50,"unit":"PERCENT"}}`)
+	revision := made["currentServiceRevisions"].([]any)[0].(map[string]any)["arn"].(string)
+	for _, c := range []struct{ name, op, body string }{
+		{"describe_services", "DescribeServices", `{"cluster":"c","services":["s","v","x","y"],"include":["TAGS"]}`},
+		{"list_service_deployments", "ListServiceDeployments", `{"cluster":"c","service":"v"}`},
+		{"describe_service_deployments", "DescribeServiceDeployments", `{"serviceDeploymentArns":["` + made["currentServiceDeployment"].(string) + `"]}`},
+		{"describe_service_revisions", "DescribeServiceRevisions", `{"serviceRevisionArns":["` + revision + `"]}`},
+		{"describe_task_sets", "DescribeTaskSets", `{"cluster":"c","service":"x"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, body := s.raw(c.op, c.body)
+			golden(t, c.name, body)
+		})
+	}
 }
 
 func golden(t *testing.T, name, body string) {
