@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -43,7 +44,8 @@ func told(l *life) bool {
 
 // [D] SEMANTICS §7: UNKNOWN, HEALTHY at the first success, UNHEALTHY after three failures in a row; each change is told.
 func TestHealthIsTold(t *testing.T) {
-	bubble(t, func(t *testing.T, s *site) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
 		l := s.start(nil)
 		s.accept(l, run("t1", checkedApp("app", ""), app("other")), run("t2", app("app")))
 		settle()
@@ -78,7 +80,8 @@ func TestHealthIsTold(t *testing.T) {
 // [I] The agent ends in the middle of a check, and the next one finds the container running: nothing is told of it until a
 // check has ended, which begins at once.
 func TestHealthAfterRestart(t *testing.T) {
-	bubble(t, func(t *testing.T, s *site) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
 		s.node.Latency = func(op, _ string) time.Duration {
 			return map[string]time.Duration{"check": 2 * time.Second}[op]
 		}
@@ -100,7 +103,8 @@ func TestHealthAfterRestart(t *testing.T) {
 
 // [D] AGENT-PROTOCOL §4.5: a container that is to be checked, and nobody knows how, does not run.
 func TestHealthCheckWithoutCommand(t *testing.T) {
-	bubble(t, func(t *testing.T, s *site) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
 		l := s.start(nil)
 		c := app("app")
 		c.HealthCheckType = "docker"
