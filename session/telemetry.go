@@ -74,24 +74,37 @@ func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, msg any) (a
 	return nil, nil
 }
 
-// health notes the health of containers of tasks on the instance.
+// health notes the health of containers of tasks on the instance. Agents say it again and again: what is known costs no update.
 func (s *Sessions) health(ctx context.Context, i *model.Instance, m *acs.PublishHealthRequest) error {
+	now := time.Now().UnixMilli()
+	if len(changedHealth(s.cfg.DB.Snapshot().Tables, i, m, now)) == 0 {
+		return nil
+	}
 	return s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
-		for _, th := range m.Tasks {
-			t, ok := findTask(tx.Tables, i.Account, th.TaskArn)
-			if !ok || t.InstanceKey() != i.Key() {
-				continue
-			}
-			states := map[string]string{}
-			for _, c := range th.Containers {
-				states[c.ContainerName] = c.HealthStatus
-			}
-			if next, changed := t.ObserveHealth(states, time.Now().UnixMilli()); changed {
-				tx.Tasks.Put(&next)
-			}
+		for _, t := range changedHealth(tx.Tables, i, m, now) {
+			tx.Tasks.Put(t)
 		}
 		return nil
 	})
+}
+
+// changedHealth are the tasks of the instance of which the message says something new.
+func changedHealth(t *state.Tables, i *model.Instance, m *acs.PublishHealthRequest, now model.Millis) []*model.Task {
+	var out []*model.Task
+	for _, th := range m.Tasks {
+		row, ok := findTask(t, i.Account, th.TaskArn)
+		if !ok || row.InstanceKey() != i.Key() {
+			continue
+		}
+		states := map[string]string{}
+		for _, c := range th.Containers {
+			states[c.ContainerName] = c.HealthStatus
+		}
+		if next, changed := row.ObserveHealth(states, now); changed {
+			out = append(out, &next)
+		}
+	}
+	return out
 }
 
 func (s *Sessions) instanceStatus(ctx context.Context, i *model.Instance, m *acs.PublishInstanceStatusRequest) error {
