@@ -41,7 +41,7 @@ func (a *Agent) openMetadata() error {
 		return fmt.Errorf("open the metadata server's secret %s: %w", a.dir(secretFile), err)
 	}
 	a.metadata = metadata.New(metadata.Config{
-		Secret: secret, Tasks: a.tasks, Own: a.network.Own,
+		Secret: secret, Tasks: a.tasks, Zone: a.cfg.Zone, Own: a.network.Own,
 		Call: func(ctx context.Context, op string, in, out any) error { return a.client.Call(ctx, "ecs", op, in, out) },
 	})
 	return nil

@@ -1,6 +1,6 @@
 // Package metadata answers what the containers of a node ask about themselves, at the addresses that they find in their
-// environment: so far about their task's protection from scale-in (/api). Metadata (/v3, /v4) and credentials (/v2) have
-// their place here, too.
+// environment: their task's protection from scale-in (/api), and version 4 of the metadata of container and task (/v4).
+// Version 3, statistics and credentials (/v2) have their place here, too.
 //
 // A container gets its own task only, known by an id in the path that nobody can guess and by the address it asks from. The
 // package must not know how containers reach it, nor who keeps the tasks: it looks at a table that is handed in.
@@ -22,10 +22,11 @@ import (
 	"github.com/roadstead/roadstead/agent/task"
 )
 
-// Config is what a Server works with; all of it is required.
+// Config is what a Server works with; all but Zone is required.
 type Config struct {
 	Secret []byte             // of the node; ids are made of it, so they outlive the agent
 	Tasks  func() []task.View // that the node has now
+	Zone   string             // of the node
 	// Own says whether an address is one of the node's, from which tasks of mode host ask.
 	Own func(netip.Addr) bool
 	// Call calls an operation of ECS in the node's name. A refusal is a *model.Error.
@@ -52,6 +53,8 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limit: rate.NewLimiter(perSecond, burst)}
 	s.mux.HandleFunc("GET /api/{id}/task-protection/v1/state", s.getProtection)
 	s.mux.HandleFunc("PUT /api/{id}/task-protection/v1/state", s.putProtection)
+	s.mux.HandleFunc("GET /v4/{id}", s.getContainer)
+	s.mux.HandleFunc("GET /v4/{id}/task", s.getTask)
 	return s
 }
 
@@ -72,7 +75,8 @@ func (s *Server) ID(taskID, container string) string {
 
 // Environment is what a container needs to find the server at a host, perhaps with a port (AGENT-PROTOCOL §4.1) [O].
 func (s *Server) Environment(host, taskID, container string) map[string]string {
-	return map[string]string{"ECS_AGENT_URI": "http://" + host + "/api/" + s.ID(taskID, container)}
+	id := s.ID(taskID, container)
+	return map[string]string{"ECS_AGENT_URI": "http://" + host + "/api/" + id, "ECS_CONTAINER_METADATA_URI_V4": "http://" + host + "/v4/" + id}
 }
 
 // asker finds the container that asks. One that has the id of another, or is of a task that is over, is not found.

@@ -28,14 +28,14 @@ func (e *Env) protectionIn(t *testing.T, mode types.NetworkMode, host string) {
 	if mode == types.NetworkModeAwsvpc {
 		change = append(change, inVPC)
 	}
-	c := e.container("c", "env=ECS_AGENT_URI", "protection", `protection={"ProtectionEnabled":true,"ExpiresInMinutes":5}`, "protection={}", "print=done", "onterm=bye", "wait")
+	c := e.container("c", "env=ECS_AGENT_URI", "protection", `protection={"ProtectionEnabled":true,"ExpiresInMinutes":5}`, "protection={}", "metadata=/task", "print=done", "onterm=bye", "wait")
 	arn := e.RunTask(e.Define("protects-"+string(mode), ecs.RegisterTaskDefinitionInput{NetworkMode: mode}, c), change...)
 	log := strings.Split(e.AwaitLog(arn, "done"), "\n")
 	uri := strings.TrimPrefix(log[0], "ECS_AGENT_URI=")
 	if !strings.HasPrefix(uri, "http://"+host) {
 		t.Errorf("it is told %s", uri)
 	}
-	if len(log) < 4 {
+	if len(log) < 5 {
 		t.Fatalf("log is %q", log)
 	}
 	for _, answer := range log[1:3] { // of a task without a service
@@ -46,6 +46,9 @@ func (e *Env) protectionIn(t *testing.T, mode types.NetworkMode, host string) {
 	}
 	if !strings.HasPrefix(log[3], "400 ") || !strings.Contains(log[3], "does not contain 'ProtectionEnabled' field") {
 		t.Errorf("a body without ProtectionEnabled is answered %s", log[3])
+	}
+	if !strings.HasPrefix(log[4], "200 ") || !strings.Contains(log[4], `"TaskARN":"`+arn+`"`) {
+		t.Errorf("its metadata is %s", log[4])
 	}
 	other := e.RunTask(e.Define("spies-"+string(mode), ecs.RegisterTaskDefinitionInput{}, e.container("c", "fetch="+uri+"/task-protection/v1/state", "exit=0")))
 	e.AwaitStatus(other, "STOPPED")

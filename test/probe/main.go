@@ -48,6 +48,9 @@ var verbs = map[string]func(string) error{
 	"dial":   dial,
 	"dialed": answer,
 	"fetch":  fetch,
+	"metadata": func(path string) error {
+		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
+	},
 	// protection asks for the task's own protection, or with a body for another one.
 	"protection": func(body string) error {
 		return put(os.Getenv("ECS_AGENT_URI")+"/task-protection/v1/state", body)
