@@ -15,14 +15,11 @@ import (
 	"sync"
 	"time"
 
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-
-	// The event types register themselves; without them containerd's events do not decode.
-	_ "github.com/containerd/containerd/api/events"
-	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 
 	"github.com/roadstead/roadstead/acs"
 )
