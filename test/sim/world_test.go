@@ -266,4 +266,5 @@ func (w *world) end() {
 	for _, c := range w.callers {
 		c.close()
 	}
+	<-time.After(time.Second) // a request that waits for a leader outlives its member by a moment
 }
