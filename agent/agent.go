@@ -69,6 +69,8 @@ type Agent struct {
 
 	metadata *metadata.Server
 	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
+	// registry is the host under which the control plane serves images if that is no member's own; nil if there is none.
+	registry atomic.Pointer[string]
 }
 
 // New opens what the node works with, and makes its bridge; nothing runs before Run.

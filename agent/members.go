@@ -35,6 +35,7 @@ func (a *Agent) recallMembers() error {
 		return fmt.Errorf("read %s: %w", a.membersFile(), err)
 	}
 	a.client.Learn(known.Members...)
+	a.registry.Store(&known.Registry)
 	return nil
 }
 
@@ -62,18 +63,21 @@ func (a *Agent) learnMembers(ctx context.Context) error {
 	before := slices.Sorted(slices.Values(a.client.Endpoints()))
 	a.client.Learn(now.Members...)
 	known := slices.Sorted(slices.Values(a.client.Endpoints()))
-	if slices.Equal(before, known) {
+	if was := a.registry.Swap(&now.Registry); slices.Equal(before, known) && was != nil && *was == now.Registry {
 		return nil
 	}
-	b, err := json.Marshal(acs.Members{Members: known})
+	b, err := json.Marshal(acs.Members{Members: known, Registry: now.Registry})
 	if err != nil {
 		return err
 	}
 	return writeWhole(a.membersFile(), b)
 }
 
-// serves reports whether a registry host is a member of the control plane, which serves the registry.
+// serves reports whether a registry host is the control plane's: a member, which serves the registry, or its name.
 func (a *Agent) serves(host string) bool {
+	if name := a.registry.Load(); name != nil && *name != "" && *name == host {
+		return true
+	}
 	return slices.ContainsFunc(a.client.Endpoints(), func(e string) bool {
 		u, err := url.Parse(e)
 		return err == nil && u.Host == host

@@ -8,7 +8,7 @@ import (
 
 // What a node learns of the control plane's members outlives its process, and serves when the one it was told of is dead.
 func TestMembersAreLearned(t *testing.T) {
-	dead, alive := newPlane(t, map[string]answer{}), newPlane(t, map[string]answer{"": {body: `{"members":["http://10.0.0.3:4566"]}`}, "DiscoverPollEndpoint": {body: "{}"}})
+	dead, alive := newPlane(t, map[string]answer{}), newPlane(t, map[string]answer{"": {body: `{"members":["http://10.0.0.3:4566"],"registry":"images.example"}`}, "DiscoverPollEndpoint": {body: "{}"}})
 	dir := t.TempDir()
 	a := dead.node(t, Config{DataDir: dir})
 	dead.answer("", answer{body: `{"members":["` + alive.URL + `","nonsense"]}`})
@@ -38,6 +38,12 @@ func TestMembersAreLearned(t *testing.T) {
 	}
 	want(t, "a member's registry is ours", b.serves("10.0.0.3:4566"), true)
 	want(t, "a stranger's is not", b.serves("10.0.0.4:4566"), false)
+	want(t, "the name of all members' registry is", b.serves("images.example"), true)
+	c := dead.node(t, Config{DataDir: dir})
+	if err := c.recallMembers(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "and after a restart", c.serves("images.example"), true)
 }
 
 func TestRecallNothing(t *testing.T) {

@@ -30,6 +30,7 @@ The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET
 	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/server", "where state and images are kept")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:4566", "address to listen on")
 	f.StringVar(&cfg.Advertise, "advertise", "", "URL at which agents and other members reach this one (default http://LISTEN)")
+	f.StringVar(&cfg.RegistryURL, "registry-url", "", "URL at which clients reach the registry whoever leads: of a load balancer, or a name of all members")
 	f.StringVar(&cfg.Region, "region", defaultRegion, "Region of this control plane")
 	f.StringVar(&cfg.Account, "account", defaultAccount, "account to create, 12 digits")
 	f.StringSliceVar(&cfg.EtcdEndpoints, "etcd-endpoints", nil, "external etcd to use instead of an embedded one")

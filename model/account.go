@@ -50,7 +50,7 @@ func (a *AccountSetting) Key() string { return AccountSettingKey(a.Scope, a.Name
 // AccountSettingKey is the row key of a setting.
 func AccountSettingKey(s Scope, name, principal string) string { return s.Key(name, principal) }
 
-// Repository is an ECR repository; its images live in the registry's blob store. Writer: api/ecr.
+// Repository is an ECR repository; its images live in the registry's blob store. Writers: api/ecr, and registry of Images.
 type Repository struct {
 	Scope
 	Name       string `json:"name"` // may hold "/"
@@ -60,6 +60,9 @@ type Repository struct {
 	Encryption string `json:"encryption,omitempty"` // AES256 or KMS
 	KMSKey     string `json:"kmsKey,omitempty"`
 	Tags       []Tag  `json:"tags,omitempty"`
+	// Images is the digest of the list of its images, which members of the control plane get from each other; "" where
+	// there is one member, or nothing was pushed.
+	Images string `json:"images,omitempty"`
 }
 
 // Key is the repository's row key.

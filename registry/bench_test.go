@@ -31,7 +31,7 @@ func BenchmarkManifest(b *testing.B) {
 // BenchmarkImages lists a repository of 100 images, as DescribeImages does.
 func BenchmarkImages(b *testing.B) {
 	w := benchWorld(b, 100)
-	p, err := w.Repository(scopeA, "web")
+	p, err := w.Repository(b.Context(), scopeA, "web")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -61,8 +61,7 @@ func (st *store) collect(ctx context.Context, s model.Scope, before time.Time) (
 		if needed[d] {
 			return nil
 		}
-		file := path.Join("/docker/registry/v2/blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
-		info, err := st.driver.Stat(ctx, file)
+		info, err := st.driver.Stat(ctx, blobPath(d))
 		if err != nil || info.ModTime().After(before) {
 			return err
 		}
@@ -82,6 +81,9 @@ func (st *store) needed(ctx context.Context, s model.Scope) (map[digest.Digest]b
 	err := repositories.Enumerate(ctx, func(name string) error {
 		if _, err := reference.WithName(name); err != nil {
 			return err
+		}
+		if row, ok := st.row(s, name); ok {
+			needed[digest.Digest(row.Images)] = true
 		}
 		p, err := st.repository(s, name)
 		if err != nil {

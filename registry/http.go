@@ -3,8 +3,10 @@ package registry
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -81,36 +83,74 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if err != nil {
 		return &refusal{http.StatusInternalServerError, "UNKNOWN", "internal error"}
 	}
-	if r.Method == http.MethodPut && t.kind == "manifests" {
-		return st.putManifest(w, r, row, t.ref)
+	pushes := r.Method == http.MethodPut && t.kind == "manifests"
+	if t.name != "" && (pushes || st.replicas != nil) {
+		p, err := g.Repository(r.Context(), c.Scope, t.name)
+		if err != nil {
+			return unavailable(err)
+		}
+		if pushes {
+			return p.putManifest(w, r, row, t.ref)
+		}
 	}
 	st.app.ServeHTTP(w, r)
 	return nil
 }
 
+// unavailable refuses what other servers could not be asked for, or could not be given.
+func unavailable(err error) *refusal {
+	return &refusal{http.StatusServiceUnavailable, "UNAVAILABLE", "try again later: " + err.Error()}
+}
+
 // putManifest lets a pushed manifest through unless it would move a final tag.
-func (st *store) putManifest(w http.ResponseWriter, r *http.Request, row model.Repository, ref string) *refusal {
+func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row model.Repository, ref string) *refusal {
 	// The whole body first: the lock is not held while a client dawdles.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManifest))
 	if err != nil {
 		return &refusal{http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest cannot be read or is larger than 4 MiB"}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-
-	st.manifests.Lock()
-	defer st.manifests.Unlock()
-	if row.Immutable && !strings.Contains(ref, ":") {
-		repo, err := st.repository(row.Scope, row.Name)
-		if err != nil {
-			return &refusal{http.StatusInternalServerError, "UNKNOWN", "internal error"}
-		}
-		if has, ok := repo.tagged(r.Context(), ref); ok && has != digest.FromBytes(body) {
-			return &refusal{http.StatusBadRequest, "TAG_INVALID", errTagFinal(row.Name, ref).Message}
-		}
+	if err := p.store.offer(r.Context(), r.Header.Get("Content-Type"), body); err != nil {
+		return unavailable(err)
 	}
-	st.app.ServeHTTP(w, r)
+	made := digest.FromBytes(body)
+	answer := &answer{header: http.Header{}, status: http.StatusOK}
+	err = p.change(r.Context(), func() ([]digest.Digest, error) {
+		if row.Immutable && !strings.Contains(ref, ":") {
+			if has, ok := p.tagged(r.Context(), ref); ok && has != made {
+				return nil, errTagFinal(row.Name, ref)
+			}
+		}
+		if p.store.app.ServeHTTP(answer, r); answer.status >= 300 {
+			return nil, errAnswered
+		}
+		return []digest.Digest{made}, nil
+	})
+	switch {
+	case model.ErrorCode(err) == "ImageTagAlreadyExistsException":
+		return &refusal{http.StatusBadRequest, "TAG_INVALID", errTagFinal(row.Name, ref).Message}
+	case err != nil && !errors.Is(err, errAnswered):
+		return unavailable(err)
+	}
+	maps.Copy(w.Header(), answer.header)
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body.Bytes()) // a client that is gone cannot be told
 	return nil
 }
+
+// answer is what Distribution wants to say, to be said when it is true.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// errAnswered ends a change that Distribution has refused.
+var errAnswered = errors.New("refused")
 
 // target is what a path of the distribution protocol names.
 type target struct {

@@ -134,6 +134,12 @@ func (p *Repository) describe(ctx context.Context, d digest.Digest, m distributi
 func (p *Repository) Remove(ctx context.Context) error {
 	p.store.manifests.Lock()
 	defer p.store.manifests.Unlock()
+	return p.erase(ctx)
+}
+
+// erase is Remove with st.manifests held.
+func (p *Repository) erase(ctx context.Context) error {
+	p.store.show(p.name, "")
 	// Not the repository's whole directory: that of "a" holds that of "a/b".
 	if err := storage.NewVacuum(ctx, p.store.driver).RemoveRepository(p.name); err != nil {
 		return fmt.Errorf("remove repository %s: %w", p.name, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/roadstead/roadstead/model"
 )
@@ -21,13 +22,17 @@ type Repository struct {
 	dist  distribution.Repository
 }
 
-// Repository returns the images of a repository.
-func (g *Registry) Repository(s model.Scope, name string) (*Repository, error) {
+// Repository returns the images of a repository, having made them what its row says.
+func (g *Registry) Repository(ctx context.Context, s model.Scope, name string) (*Repository, error) {
 	st, err := g.store(s)
 	if err != nil {
 		return nil, err
 	}
-	return st.repository(s, name)
+	p, err := st.repository(s, name)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.current(ctx)
 }
 
 func (st *store) repository(s model.Scope, name string) (*Repository, error) {
@@ -109,8 +114,6 @@ func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, 
 		return Manifest{}, model.Errorf("InvalidParameterException", "Invalid parameter at 'imageTag' failed to satisfy "+
 			"constraint: 'must satisfy regular expression '[a-zA-Z0-9-_.]+''")
 	}
-	p.store.manifests.Lock()
-	defer p.store.manifests.Unlock()
 	if mediaType == "" {
 		mediaType = sniffMediaType(payload)
 	}
@@ -119,24 +122,38 @@ func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, 
 		return Manifest{}, model.Errorf("InvalidParameterException",
 			"Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'")
 	}
-	if has, ok := p.tagged(ctx, tag); ok && has == desc.Digest || tag == "" && p.exists(ctx, desc.Digest) {
-		return Manifest{}, errImageExists(p.scope, p.name, desc.Digest.String(), tag)
-	} else if ok && immutable {
-		return Manifest{}, errTagFinal(p.name, tag)
+	if err := p.store.offer(ctx, mediaType, payload); err != nil {
+		return Manifest{}, err
 	}
-	ms, err := p.dist.Manifests(ctx)
+	err = p.change(ctx, func() ([]digest.Digest, error) {
+		return []digest.Digest{desc.Digest}, p.put(ctx, m, desc, tag, immutable)
+	})
 	if err != nil {
 		return Manifest{}, err
 	}
-	if _, err := ms.Put(ctx, m); err != nil {
-		return Manifest{}, p.explain(err)
-	}
-	if tag != "" {
-		if err := p.dist.Tags(ctx).Tag(ctx, tag, desc); err != nil {
-			return Manifest{}, fmt.Errorf("tag %s: %w", tag, err)
-		}
-	}
 	return Manifest{Digest: desc.Digest.String(), MediaType: desc.MediaType, Payload: payload}, nil
+}
+
+func (p *Repository) put(ctx context.Context, m distribution.Manifest, desc v1.Descriptor, tag string, immutable bool) error {
+	if has, ok := p.tagged(ctx, tag); ok && has == desc.Digest || tag == "" && p.exists(ctx, desc.Digest) {
+		return errImageExists(p.scope, p.name, desc.Digest.String(), tag)
+	} else if ok && immutable {
+		return errTagFinal(p.name, tag)
+	}
+	ms, err := p.dist.Manifests(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := ms.Put(ctx, m); err != nil {
+		return p.explain(err)
+	}
+	if tag == "" {
+		return nil
+	}
+	if err := p.dist.Tags(ctx).Tag(ctx, tag, desc); err != nil {
+		return fmt.Errorf("tag %s: %w", tag, err)
+	}
+	return nil
 }
 
 func (p *Repository) exists(ctx context.Context, dgst digest.Digest) bool {
@@ -168,18 +185,32 @@ func (p *Repository) explain(err error) error {
 
 // Untag removes a tag and leaves the image; ImageNotFoundException if there is no such tag.
 func (p *Repository) Untag(ctx context.Context, tag string) error {
-	p.store.manifests.Lock()
-	defer p.store.manifests.Unlock()
-	if _, ok := p.tagged(ctx, tag); !ok {
-		return errNoImage(p.scope, p.name, Reference{Tag: tag})
-	}
-	return p.dist.Tags(ctx).Untag(ctx, tag)
+	return p.change(ctx, func() ([]digest.Digest, error) {
+		if _, ok := p.tagged(ctx, tag); !ok {
+			return nil, errNoImage(p.scope, p.name, Reference{Tag: tag})
+		}
+		return nil, p.dist.Tags(ctx).Untag(ctx, tag)
+	})
 }
 
 // Delete removes an image and all of its tags. An image that is part of an index stays: parents then names the indexes.
 func (p *Repository) Delete(ctx context.Context, dgst string) (parents []string, err error) {
-	p.store.manifests.Lock()
-	defer p.store.manifests.Unlock()
+	err = p.change(ctx, func() ([]digest.Digest, error) {
+		if parents, err = p.remove(ctx, dgst); err == nil && len(parents) > 0 {
+			err = errPartOfIndex
+		}
+		return nil, err
+	})
+	if errors.Is(err, errPartOfIndex) {
+		return parents, nil
+	}
+	return nil, err
+}
+
+// errPartOfIndex ends a change that changes nothing.
+var errPartOfIndex = errors.New("the image is part of an index")
+
+func (p *Repository) remove(ctx context.Context, dgst string) (parents []string, err error) {
 	images, err := p.Images(ctx)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,8 @@ type Config struct {
 	Repository func(s model.Scope, name string) (model.Repository, bool)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Replicas are the other servers with the same images; nil means that there are none.
+	Replicas *Replicas
 }
 
 // Registry is the image store of all accounts and an http.Handler for /v2/.
@@ -51,6 +53,11 @@ type Registry struct {
 
 // store is the storage tree of one account in one Region.
 type store struct {
+	scope    model.Scope
+	dir      string
+	replicas *Replicas
+	row      func(s model.Scope, name string) (model.Repository, bool)
+
 	app    http.Handler
 	driver driver.StorageDriver
 	images distribution.Namespace
@@ -58,6 +65,9 @@ type store struct {
 	// manifests serialises the writes of manifests and tags, which check before they change: is the tag final, is
 	// the manifest part of an index.
 	manifests sync.Mutex
+
+	mu    sync.Mutex
+	shown map[string]string // by repository, see shows; guarded by mu
 }
 
 // New returns a registry over cfg.Dir, which need not exist yet.
@@ -89,6 +99,7 @@ func (g *Registry) store(s model.Scope) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open registry of %s: %w", s.Key(), err)
 	}
+	st.scope, st.replicas, st.row = s, g.cfg.Replicas, g.cfg.Repository
 	g.stores[s] = st
 	return st, nil
 }
@@ -120,7 +131,10 @@ func openStore(dir, secret string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &store{app: handlers.NewApp(ctx, c), driver: d, images: images}, nil
+	if err := os.RemoveAll(filepath.Join(dir, incoming)); err != nil {
+		return nil, err
+	}
+	return &store{dir: dir, app: handlers.NewApp(ctx, c), driver: d, images: images, shown: map[string]string{}}, nil
 }
 
 // Wipe deletes all images of all accounts.

@@ -199,7 +199,7 @@ func TestPushPull(t *testing.T) {
 		r.Close()
 	}
 	w.push(t, "team/web:latest", img)
-	p, err := w.Repository(scopeA, "team/web")
+	p, err := w.Repository(t.Context(), scopeA, "team/web")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestPushPull(t *testing.T) {
 		got.ConfigType != string(m.Config.MediaType) || got.MediaType != string(m.MediaType) || time.Since(got.PushedAt) > time.Minute {
 		t.Errorf("%+v, size %d", got, size)
 	}
-	if p, _ := w.Repository(scopeA, "team"); p != nil { // its directory holds that of team/web
+	if p, _ := w.Repository(t.Context(), scopeA, "team"); p != nil { // its directory holds that of team/web
 		if images, err := p.Images(t.Context()); err != nil || len(images) != 0 {
 			t.Errorf("%+v %v", images, err)
 		}
@@ -390,7 +390,7 @@ func TestNewRefusesShortKey(t *testing.T) {
 	}
 	w := newWorld(t)
 	for _, s := range []model.Scope{{}, {Account: "..", Region: "us-east-1"}, {Account: scopeA.Account, Region: "../x"}} {
-		if _, err := w.Repository(s, "web"); err == nil {
+		if _, err := w.Repository(t.Context(), s, "web"); err == nil {
 			t.Errorf("%v accepted", s)
 		}
 	}

@@ -29,7 +29,7 @@ import (
 
 func (w *world) open(t *testing.T, name string) *registry.Repository {
 	t.Helper()
-	p, err := w.Repository(scopeA, name)
+	p, err := w.Repository(t.Context(), scopeA, name)
 	if err != nil {
 		t.Fatal(err)
 	}

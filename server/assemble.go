@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -55,7 +56,7 @@ func (s *Server) assemble() error {
 func (s *Server) services() []*wire.Mux {
 	return []*wire.Mux{
 		ecs.New(s.ecsConfig()),
-		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: func() string { return s.cfg.Advertise }, Now: s.cfg.Now}),
+		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
 		sts.New(),
 	}
 }
@@ -87,7 +88,7 @@ func (s *Server) openRegistry() error {
 			}
 			return *r, true
 		},
-		Now: s.cfg.Now,
+		Now: s.cfg.Now, Replicas: s.replicas(),
 	})
 	return err
 }
@@ -103,14 +104,22 @@ func (s *Server) accessKey(id string) (model.AccessKey, bool) {
 // registryAuth says of images in our own registry, and of those named as ECR names them, that they need a token.
 func (s *Server) registryAuth(image string) *acs.RegistryAuth {
 	host, _, _ := strings.Cut(image, "/")
-	own := s.cfg.Advertise
-	if u, err := url.Parse(own); err == nil {
-		own = u.Host
-	}
-	if host != own && !strings.Contains(host, ".dkr.ecr.") {
+	if host != hostOf(s.cfg.Advertise) && host != hostOf(s.cfg.RegistryURL) && !strings.Contains(host, ".dkr.ecr.") {
 		return nil
 	}
 	return &acs.RegistryAuth{Type: "ecr", ECR: &acs.ECRAuth{Region: s.cfg.Region, RegistryID: s.cfg.Account}}
+}
+
+// registryURL is where clients reach the registry.
+func (s *Server) registryURL() string { return cmp.Or(s.cfg.RegistryURL, s.cfg.Advertise) }
+
+// hostOf is the host, with the port, of a URL; "" if it has none.
+func hostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // newID returns 32 random hex digits.

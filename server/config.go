@@ -15,7 +15,10 @@ type Config struct {
 	Listen  string // "127.0.0.1:4566"
 	// Advertise is the URL at which agents and other members reach this one; "" means http://LISTEN.
 	Advertise string
-	Region    string
+	// RegistryURL is where clients reach the registry if it has a name of its own, which stays when the leader changes (of a
+	// load balancer, or of all members in DNS); "" means Advertise. Members must agree.
+	RegistryURL string
+	Region      string
 	// Account and its root key are created when they are missing.
 	Account, RootKeyID, RootSecret string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.

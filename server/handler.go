@@ -28,6 +28,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.metrics.handler())
+	s.imageRoutes(mux)
 	mux.Handle("/", s.metrics.count(s.onLeader(lead)))
 	return mux
 }

@@ -43,7 +43,7 @@ const (
 	collectAge      = 24 * time.Hour // an upload under way may not be referenced yet
 )
 
-// collect deletes image layers that no image refers to, while this member leads: files, so that there is no row to watch.
+// collect deletes image layers that no image of this member refers to: files, so that there is no row to watch.
 func (s *Server) collect(ctx context.Context) error {
 	tick := time.NewTicker(collectInterval)
 	defer tick.Stop()
@@ -52,9 +52,6 @@ func (s *Server) collect(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		if !s.db.Leading() {
-			continue
 		}
 		if _, err := s.registry.Collect(ctx, collectAge); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("collect image layers", "err", err)

@@ -15,9 +15,11 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// How often a member tells the leader that it is there, and how long the leader believes it.
+// How often a member tells the leader that it is there, how soon again if it was not heard (the leader may not know the root
+// key yet), and how long the leader believes it.
 const (
 	announceInterval = time.Minute
+	announceRetry    = time.Second
 	memberLife       = 3 * announceInterval
 )
 
@@ -63,19 +65,22 @@ func (s *Server) announce(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	tick := time.NewTicker(announceInterval)
-	defer tick.Stop()
 	for {
+		next := time.NewTimer(announceInterval)
 		leader, changed, err := s.db.Leader(ctx)
 		if err == nil && leader != "" && leader != s.cfg.Advertise {
 			if err := s.announceTo(ctx, leader); err != nil && ctx.Err() == nil {
 				s.cfg.Log.Debug("announce this member", "leader", leader, "err", err)
+				next.Reset(announceRetry)
 			}
 		}
 		select {
 		case <-changed:
-		case <-tick.C:
+		case <-next.C:
 		case <-ctx.Done():
+		}
+		next.Stop()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
@@ -105,5 +110,5 @@ func (s *Server) addMember(r *http.Request, _ auth.Principal) (any, error) {
 // listMembers tells a node where else the control plane is served.
 func (s *Server) listMembers(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(acs.Members{Members: s.members.list(s.cfg.Advertise, s.cfg.Now())})
+	_ = json.NewEncoder(w).Encode(acs.Members{Members: s.members.list(s.cfg.Advertise, s.cfg.Now()), Registry: hostOf(s.cfg.RegistryURL)})
 }

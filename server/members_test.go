@@ -3,7 +3,11 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +51,29 @@ func TestMembersAreKnownToNodes(t *testing.T) {
 	}
 }
 
+// A leader that refuses a member at first, as one does that has not read the root key yet, hears of it a moment later.
+func TestAnnouncedAgain(t *testing.T) {
+	store := state.NewMemory()
+	first, _ := open(t, server.Config{Backend: store.Member()})
+	var refused atomic.Bool
+	second, _ := open(t, server.Config{Backend: store.Member(), Peers: trip(func(r *http.Request) (*http.Response, error) {
+		if refused.Swap(true) {
+			return http.DefaultTransport.RoundTrip(r)
+		}
+		body := io.NopCloser(strings.NewReader(`{"__type":"UnrecognizedClientException","message":"x"}`))
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: body, Request: r}, nil
+	})})
+	want := []string{first.URL(), second.URL()}
+	if got := await(t, dial(t, first, "root", "secret"), want); !slices.Equal(got, want) {
+		t.Errorf("the leader knows %v, want %v", got, want)
+	}
+}
+
+// trip is a function as a RoundTripper.
+type trip func(*http.Request) (*http.Response, error)
+
+func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // await asks until the members are as wanted, or ten seconds are over.
 func await(t *testing.T, c *client.Client, want []string) []string {
 	t.Helper()
@@ -67,6 +94,22 @@ func await(t *testing.T, c *client.Client, want []string) []string {
 		case <-ctx.Done():
 			return out.Members
 		}
+	}
+}
+
+// A registry with a name of its own is called by that, whoever leads.
+func TestRegistryName(t *testing.T) {
+	s, _ := open(t, server.Config{RegistryURL: "https://images.example"})
+	root := dial(t, s, "root", "secret")
+	var made struct {
+		Repository struct{ RepositoryURI string }
+	}
+	if err := root.Call(t.Context(), "ecr", "CreateRepository", map[string]any{"repositoryName": "web"}, &made); err != nil || made.Repository.RepositoryURI != "images.example/web" {
+		t.Errorf("repository %q, %v", made.Repository.RepositoryURI, err)
+	}
+	var out acs.Members
+	if err := root.Do(t.Context(), "GET", acs.MembersPath, nil, &out); err != nil || out.Registry != "images.example" {
+		t.Errorf("nodes are told of %q, %v", out.Registry, err)
 	}
 }
 

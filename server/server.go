@@ -141,6 +141,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("hooks", s.hooks.Run)
 	run("collect", s.collect)
 	run("announce", s.announce)
+	run("images", s.replicate)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

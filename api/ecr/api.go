@@ -102,7 +102,7 @@ func (a *api) open(ctx context.Context, registryID, name *string) (*model.Reposi
 	if err != nil {
 		return nil, nil, err
 	}
-	images, err := a.Images.Repository(row.Scope, row.Name)
+	images, err := a.Images.Repository(ctx, row.Scope, row.Name)
 	return row, images, err
 }
 

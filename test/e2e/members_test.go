@@ -43,6 +43,9 @@ func TestMembers(t *testing.T) {
 	for _, m := range members {
 		e.knows(m, first)
 	}
+	late := e.container("c", "onterm=bye", "wait")
+	late.Memory, late.Image = aws.Int32(8), aws.String(e.BuildImage("probe-late:1")) // pulled by nobody while its leader lives
+	lateDef := e.Define("late", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, late)
 
 	began := time.Now()
 	acked, pause := e.runOn(members, def, 40, leader.Kill9)
@@ -54,6 +57,10 @@ func TestMembers(t *testing.T) {
 	took := e.AwaitNodes(1)
 	t.Logf("the agent is connected %s after that", ms(took))
 	t.Logf("%v", e.settle(append(acked, first)))
+	arn := e.RunTask(lateDef)
+	e.AwaitStatus(arn, "RUNNING")
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
 
 	began = time.Now()
 	leader.again()

@@ -1,0 +1,108 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/google/uuid"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Keep stores blobs of which this server is asked to have a copy.
+func (g *Registry) Keep(ctx context.Context, s model.Scope, digests []string) error {
+	st, err := g.store(s)
+	if err != nil {
+		return err
+	}
+	now := g.cfg.Now()
+	for _, d := range digests {
+		if err := st.keep(ctx, digest.Digest(d)); err != nil {
+			return err
+		}
+		// What was here already is as new as if it came now, lest it be collected before the image is published.
+		if err := os.Chtimes(filepath.Join(st.dir, blobPath(digest.Digest(d))), now, now); err != nil {
+			return fmt.Errorf("date blob: %w", err)
+		}
+	}
+	return nil
+}
+
+// Blob reads a blob of the account that is stored here; ok is false if it is not.
+func (g *Registry) Blob(ctx context.Context, s model.Scope, dgst string) (r io.ReadCloser, ok bool, err error) {
+	st, err := g.store(s)
+	if err != nil {
+		return nil, false, err
+	}
+	d := digest.Digest(dgst)
+	if d.Validate() != nil {
+		return nil, false, nil
+	}
+	if r, err = st.driver.Reader(ctx, blobPath(d), 0); notFound(err) {
+		return nil, false, nil
+	}
+	return r, err == nil, err
+}
+
+func blobPath(d digest.Digest) string {
+	return path.Join("/docker/registry/v2/blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+}
+
+// read returns a small blob, from another server if it is not here.
+func (st *store) read(ctx context.Context, d digest.Digest) ([]byte, error) {
+	if err := st.keep(ctx, d); err != nil {
+		return nil, err
+	}
+	return st.driver.GetContent(ctx, blobPath(d))
+}
+
+// keep stores a blob, from another server if it is not here.
+func (st *store) keep(ctx context.Context, d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("copy blob %q: %w", d, err)
+	}
+	if ok, err := st.has(ctx, blobPath(d)); ok || err != nil {
+		return err
+	}
+	if st.replicas == nil {
+		return fmt.Errorf("blob %s is not stored", d)
+	}
+	from, err := st.replicas.Fetch(ctx, st.scope, d.String())
+	if err != nil {
+		return fmt.Errorf("copy blob %s: %w", d, err)
+	}
+	defer from.Close()
+	part := path.Join(incoming, uuid.NewString())
+	if err := st.receive(ctx, part, d, from); err != nil {
+		return fmt.Errorf("copy blob %s: %w", d, err)
+	}
+	return st.driver.Move(ctx, part, blobPath(d))
+}
+
+// incoming holds blobs that are not whole yet; it is emptied when the tree is opened.
+const incoming = "/incoming"
+
+func (st *store) receive(ctx context.Context, part string, d digest.Digest, from io.Reader) error {
+	w, err := st.driver.Writer(ctx, part, false)
+	if err != nil {
+		return err
+	}
+	check := d.Verifier()
+	_, err = io.Copy(io.MultiWriter(w, check), from)
+	if err == nil && !check.Verified() {
+		err = fmt.Errorf("what came is not %s", d)
+	}
+	if err != nil {
+		_ = w.Cancel(ctx) // what stays goes when the tree is opened next
+		return err
+	}
+	if err := w.Commit(ctx); err != nil {
+		return err
+	}
+	return w.Close()
+}
