@@ -92,10 +92,17 @@ func (c *Conn) Send(ctx context.Context, msg any) error {
 	return c.ws.Write(ctx, websocket.MessageText, b)
 }
 
+// ReceiveFrame blocks until there is a message, and leaves it to the caller to decode it: a goroutine that waits here has a
+// small stack.
+func (c *Conn) ReceiveFrame(ctx context.Context) ([]byte, error) {
+	_, b, err := c.ws.Read(ctx)
+	return b, err
+}
+
 // Receive blocks until there is a message that this version knows.
 func (c *Conn) Receive(ctx context.Context) (any, error) {
 	for {
-		_, b, err := c.ws.Read(ctx)
+		b, err := c.ReceiveFrame(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -6,15 +6,13 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/coder/websocket"
-
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
 
-// ServeACS takes the connection of an agent, whose principal is in the request's context, and serves it until one of
+// ServeACS takes the connection of an agent, whose principal is in the request's context, for Run to serve it until one of
 // the two ends it.
 func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -23,22 +21,30 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal)
 		return
 	}
-	ws, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return // Accept has answered
-	}
-	ctx, cancel := context.WithCancel(r.Context())
+	s.invite(w, r, func(ctx context.Context, conn *acs.Conn) {
+		s.serveAgent(ctx, i, conn, func(i *model.Instance) {
+			i.AgentConnected, i.DisconnectedAt = true, 0
+			i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
+			i.DockerVersion = q.Get("dockerVersion")
+		})
+	})
+}
+
+// serveAgent serves the connection of an instance's agent, about whom note says what the instance's row is to.
+func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, conn *acs.Conn, note func(*model.Instance)) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	x := newSession(s, i, acs.NewConn(ws), cancel)
+	x := newSession(s, i, conn, cancel)
 	s.enter(x)
 	defer s.leave(x)
-	err = s.setConnected(ctx, x.key, func(i *model.Instance) {
-		i.AgentConnected, i.DisconnectedAt = true, 0
-		i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
-		i.DockerVersion = q.Get("dockerVersion")
+	err := aside(func() error {
+		err := s.setConnected(ctx, x.key, note)
+		if err == nil {
+			s.cfg.Log.Info("agent connected", "instance", i.ID, "cluster", i.Cluster)
+		}
+		return err
 	})
 	if err == nil {
-		s.cfg.Log.Info("agent connected", "instance", i.ID, "cluster", i.Cluster)
 		err = x.run(ctx)
 	}
 	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)

@@ -41,11 +41,12 @@ func (x *session) push(ctx context.Context) error {
 }
 
 // again puts the tasks of a payload that was not acknowledged in time back on the list.
-func (x *session) again() {
+func (x *session) again() error {
 	for key := range x.flying {
 		x.todo.add(key)
 	}
 	clear(x.flying)
+	return nil
 }
 
 // collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list. It reads the

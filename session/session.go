@@ -62,38 +62,40 @@ func (x *session) run(ctx context.Context) error {
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer cancel()
-	inbox, readErr := make(chan any), make(chan error, 1)
+	inbox, readErr := make(chan []byte), make(chan error, 1)
 	reader.Go(func() { readErr <- x.read(ctx, inbox) })
 	beat := time.NewTicker(acs.HeartbeatInterval)
 	defer beat.Stop()
-	if err := x.sendManifest(ctx); err != nil {
+	if err := aside(func() error { return x.sendManifest(ctx) }); err != nil {
 		return err
 	}
 	x.todo.addAll()
+	var act func() error
 	for {
-		if err := x.push(ctx); err != nil {
+		err := aside(func() error {
+			if act != nil {
+				if err := act(); err != nil {
+					return err
+				}
+			}
+			return x.push(ctx)
+		})
+		if err != nil {
 			return err
 		}
 		select {
 		case <-x.todo.wake:
+			act = nil
 		case msg := <-inbox:
-			if err := x.handle(ctx, msg); err != nil {
-				return err
-			}
+			act = func() error { return x.handle(ctx, msg) }
 		case <-beat.C:
-			if err := x.beat(ctx); err != nil {
-				return err
-			}
+			act = func() error { return x.beat(ctx) }
 		case <-x.overdue:
-			x.again()
+			act = x.again
 		case c := <-x.calls:
-			if err := x.ask(ctx, c); err != nil {
-				return err
-			}
+			act = func() error { return x.ask(ctx, c) }
 		case done := <-x.resets:
-			if err := x.reset(ctx, done); err != nil {
-				return err
-			}
+			act = func() error { return x.reset(ctx, done) }
 		case err := <-readErr:
 			return err
 		case <-x.s.closing:
@@ -104,15 +106,15 @@ func (x *session) run(ctx context.Context) error {
 	}
 }
 
-// read hands messages to run until the connection ends.
-func (x *session) read(ctx context.Context, inbox chan<- any) error {
+// read hands frames to run until the connection ends.
+func (x *session) read(ctx context.Context, inbox chan<- []byte) error {
 	for {
-		msg, err := x.conn.Receive(ctx)
+		b, err := x.conn.ReceiveFrame(ctx)
 		if err != nil {
 			return err
 		}
 		select {
-		case inbox <- msg:
+		case inbox <- b:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -144,7 +146,11 @@ func (x *session) sendManifest(ctx context.Context) error {
 	return x.conn.Send(ctx, m)
 }
 
-func (x *session) handle(ctx context.Context, msg any) error {
+func (x *session) handle(ctx context.Context, frame []byte) error {
+	msg, err := acs.Decode(frame)
+	if err != nil && !errors.Is(err, acs.ErrUnknownMessage) {
+		return err
+	}
 	switch m := msg.(type) {
 	case *acs.AckRequest:
 		return x.handleAck(ctx, m.MessageID)

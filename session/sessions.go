@@ -27,6 +27,7 @@ const AgentGrace = 60 * time.Second
 type Sessions struct {
 	cfg     Config
 	closing chan struct{} // closed when Run ends: no connection outlives it
+	guests  chan guest    // connections that Run is to serve
 
 	mu       sync.Mutex
 	sessions map[string]*session  // by instance key
@@ -36,16 +37,17 @@ type Sessions struct {
 
 // New returns Sessions without any agent.
 func New(cfg Config) *Sessions {
-	return &Sessions{cfg: cfg, closing: make(chan struct{}), sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+	return &Sessions{cfg: cfg, closing: make(chan struct{}), guests: make(chan guest), sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1)}
 }
 
-// Run tells sessions when their tasks change, and marks instances disconnected whose agents stay away, until ctx ends. It
-// runs once.
+// Run serves the agents, tells their sessions when tasks change, and marks instances disconnected whose agents stay away,
+// until ctx ends. It runs once.
 func (s *Sessions) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(s.closing)
 	wg.Go(func() { s.watchSilent(ctx) })
+	wg.Go(func() { s.host(ctx) })
 	_, cursor := s.cfg.DB.Watch()
 	s.nudgeAll()
 	for {

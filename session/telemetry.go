@@ -2,76 +2,65 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
 
-// ServeTCS takes the telemetry connection of an agent, whose principal is in the request's context.
+// ServeTCS takes the telemetry connection of an agent, whose principal is in the request's context, for Run to serve it.
 func (s *Sessions) ServeTCS(w http.ResponseWriter, r *http.Request) {
 	i, refusal := s.instance(r, r.URL.Query().Get("containerInstance"))
 	if refusal != nil {
 		refuse(w, refusal)
 		return
 	}
-	ws, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return // Accept has answered
-	}
-	ctx, cancel := context.WithCancel(r.Context())
+	s.invite(w, r, func(ctx context.Context, conn *acs.Conn) { s.serveTelemetry(ctx, i, conn) })
+}
+
+// serveTelemetry serves the connection until one of the two ends it. It sends heartbeats, without which the agent gives the
+// connection up.
+func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, conn *acs.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn := acs.NewConn(ws)
-	done := make(chan struct{})
-	go func() { defer close(done); defer cancel(); s.beat(ctx, conn) }()
-	for {
-		msg, err := conn.Receive(ctx)
-		if err != nil {
-			break
+	beat := newPulse(acs.HeartbeatInterval, func() {
+		if conn.Send(ctx, acs.HeartbeatMessage{MessageID: s.cfg.NewID(), Healthy: true}) != nil {
+			cancel()
 		}
-		answer, err := s.telemetry(ctx, i, msg)
-		if err != nil || answer != nil && conn.Send(ctx, answer) != nil {
+	})
+	for {
+		frame, err := conn.ReceiveFrame(ctx)
+		if err != nil || aside(func() error { return s.telemetry(ctx, i, conn, frame) }) != nil {
 			break
 		}
 	}
 	cancel()
-	<-done
+	beat.stop()
 	_ = conn.Close("")
 }
 
-// beat sends heartbeats, without which the agent gives the connection up.
-func (s *Sessions) beat(ctx context.Context, conn *acs.Conn) {
-	t := time.NewTicker(acs.HeartbeatInterval)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			if conn.Send(ctx, acs.HeartbeatMessage{MessageID: s.cfg.NewID(), Healthy: true}) != nil {
-				return
-			}
-		case <-s.closing:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// telemetry takes one message and returns its acknowledgement, nil if it needs none.
-func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, msg any) (any, error) {
+// telemetry takes one message and acknowledges it.
+func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.Conn, frame []byte) error {
+	msg, err := acs.Decode(frame)
+	var ack any
 	switch m := msg.(type) {
 	case *acs.PublishMetricsRequest:
-		return acs.AckPublishMetric{}, nil
+		ack = acs.AckPublishMetric{}
 	case *acs.PublishHealthRequest:
-		return acs.AckPublishHealth{}, s.health(ctx, i, m)
+		ack, err = acs.AckPublishHealth{}, s.health(ctx, i, m)
 	case *acs.PublishInstanceStatusRequest:
-		return acs.AckPublishInstanceStatus{}, s.instanceStatus(ctx, i, m)
+		ack, err = acs.AckPublishInstanceStatus{}, s.instanceStatus(ctx, i, m)
 	}
-	return nil, nil
+	if err == nil && ack != nil {
+		err = conn.Send(ctx, ack)
+	}
+	if errors.Is(err, acs.ErrUnknownMessage) {
+		return nil
+	}
+	return err
 }
 
 // health notes the health of containers of tasks on the instance. Agents say it again and again: what is known costs no update.

@@ -1,0 +1,106 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// guest serves a connection that has left its HTTP request.
+type guest func(ctx context.Context)
+
+// invite makes a websocket of the request's connection, and has a goroutine of Run serve it. The request ends: thousands of
+// agents are connected and mostly silent, and none of them shall keep what a request holds, nor a stack of its depth.
+func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(context.Context, *acs.Conn)) {
+	ws, err := websocket.Accept(thin{w}, r, nil)
+	if err != nil {
+		return // Accept has answered
+	}
+	conn := acs.NewConn(ws)
+	select {
+	case s.guests <- func(ctx context.Context) { serve(ctx, conn) }:
+		return
+	case <-s.closing:
+	case <-r.Context().Done():
+	}
+	_ = ws.CloseNow()
+}
+
+// host serves the guests that come until ctx ends.
+func (s *Sessions) host(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		select {
+		case g := <-s.guests:
+			wg.Go(func() { g(ctx) })
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// thinBuffer is the size of a connection's two buffers: heartbeats and acks fit, and what is larger passes them by.
+const thinBuffer = 512
+
+// thin is a ResponseWriter whose hijacker gets small buffers instead of net/http's of 4 KiB.
+type thin struct{ http.ResponseWriter }
+
+func (t thin) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early := rw.Reader.Buffered()                                                    // what came with the request must be in the new buffer: it is all that is looked at
+	r := bufio.NewReaderSize(struct{ io.Reader }{rw.Reader}, max(thinBuffer, early)) // a bufio.Reader would be taken as it is
+	if _, err := r.Peek(early); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, thinBuffer)), nil
+}
+
+// aside runs f on a stack of its own, which goes when f returns: goroutines that mostly wait keep theirs small.
+func aside(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	return <-done
+}
+
+// pulse calls a function again and again, in a goroutine that exists only meanwhile.
+type pulse struct {
+	turn  chan struct{} // has room for who runs the function, or ends it for good
+	timer *time.Timer
+}
+
+// newPulse calls f whenever so much time has passed, until stop.
+func newPulse(every time.Duration, f func()) *pulse {
+	p := &pulse{turn: make(chan struct{}, 1)}
+	p.turn <- struct{}{} // until timer is set
+	p.timer = time.AfterFunc(every, func() {
+		select {
+		case p.turn <- struct{}{}:
+		default: // stopped
+			return
+		}
+		f()
+		p.timer.Reset(every)
+		<-p.turn
+	})
+	<-p.turn
+	return p
+}
+
+// stop returns when the function does not run and never will again.
+func (p *pulse) stop() {
+	p.turn <- struct{}{}
+	p.timer.Stop()
+}
