@@ -36,6 +36,7 @@ func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(con
 
 // host serves the guests that come until ctx ends.
 func (s *Sessions) host(ctx context.Context) {
+	defer s.crew.wg.Wait()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
@@ -66,13 +67,6 @@ func (t thin) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, thinBuffer)), nil
-}
-
-// aside runs f on a stack of its own, which goes when f returns: goroutines that mostly wait keep theirs small.
-func aside(f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	return <-done
 }
 
 // pulse calls a function again and again, in a goroutine that exists only meanwhile.

@@ -28,6 +28,7 @@ type Sessions struct {
 	cfg     Config
 	closing chan struct{} // closed when Run ends: no connection outlives it
 	guests  chan guest    // connections that Run is to serve
+	crew    crew
 
 	mu       sync.Mutex
 	sessions map[string]*session  // by instance key
@@ -37,7 +38,11 @@ type Sessions struct {
 
 // New returns Sessions without any agent.
 func New(cfg Config) *Sessions {
-	return &Sessions{cfg: cfg, closing: make(chan struct{}), guests: make(chan guest), sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+	closing := make(chan struct{})
+	return &Sessions{
+		cfg: cfg, closing: closing, guests: make(chan guest), crew: crew{jobs: make(chan func()), closing: closing},
+		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
+	}
 }
 
 // Run serves the agents, tells their sessions when tasks change, and marks instances disconnected whose agents stay away,
@@ -65,23 +70,34 @@ func (s *Sessions) Run(ctx context.Context) error {
 	}
 }
 
-// nudge tells the session that a change concerns where to look.
+// nudge tells the session that a change concerns where to look. What nodes report of their tasks concerns none.
 func (s *Sessions) nudge(c *state.Change) {
-	row := c.New
-	if row == nil {
-		row = c.Old
-	}
-	switch r := row.(type) {
+	switch now := c.New.(type) {
 	case *model.Task:
-		if r.Instance != "" && r.Last != model.TaskStopped {
-			if x, ok := s.of(r.InstanceKey()); ok {
+		if was, ok := c.Old.(*model.Task); ok && was.Desired == now.Desired && was.Instance == now.Instance {
+			return
+		}
+		if now.Instance != "" && now.Last != model.TaskStopped {
+			if x, ok := s.of(now.InstanceKey()); ok {
 				x.todo.add(c.Key)
 			}
 		}
 	case *model.Instance:
-		if x, ok := s.of(c.Key); ok {
-			x.todo.signal()
+		if was, ok := c.Old.(*model.Instance); ok && was.Status == now.Status {
+			return
 		}
+		s.signal(c.Key)
+	case nil:
+		if _, ok := c.Old.(*model.Instance); ok {
+			s.signal(c.Key)
+		}
+	}
+}
+
+// signal has the session of the instance, if there is one, look at its row.
+func (s *Sessions) signal(instance string) {
+	if x, ok := s.of(instance); ok {
+		x.todo.signal()
 	}
 }
 
