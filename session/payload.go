@@ -18,9 +18,11 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
 	if !ok {
 		return acs.Task{}, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
 	}
-	effective, err := definition.Apply(&def.Spec, task.Overrides)
-	if err != nil {
-		return acs.Task{}, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
+	effective := &def.Spec // Payload only reads it, so a task without overrides needs no copy
+	if task.Overrides != nil {
+		if effective, err = definition.Apply(&def.Spec, task.Overrides); err != nil {
+			return acs.Task{}, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
+		}
 	}
 	return definition.Payload(task, effective, definition.Around{
 		ClusterARN: model.ClusterARN(task.Scope, task.Cluster),
