@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// A heap may grow by what is allocated in heapEvery before it is collected, within bounds: a control plane that was busy and
+// is idle needs no room for as much garbage as it has rows, and collecting costs little where little is made.
+const (
+	heapEvery   = 30 * time.Second
+	heapSample  = 2 * time.Second
+	leastGrowth = 20  // percent
+	mostGrowth  = 100 // percent, which is Go's own
+)
+
+// paced runs f, and meanwhile sets the collector's pace.
+func paced(ctx context.Context, f func(context.Context) error) error {
+	pace, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { paceCollector(pace) })
+	defer wg.Wait()
+	defer stop()
+	return f(ctx)
+}
+
+// paceCollector sets the collector's pace by the load until ctx ends. Where $GOGC says one, it is left alone.
+func paceCollector(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	defer debug.SetGCPercent(mostGrowth)
+	tick := time.NewTicker(heapSample)
+	defer tick.Stop()
+	heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(heap)
+	growth := mostGrowth
+	for {
+		before := heap[0].Value.Uint64()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		metrics.Read(heap)
+		if next := heapGrowth(growth, heap[0].Value.Uint64()-before, heap[1].Value.Uint64()); next != growth {
+			growth = next
+			debug.SetGCPercent(growth)
+		}
+	}
+}
+
+// heapGrowth is the percentage of live bytes by which the heap may grow, when it was so much before and so many bytes have been
+// allocated in a heapSample. It rises at once, and falls slowly: load comes in bursts.
+func heapGrowth(before int, allocated, live uint64) int {
+	wanted := mostGrowth
+	if room := allocated * uint64(heapEvery/heapSample); room < live {
+		wanted = max(leastGrowth, int(100*room/live))
+	}
+	return max(wanted, before-(before+7)/8)
+}
