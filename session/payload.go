@@ -20,6 +20,7 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
 	}
 	effective := &def.Spec // Payload only reads it, so a task without overrides needs no copy
 	if task.Overrides != nil {
+		var err error
 		if effective, err = definition.Apply(&def.Spec, task.Overrides); err != nil {
 			return acs.Task{}, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
 		}
