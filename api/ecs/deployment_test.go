@@ -49,7 +49,7 @@ func TestListServiceDeployments(t *testing.T) {
 	first := s.serve("s", "web")
 	for range 23 {
 		s.clock.Add(1000)
-		s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+		s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	}
 	s.changeDeploymentRow("s", 3, func(d *model.Deployment) { d.State, d.Status = "SUCCESSFUL", "INACTIVE" })
 	list := func(change func(*sdk.ListServiceDeploymentsInput)) (all []types.ServiceDeploymentBrief, pages int) {
@@ -93,7 +93,7 @@ func TestDescribeServiceDeployments(t *testing.T) {
 	})
 	s.serviceTask("s", *first.Deployments[0].Id, "RUNNING")
 	s.clock.Add(1000)
-	second := s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	second := s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	old, arn := number(first.Deployments[0].Id), *second.CurrentServiceDeployment
 	s.serviceTask("s", *second.Deployments[0].Id, "PENDING")
 	s.changeDeploymentRow("s", 1, func(d *model.Deployment) { d.Failures, d.FailedTasks, d.StartedAt = 4, 9, s.clock.Load() })

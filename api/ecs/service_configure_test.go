@@ -87,7 +87,7 @@ func TestStages(t *testing.T) {
 	same(t, "hooks [D]", words(len(h), h[0].TargetType, *h[1].HookTargetArn, h[3].TimeoutConfiguration.Action, *h[3].TimeoutConfiguration.TimeoutInMinutes),
 		"4 AWS_LAMBDA https://hooks.test/x ROLLBACK 1440")
 	configure := func(c types.DeploymentConfiguration) *types.DeploymentConfiguration {
-		return s.reserve("s", func(in *sdk.UpdateServiceInput) { in.DeploymentConfiguration = &c }).DeploymentConfiguration
+		return s.amend("s", func(in *sdk.UpdateServiceInput) { in.DeploymentConfiguration = &c }).DeploymentConfiguration
 	}
 	c = configure(types.DeploymentConfiguration{Strategy: "CANARY", BakeTimeInMinutes: aws.Int32(5)})
 	same(t, "another strategy", words(*c.CanaryConfiguration.CanaryPercent, *c.CanaryConfiguration.CanaryBakeTimeInMinutes, *c.BakeTimeInMinutes, c.LinearConfiguration == nil, len(c.LifecycleHooks)),

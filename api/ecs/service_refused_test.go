@@ -156,6 +156,6 @@ func TestUpdateServiceRefusals(t *testing.T) {
 		{"CODE_DEPLOY: network [O]", invalid, "Unable to update network parameters" + codeDeploy, update("cd", func(i *in) { i.NetworkConfiguration = inSubnets("subnet-a") })},
 		{"EXTERNAL: task definition [I]", invalid, "Unable to update task definition on services with a EXTERNAL deployment controller.", update("ext", func(i *in) { i.TaskDefinition = aws.String("web") })},
 	})
-	v := s.reserve("ext", func(i *in) { i.DesiredCount = aws.Int32(7) })
+	v := s.amend("ext", func(i *in) { i.DesiredCount = aws.Int32(7) })
 	same(t, "EXTERNAL: the count [D]", words(v.DesiredCount, len(v.Deployments), len(v.TaskSets)), "7 0 0")
 }

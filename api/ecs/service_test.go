@@ -26,8 +26,8 @@ func (s *server) serve(name, def string, change ...func(*sdk.CreateServiceInput)
 	return *must(s.CreateService(s.Context(), in))(s).Service
 }
 
-// reserve updates a service of the default cluster.
-func (s *server) reserve(name string, change ...func(*sdk.UpdateServiceInput)) types.Service {
+// amend updates a service of the default cluster.
+func (s *server) amend(name string, change ...func(*sdk.UpdateServiceInput)) types.Service {
 	s.Helper()
 	in := &sdk.UpdateServiceInput{Service: &name}
 	for _, f := range change {
@@ -175,7 +175,7 @@ func TestDescribeServices(t *testing.T) {
 	old := *s.serve("s", "web").Deployments[0].Id
 	s.clock.Add(1000)
 	s.define("web")
-	primary := *s.reserve("s", func(in *sdk.UpdateServiceInput) { in.TaskDefinition = aws.String("web") }).Deployments[0].Id
+	primary := *s.amend("s", func(in *sdk.UpdateServiceInput) { in.TaskDefinition = aws.String("web") }).Deployments[0].Id
 	for _, last := range []string{"RUNNING", "RUNNING", "PENDING", "STOPPED"} {
 		s.serviceTask("s", old, last)
 	}
@@ -275,7 +275,7 @@ func TestDeleteService(t *testing.T) {
 		{"scaled above 0 [O]", "InvalidParameterException", "The service cannot be stopped while it is scaled above 0.", func() error { return del("s", false) }},
 		{"unknown [O]", "ServiceNotFoundException", "Service not found.", func() error { return del("x", true) }},
 	})
-	s.reserve("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(0) })
+	s.amend("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(0) })
 	out := must(s.DeleteService(ctx, &sdk.DeleteServiceInput{Service: aws.String("s")}))(t)
 	same(t, "DRAINING [D]", words(*out.Service.Status, out.Service.DesiredCount), "DRAINING 0")
 	if err := del("s", false); err != nil {

@@ -55,7 +55,7 @@ func TestWhatStartsADeployment(t *testing.T) {
 				in.LaunchType, in.NetworkConfiguration = "FARGATE", inSubnets("subnet-a")
 			})
 			s.define("far", fargate)
-			v := s.reserve("s", c.change)
+			v := s.amend("s", c.change)
 			same(t, "starts a deployment", len(v.Deployments) == 2, c.starts)
 		})
 	}
@@ -66,14 +66,14 @@ func TestWhatStartsADeploymentOnInstances(t *testing.T) {
 	s.cluster("default")
 	s.define("web")
 	s.serve("s", "web")
-	v := s.reserve("s", func(in *sdk.UpdateServiceInput) {
+	v := s.amend("s", func(in *sdk.UpdateServiceInput) {
 		in.PlacementConstraints = []types.PlacementConstraint{{Type: "distinctInstance"}}
 		in.PlacementStrategy = []types.PlacementStrategy{{Type: "spread", Field: aws.String("attribute:ecs.availability-zone")}}
 	})
 	same(t, "placement starts none [D]", words(len(v.Deployments), len(v.PlacementConstraints), len(v.PlacementStrategy)), "1 1 1")
-	v = s.reserve("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(3) })
+	v = s.amend("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(3) })
 	same(t, "absent: kept [D]", words(len(v.PlacementConstraints), len(v.PlacementStrategy), v.DesiredCount), "1 1 3")
-	v = s.reserve("s", func(in *sdk.UpdateServiceInput) {
+	v = s.amend("s", func(in *sdk.UpdateServiceInput) {
 		in.PlacementConstraints, in.PlacementStrategy = []types.PlacementConstraint{}, []types.PlacementStrategy{}
 	})
 	same(t, "empty: cleared [D]", words(len(v.PlacementConstraints), len(v.PlacementStrategy)), "0 0")
@@ -85,8 +85,8 @@ func TestDeploymentInThePlaceOfAnother(t *testing.T) {
 	s.cluster("default")
 	s.define("web")
 	first := s.serve("s", "web").Deployments[0]
-	second := s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
-	third := s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	second := s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	third := s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	ids := []string{number(first.Id), number(second.Deployments[0].Id), number(third.Deployments[0].Id)}
 	same(t, "ids of one millisecond rise", ids[0] < ids[1] && ids[1] < ids[2], true)
 	var rows []*model.Deployment
@@ -105,7 +105,7 @@ func TestDeploymentInThePlaceOfARollback(t *testing.T) {
 	s.cluster("default")
 	s.define("web")
 	s.serve("s", "web")
-	s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	rows := func() (out []*model.Deployment) {
 		for d := range s.db.Snapshot().Deployments.Prefix(scope.Key("default", "s", "")) {
 			out = append(out, d)
@@ -117,7 +117,7 @@ func TestDeploymentInThePlaceOfARollback(t *testing.T) {
 	bad.Status, bad.State, bad.Rollout = "ACTIVE", "ROLLBACK_IN_PROGRESS", "FAILED"
 	s.put(func(tx *state.Tx) { tx.Deployments.Put(&old); tx.Deployments.Put(&bad) })
 	same(t, "the one that is being rolled back is the current one", *s.service("s").CurrentServiceDeployment, bad.ARN())
-	s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	r := rows()
 	same(t, "rows", words(r[0].Status, r[0].State, r[0].Rollout, r[1].Status, r[1].State, r[1].Rollout, r[2].Status), "ACTIVE SUCCESSFUL COMPLETED ACTIVE ROLLBACK_FAILED FAILED PRIMARY")
 }
@@ -130,7 +130,7 @@ func TestUpdateServiceSettings(t *testing.T) {
 		in.DeploymentConfiguration = &types.DeploymentConfiguration{MaximumPercent: aws.Int32(150),
 			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, ThresholdConfiguration: &types.ThresholdConfiguration{Type: "COUNT", Value: 7}}}
 	})
-	v := s.reserve("s", func(in *sdk.UpdateServiceInput) {
+	v := s.amend("s", func(in *sdk.UpdateServiceInput) {
 		in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(50),
 			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
 		in.EnableExecuteCommand = aws.Bool(true)
@@ -139,7 +139,7 @@ func TestUpdateServiceSettings(t *testing.T) {
 	same(t, "absent members of the configuration are kept [I]", words(*c.MinimumHealthyPercent, *c.MaximumPercent, c.DeploymentCircuitBreaker.Rollback,
 		c.DeploymentCircuitBreaker.ThresholdConfiguration.Type, c.DeploymentCircuitBreaker.ThresholdConfiguration.Value), "50 150 true COUNT 7")
 	same(t, "exec", v.EnableExecuteCommand, true)
-	v = s.reserve("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(4) })
+	v = s.amend("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(4) })
 	same(t, "absent: kept [D]", words(v.EnableExecuteCommand, *v.DeploymentConfiguration.MaximumPercent), "true 150")
 	n := 0
 	for e := range s.db.Snapshot().Events.Prefix(scope.Key("")) {
@@ -157,9 +157,9 @@ func TestUpdateServiceOfInactiveDefinition(t *testing.T) {
 	s.define("web")
 	s.serve("s", "web")
 	must(s.DeregisterTaskDefinition(ctx, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:1")}))(t)
-	v := s.reserve("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(9) })
+	v := s.amend("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(9) })
 	same(t, "may scale [D]", v.DesiredCount, 9)
-	v = s.reserve("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
+	v = s.amend("s", func(in *sdk.UpdateServiceInput) { in.ForceNewDeployment = true })
 	same(t, "may be deployed again [I]", len(v.Deployments), 2)
 	refusal(t, fails(s.UpdateService(ctx, &sdk.UpdateServiceInput{Service: aws.String("s"), TaskDefinition: aws.String("web:1")})), "ClientException", "TaskDefinition is inactive")
 }
@@ -172,11 +172,11 @@ func TestServiceStrategy(t *testing.T) {
 	s.groupProvider("od")
 	s.provide("default", "od")
 	s.serve("s", "web")
-	v := s.reserve("s", func(in *sdk.UpdateServiceInput) {
+	v := s.amend("s", func(in *sdk.UpdateServiceInput) {
 		in.CapacityProviderStrategy, in.ForceNewDeployment = []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String("od"), Weight: 1}}, true
 	})
 	same(t, "to a strategy [D]", words(v.LaunchType, len(v.CapacityProviderStrategy), v.Deployments[1].LaunchType), " 1 EC2")
-	v = s.reserve("s", func(in *sdk.UpdateServiceInput) {
+	v = s.amend("s", func(in *sdk.UpdateServiceInput) {
 		in.CapacityProviderStrategy, in.ForceNewDeployment = []types.CapacityProviderStrategyItem{}, true
 	})
 	same(t, "an empty one goes back [D]", words(v.LaunchType, len(v.CapacityProviderStrategy)), "EC2 0")
