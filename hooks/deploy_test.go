@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,10 @@ PRODUCTION_TRAFFIC_SHIFT map[1:10]
 PRODUCTION_TRAFFIC_SHIFT map[1:100]
 POST_PRODUCTION_TRAFFIC_SHIFT map[]`)
 		w.expect("deployments", w.shown(), "record1 PRIMARY COMPLETED SUCCESSFUL 2 tasks\n1 hook:web STOPPED")
+		w.expect("the first event", w.hookEvent(), `[arn:aws:ecs:us-east-1:000000000000:service-deployment/c/web/record1] {"eventType":"INFO","eventName":"HOOK_IN_PROGRESS",`+
+			`"hookId":"ID","hookType":"AWS_LAMBDA","expiresAt":"2000-01-02T00:00:00Z","lifecycleStage":"PRE_SCALE_UP",`+
+			`"clusterArn":"arn:aws:ecs:us-east-1:000000000000:cluster/c","serviceArn":"arn:aws:ecs:us-east-1:000000000000:service/c/web",`+
+			`"serviceDeploymentArn":"arn:aws:ecs:us-east-1:000000000000:service-deployment/c/web/record1","updatedAt":"2000-01-01T00:00:00.000Z"}`)
 
 		w.listen(says(`{"hookStatus":"SUCCEEDED"}`))
 		w.release(2, c)
@@ -163,4 +168,14 @@ func (w *world) shown() string {
 		out = append(out, fmt.Sprintf("%s %s %s %s %d tasks", d.RecordID, d.Status, d.Rollout, d.State, running[d.ID]))
 	}
 	return strings.Join(append(out, fmt.Sprintf("%d hook:web STOPPED", hooks)), "\n")
+}
+
+// hookEvent is the first event about a hook [D].
+func (w *world) hookEvent() string {
+	for e := range w.db.Snapshot().Events.All() {
+		if e.DetailType == "ECS Hook State Change" {
+			return fmt.Sprint(e.Resources, " ", regexp.MustCompile(`"hookId":"[0-9a-f-]{36}"`).ReplaceAllString(e.Detail, `"hookId":"ID"`))
+		}
+	}
+	return ""
 }

@@ -164,9 +164,6 @@ type detail struct {
 	EventName    string   `json:"eventName"`
 	ClusterARN   string   `json:"clusterArn,omitempty"`
 	DeploymentID string   `json:"deploymentId,omitempty"`
-	Hook         string   `json:"hookId,omitempty"`
-	HookStatus   string   `json:"hookStatus,omitempty"`
-	Stage        string   `json:"lifecycleStage,omitempty"`
 	Instances    []string `json:"containerInstanceArns,omitempty"`
 	CreatedAt    string   `json:"createdAt,omitempty"`
 	UpdatedAt    string   `json:"updatedAt,omitempty"`
@@ -185,9 +182,8 @@ func (d *deed) event(h *deployment.Happening) *model.Event {
 		for _, id := range h.Instances {
 			v.Instances = append(v.Instances, model.InstanceARN(s.Scope, s.Cluster, id))
 		}
-	case h.Hook != nil: // its shape is [I]
-		e.DetailType = "ECS Hook State Change"
-		v.DeploymentID, v.Stage, v.Hook, v.HookStatus, v.UpdatedAt = model.DeploymentName(h.Deployment), h.Stage, h.Hook.ID, h.Hook.Status, now
+	case h.Hook != nil:
+		return d.hookEvent(e, h, now)
 	default:
 		e.DetailType = "ECS Deployment State Change"
 		v.DeploymentID, v.UpdatedAt = model.DeploymentName(h.Deployment), now
@@ -197,5 +193,41 @@ func (d *deed) event(h *deployment.Happening) *model.Event {
 		panic(err) // it is made of texts
 	}
 	e.Detail = string(b)
+	return e
+}
+
+// hookDetail is the detail of an event about a lifecycle hook [D].
+type hookDetail struct {
+	EventType     string `json:"eventType"`
+	EventName     string `json:"eventName"`
+	Hook          string `json:"hookId"`
+	HookType      string `json:"hookType"`
+	ExpiresAt     string `json:"expiresAt"`
+	Stage         string `json:"lifecycleStage"`
+	ClusterARN    string `json:"clusterArn"`
+	ServiceARN    string `json:"serviceArn"`
+	DeploymentARN string `json:"serviceDeploymentArn"`
+	UpdatedAt     string `json:"updatedAt"`
+}
+
+// hookEvent makes the event one about a hook.
+func (d *deed) hookEvent(e *model.Event, h *deployment.Happening, now string) *model.Event {
+	s := d.Service
+	v := hookDetail{EventType: h.Type, EventName: h.Name, Hook: h.Hook.ID, HookType: "AWS_LAMBDA", Stage: h.Stage, ClusterARN: model.ClusterARN(s.Scope, s.Cluster),
+		ServiceARN: s.ARN(), ExpiresAt: time.UnixMilli(h.Hook.ExpiresAt).UTC().Format(time.RFC3339), UpdatedAt: now}
+	for _, row := range d.Deployments {
+		if row.ID != h.Deployment {
+			continue
+		}
+		v.DeploymentARN = row.ARN()
+		if t := row.HookSpec(h.Hook).TargetType; t != "" {
+			v.HookType = string(t)
+		}
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it is made of texts
+	}
+	e.DetailType, e.Resources, e.Detail = "ECS Hook State Change", []string{v.DeploymentARN}, string(b)
 	return e
 }
