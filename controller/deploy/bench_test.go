@@ -31,14 +31,20 @@ func (w *world) crowd(instances int) {
 			}
 		})
 	}
-	w.pump()
+	if w.queue != nil {
+		w.pump()
+	}
 }
 
 // settled creates services, which come to their steady state.
 func (w *world) settled(services, desired int, rebalancing types.AvailabilityZoneRebalancing) {
-	for n := range services {
-		w.create(service{name: fmt.Sprintf("s%06d", n), definition: "f:1", launch: "EC2", desired: int32(desired),
-			settings: types.Service{AvailabilityZoneRebalancing: rebalancing}})
+	for from := 0; from < services; from += 1000 {
+		w.update(func(tx *state.Tx) {
+			for n := from; n < min(services, from+1000); n++ {
+				w.put(tx, service{name: fmt.Sprintf("s%06d", n), definition: "f:1", launch: "EC2", desired: int32(desired),
+					settings: types.Service{AvailabilityZoneRebalancing: rebalancing}})
+			}
+		})
 	}
 	w.pump()
 	for tasks := w.tasks(""); len(tasks) > 0; tasks = tasks[min(len(tasks), 1000):] {

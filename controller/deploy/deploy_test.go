@@ -30,6 +30,7 @@ type play struct {
 //	instance ID [cpu=1024] [mem=2048] [az=a] [pool=] [status=ACTIVE] [agent=on] [x=VALUE] [fargate=no]
 //	service NAME [desired=1] [of=f:1] [daemon=no] [min=] [max=] [strategy=a:BASE:WEIGHT,...] [launch=EC2] [tags=no] [subnets=] [breaker=no]
 //	deploy NAME of=f:2            another deployment
+//	taskset NAME [of=f:1] [scale=100] [status=ACTIVE]    a task set of a service with external=yes
 //	desired NAME N | delete NAME
 //	run [NAME] [digest=]          tasks that are wanted come to RUNNING, others stop
 //	exit TASK | broken TASK | lose TASK | health TASK VALUE | stop TASK   what happens to one task
@@ -43,6 +44,7 @@ func TestScenarios(t *testing.T) {
 	scenario.Run(t, "testdata/*.txt", func(t *testing.T) scenario.Verbs {
 		p := &play{world: newWorld(t), names: map[string]string{}}
 		verbs := scenario.Verbs{
+			"taskset": p.taskSetVerb, "sets": p.setsVerb,
 			"definition": p.definitionVerb, "instance": p.instanceVerb, "service": p.serviceVerb, "deploy": p.deployVerb,
 			"desired": func(c *scenario.Call) {
 				p.change(c.Arg(), func(_ *state.Tx, s *model.Service) { s.Desired = int32(c.Int("n", 0)) })
@@ -136,6 +138,7 @@ func (p *play) serviceVerb(c *scenario.Call) {
 	if propagate := c.Text("tags", ""); propagate != "" {
 		s.settings.PropagateTags, s.settings.EnableECSManagedTags, s.settings.EnableExecuteCommand = types.PropagateTags(propagate), true, true
 	}
+	s.external = c.Text("external", "no") == "yes"
 	p.create(s)
 	if s.settings.EnableECSManagedTags {
 		p.change(s.name, func(_ *state.Tx, row *model.Service) { row.Tags = []model.Tag{{Key: "from", Value: "service"}} })
@@ -152,6 +155,23 @@ func percent(c *scenario.Call, key string) *int32 {
 func (p *play) deployVerb(c *scenario.Call) {
 	s := service{definition: c.Text("of", "f:1"), launch: "EC2"}
 	p.change(c.Arg(), func(tx *state.Tx, row *model.Service) { p.deploy(tx, row, &s) })
+}
+
+func (p *play) taskSetVerb(c *scenario.Call) {
+	name, scale, status := c.Arg(), float64(c.Int("scale", 100)), c.Text("status", "ACTIVE")
+	of, id := c.Text("of", "f:1"), c.Text("id", "")
+	p.update(func(tx *state.Tx) {
+		set := &model.TaskSet{Scope: scope, Cluster: "c", Service: name, ID: model.NewDeploymentID(1_000_001, uint64(id[0])), Scale: scale, Status: status}
+		p.names[set.ID] = id
+		tx.TaskSets.Put(set)
+		tx.Revisions.Put(&model.Revision{Scope: scope, Cluster: "c", Service: name, ID: set.ID, Definition: of, Spec: types.ServiceRevision{LaunchType: "EC2"}})
+	})
+}
+
+func (p *play) setsVerb(c *scenario.Call) {
+	for s := range p.db.Snapshot().TaskSets.All() {
+		c.Printf("%s %s %v%%, steady %t", p.names[s.ID], s.Status, s.Scale, s.Steady)
+	}
 }
 
 // taskVerb changes the task that the line names.

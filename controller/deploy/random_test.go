@@ -20,7 +20,7 @@ func TestAnythingMayHappen(t *testing.T) {
 	var cases, steps, steady, short int
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
-		r := &random{world: w, T: rt, protected: map[string]bool{}}
+		r := &random{world: w, T: rt}
 		w.crowd(rapid.IntRange(0, 3).Draw(rt, "instances"))
 		n := rapid.IntRange(1, 25).Draw(rt, "steps")
 		for range n {
@@ -57,8 +57,6 @@ func TestAnythingMayHappen(t *testing.T) {
 type random struct {
 	*world
 	*rapid.T
-	services, instances int
-	protected           map[string]bool // tasks that are for good
 }
 
 func (r *random) step() {

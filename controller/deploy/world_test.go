@@ -127,26 +127,31 @@ func (w *world) advance(d time.Duration) {
 type service struct {
 	name, definition, launch string
 	desired                  int32
-	daemon                   bool
+	daemon, external         bool
 	settings                 types.Service
 	strategy                 []types.CapacityProviderStrategyItem
 	subnets                  []string
 }
 
 // create does what CreateService does.
-func (w *world) create(s service) {
+func (w *world) create(s service) { w.update(func(tx *state.Tx) { w.put(tx, s) }) }
+
+func (w *world) put(tx *state.Tx, s service) {
 	row := &model.Service{Scope: scope, Cluster: "c", Name: s.name, Status: model.ServiceActive, Scheduling: model.SchedulingReplica, Controller: model.ControllerECS,
 		Desired: s.desired, CreatedAt: w.now.UnixMilli(), Settings: s.settings}
 	if s.daemon {
 		row.Scheduling = model.SchedulingDaemon
 	}
+	if s.external {
+		row.Controller = model.ControllerExternal
+	}
 	if row.Settings.DeploymentConfiguration == nil {
 		row.Settings.DeploymentConfiguration = &types.DeploymentConfiguration{}
 	}
-	w.update(func(tx *state.Tx) {
-		tx.Services.Put(row)
+	tx.Services.Put(row)
+	if !s.external {
 		w.deploy(tx, row, &s)
-	})
+	}
 }
 
 // deploy writes a deployment of the revision, in the place of the one before.
