@@ -94,7 +94,8 @@ func TestTaskSetAgain(t *testing.T) {
 	s := newExternal(t)
 	token := func(in *sdk.CreateTaskSetInput) { in.ClientToken = aws.String("t") }
 	same(t, "the token's task set [D]", *s.taskSet(token).Id, *s.taskSet(token).Id)
-	same(t, "without one, another", *s.taskSet().Id == *s.taskSet().Id, false)
+	first, second := s.taskSet(), s.taskSet()
+	same(t, "without one, another", *first.Id == *second.Id, false)
 }
 
 func TestTaskSetRefusals(t *testing.T) {
