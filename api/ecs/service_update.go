@@ -132,7 +132,7 @@ func (u *serviceUpdate) revise(a *api, t *state.Tables) (err error) {
 		return nil
 	}
 	u.next, u.launchType = u.now, capacityOf(t, u.now).launchType
-	if u.service.Controller != model.ControllerECS {
+	if u.service.Controller != model.ControllerECS || !u.touchesTasks() {
 		return nil
 	}
 	r, err := u.recipe(t)
@@ -150,6 +150,13 @@ func (u *serviceUpdate) revise(a *api, t *state.Tables) (err error) {
 		u.next, u.launchType = next, r.capacity.launchType
 	}
 	return nil
+}
+
+// touchesTasks reports whether a member is given that may start a deployment. Without one, what runs is not looked at: a service
+// can be scaled whatever has become of its subnets and its task definition.
+func (u *serviceUpdate) touchesTasks() bool {
+	return u.in.ForceNewDeployment || u.in.TaskDefinition != nil || u.in.NetworkConfiguration != nil ||
+		value(u.in.PlatformVersion) != "" || u.in.CapacityProviderStrategy != nil
 }
 
 // recipe is what runs now, changed by what is given.

@@ -164,6 +164,18 @@ func TestUpdateServiceOfInactiveDefinition(t *testing.T) {
 	refusal(t, fails(s.UpdateService(ctx, &sdk.UpdateServiceInput{Service: aws.String("s"), TaskDefinition: aws.String("web:1")})), "ClientException", "TaskDefinition is inactive")
 }
 
+// TestServiceOfLostDefinition: whatever is gone, a service can be scaled down and deleted.
+func TestServiceOfLostDefinition(t *testing.T) {
+	s, ctx := newServer(t), t.Context()
+	s.cluster("default")
+	s.define("web")
+	s.serve("s", "web")
+	s.put(func(tx *state.Tx) { tx.Definitions.Delete(model.DefinitionKey(scope, "web", 1)) })
+	same(t, "scaled", s.amend("s", func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(0) }).DesiredCount, 0)
+	refusal(t, fails(s.UpdateService(ctx, &sdk.UpdateServiceInput{Service: aws.String("s"), ForceNewDeployment: true})), "ClientException", "TaskDefinition not found.")
+	must(s.DeleteService(ctx, &sdk.DeleteServiceInput{Service: aws.String("s")}))(t)
+}
+
 // TestServiceStrategy: a service goes from a launch type to a strategy and back (SEMANTICS §8.3).
 func TestServiceStrategy(t *testing.T) {
 	s := newServer(t)
