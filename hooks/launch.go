@@ -102,11 +102,8 @@ func launchTypeOf(rev *model.Revision) string {
 	if rev.Spec.LaunchType != "" {
 		return string(rev.Spec.LaunchType)
 	}
-	for _, p := range rev.Spec.CapacityProviderStrategy {
-		if strings.HasPrefix(deref(p.CapacityProvider), "FARGATE") {
-			return "FARGATE"
-		}
-		break
+	if s := rev.Spec.CapacityProviderStrategy; len(s) > 0 && strings.HasPrefix(deref(s[0].CapacityProvider), "FARGATE") {
+		return "FARGATE"
 	}
 	return "EC2"
 }
