@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -130,6 +131,7 @@ PRODUCTION_TRAFFIC_SHIFT map[1:100 2:0]`)
 
 // told is what targets have been told since it was asked last: the stage and the weights of the production traffic.
 func (w *world) told() string {
+	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []string
