@@ -3,9 +3,12 @@
 package e2e_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -57,4 +60,55 @@ func (e *Env) protectionIn(t *testing.T, mode types.NetworkMode, host string) {
 	}
 	e.StopTask(arn)
 	e.AwaitStatus(arn, "STOPPED")
+}
+
+// TestProtectedTask: a task of a service protects itself, and is not stopped when the service wants fewer, until the protection is
+// taken away (SEMANTICS §8.11).
+func TestProtectedTask(t *testing.T) {
+	t.Parallel()
+	e := NewPair(t)
+	ctx, cancel := within(2 * patience)
+	defer cancel()
+	def := e.Define("worker", ecs.RegisterTaskDefinitionInput{}, e.container("c",
+		`protection={"ProtectionEnabled":true,"ExpiresInMinutes":60}`, "protection", "print=done", "onterm=bye", "wait"))
+	_, err := e.ECS.CreateService(ctx, &ecs.CreateServiceInput{ServiceName: aws.String("s"), TaskDefinition: &def, DesiredCount: aws.Int32(1)})
+	must(t, err)
+	var arn string
+	poll(t, patience, func(ctx context.Context) error {
+		list, err := e.ECS.ListTasks(ctx, &ecs.ListTasksInput{ServiceName: aws.String("s")})
+		if err != nil || len(list.TaskArns) != 1 {
+			return errAgain(fmt.Sprint("no task: ", err))
+		}
+		arn = list.TaskArns[0]
+		return nil
+	})
+	for _, answer := range strings.Split(e.AwaitLog(arn, "done"), "\n")[:2] {
+		t.Log(answer)
+		if !strings.HasPrefix(answer, `200 {"protection":{"ExpirationDate":"20`) || !strings.Contains(answer, `"ProtectionEnabled":true,"TaskArn":"`+arn+`"`) {
+			t.Errorf("answered %s", answer)
+		}
+	}
+	_, err = e.ECS.UpdateService(ctx, &ecs.UpdateServiceInput{Service: aws.String("s"), DesiredCount: aws.Int32(0)})
+	must(t, err)
+	poll(t, patience, func(ctx context.Context) error { // the service has looked at it
+		out, err := e.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Services: []string{"s"}})
+		if err != nil || len(out.Services) != 1 {
+			return errAgain(fmt.Sprint(err))
+		}
+		for _, said := range out.Services[0].Events {
+			if strings.Contains(*said.Message, "unable to scale in due to") {
+				t.Log(*said.Message)
+				return nil
+			}
+		}
+		return errAgain("the service does not say that it cannot scale in")
+	})
+	if task := e.AwaitStatus(arn, "RUNNING"); *task.DesiredStatus != "RUNNING" {
+		t.Errorf("a protected task is to be %s", *task.DesiredStatus)
+	}
+	_, err = e.ECS.UpdateTaskProtection(ctx, &ecs.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{arn}, ProtectionEnabled: false})
+	must(t, err)
+	e.ends(arn, types.TaskStopCodeServiceSchedulerInitiated, "", 0)
+	_, err = e.ECS.DeleteService(ctx, &ecs.DeleteServiceInput{Service: aws.String("s")})
+	must(t, err)
 }
