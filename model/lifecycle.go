@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unique"
 )
 
 // taskRank orders the statuses; a task's lastStatus only moves forward (SEMANTICS §11.1).
@@ -251,18 +252,25 @@ func (t *Task) observeContainer(r *ContainerReport) {
 	}
 	c := &t.Containers[i]
 	if containerRank(r.Status) > containerRank(c.Status) {
-		c.Status = r.Status
+		c.Status = shared(r.Status)
 	}
 	setText(&c.RuntimeID, r.RuntimeID)
-	setText(&c.Digest, r.Digest)
+	setText(&c.Digest, shared(r.Digest))
 	setText(&c.Reason, r.Reason)
 	if r.Exited && !c.Exited {
 		c.Exited, c.ExitCode = true, r.ExitCode
 	}
 	if len(r.Bindings) > 0 {
 		c.Bindings = slices.Clone(r.Bindings)
+		for i := range c.Bindings {
+			b := &c.Bindings[i]
+			b.BindIP, b.Protocol = shared(b.BindIP), shared(b.Protocol)
+		}
 	}
 }
+
+// shared returns the one copy of a text that many rows hold: reports bring their own each.
+func shared(s string) string { return unique.Make(s).Value() }
 
 // attachmentRank orders an attachment's statuses (SEMANTICS §13.1).
 func attachmentRank(status string) int {
