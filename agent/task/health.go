@@ -23,6 +23,8 @@ const (
 	defaultInterval = 30 * time.Second
 	defaultTimeout  = 5 * time.Second
 	defaultRetries  = 3
+	// firstLook is when a container is checked first; see Next.
+	firstLook = 250 * time.Millisecond
 	// startInterval is how often a container is checked in its start period until it is HEALTHY, if its interval is longer: as
 	// Docker does it [I].
 	startInterval = 5 * time.Second
@@ -76,13 +78,14 @@ type Result struct {
 }
 
 // Judge returns the vitals after one more result, of a container that was started at a time (SEMANTICS §7) [D]: one success
-// makes it HEALTHY, also in the start period, and ends that; Retries failures in a row make it UNHEALTHY.
+// makes it HEALTHY, also in the start period, and ends that; Retries failures in a row make it UNHEALTHY. Those before the first
+// interval is over do not count: without early looks there would be none.
 func (h *HealthCheck) Judge(v Vitals, r Result, started time.Time) Vitals {
 	health := v.Health
 	switch starting := v.Health != HealthHealthy && v.Health != HealthUnhealthy; {
 	case r.Passed:
 		health, v.Failures = HealthHealthy, 0
-	case starting && r.Began.Before(started.Add(h.StartPeriod)):
+	case starting && r.Began.Before(started.Add(max(h.StartPeriod, h.Interval))):
 	default:
 		if v.Failures++; v.Failures >= h.Retries {
 			health = HealthUnhealthy
@@ -96,7 +99,8 @@ func (h *HealthCheck) Judge(v Vitals, r Result, started time.Time) Vitals {
 }
 
 // Next is when the next check is due: an interval after the last one ended, or after the start; and at once if the agent
-// found the container running.
+// found the container running. Until one has passed, the first interval is used for early looks, each twice as late as the one
+// before: a roll-out waits for every new task's first success [I].
 func (h *HealthCheck) Next(v Vitals, started time.Time) time.Time {
 	last := v.Ended
 	if last.IsZero() {
@@ -104,6 +108,12 @@ func (h *HealthCheck) Next(v Vitals, started time.Time) time.Time {
 			return started
 		}
 		last = started
+	}
+	if first := started.Add(h.Interval); v.Health == HealthUnknown && last.Before(first) {
+		if early := started.Add(max(firstLook, 2*last.Sub(started))); early.Before(first) {
+			return early
+		}
+		return first
 	}
 	if v.Health != HealthHealthy && v.Health != HealthUnhealthy && last.Before(started.Add(h.StartPeriod)) {
 		return last.Add(min(h.Interval, startInterval))

@@ -51,14 +51,14 @@ func TestHealthIsTold(t *testing.T) {
 		settle()
 		s.want("at first", healths(l), "t1: app=UNKNOWN")
 		s.want("told", told(l), true)
-		s.node.Touch("t1-app", "/well")
 		time.Sleep(29 * time.Second)
 		settle()
-		s.want("before the first check", healths(l), "t1: app=UNKNOWN")
+		s.want("after failures in the first interval", healths(l), "t1: app=UNKNOWN")
 		s.want("told", told(l), false)
+		s.node.Touch("t1-app", "/well")
 		time.Sleep(time.Second)
 		settle()
-		s.want("after the first check", healths(l), "t1: app=HEALTHY")
+		s.want("after a success", healths(l), "t1: app=HEALTHY")
 		s.want("told", told(l), true)
 		s.node.Remove("t1-app", "/well")
 		time.Sleep(60 * time.Second)
@@ -77,6 +77,22 @@ func TestHealthIsTold(t *testing.T) {
 	})
 }
 
+// [I] A container that is well soon is HEALTHY soon, whatever its interval: roll-outs wait for that.
+func TestHealthIsSeenEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		l := s.start(nil)
+		s.accept(l, run("t1", checkedApp("app", "")))
+		settle()
+		time.Sleep(900 * time.Millisecond) // looks at 250 ms and 500 ms have failed
+		s.node.Touch("t1-app", "/well")
+		time.Sleep(200 * time.Millisecond)
+		settle()
+		s.want("a second after the start", healths(l), "t1: app=HEALTHY")
+		s.end(l)
+	})
+}
+
 // [I] The agent ends in the middle of a check, and the next one finds the container running: nothing is told of it until a
 // check has ended, which begins at once.
 func TestHealthAfterRestart(t *testing.T) {
@@ -89,7 +105,7 @@ func TestHealthAfterRestart(t *testing.T) {
 		s.accept(l, run("t1", checkedApp("app", "")))
 		settle()
 		s.node.Touch("t1-app", "/well")
-		time.Sleep(31 * time.Second)
+		time.Sleep(33 * time.Second)
 		s.end(l)
 		l = s.start(nil)
 		settle()
@@ -116,7 +132,7 @@ func TestHealthCheckWithoutCommand(t *testing.T) {
 }
 
 // [D] SEMANTICS §7: Judge gives what the rule says of all results so far: the last success makes HEALTHY; retries failures
-// after it, or after the start period, UNHEALTHY.
+// after it, or after the start period and the first interval, UNHEALTHY.
 func TestJudgeFollowsTheRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &task.HealthCheck{
@@ -145,7 +161,7 @@ func verdict(h *task.HealthCheck, results []task.Result) string {
 	for i, r := range results {
 		row, counted := 0, false
 		for _, before := range results[:i+1] {
-			counted = counted || before.Passed || !before.Began.Before(epoch.Add(h.StartPeriod))
+			counted = counted || before.Passed || !before.Began.Before(epoch.Add(max(h.StartPeriod, h.Interval)))
 			if row++; before.Passed || !counted {
 				row = 0
 			}

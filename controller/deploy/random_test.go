@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"pgregory.net/rapid"
 
+	"github.com/roadstead/roadstead/deployment"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -226,6 +227,9 @@ func (r *random) excuse(s *model.Service) {
 	}
 	if wanted < int(s.Desired) {
 		return
+	}
+	if least, most := deployment.Bounds(s); least >= most {
+		return // no update can go on within them (SEMANTICS §8.2)
 	}
 	for i := range r.db.Snapshot().Instances.All() {
 		if i.Status == model.InstanceDraining {
