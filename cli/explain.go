@@ -18,14 +18,15 @@ import (
 
 func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain TASK",
-		Short: "Say why a task is where it is, waits, or stopped",
-		Example: `  roadstead explain 0123456789abcdef0123456789abcdef
+		Use:   "explain TASK|SERVICE",
+		Short: "Say why a task is where it is, waits, or stopped, or why a service is not steady",
+		Example: `  roadstead explain web
+  roadstead explain 0123456789abcdef0123456789abcdef
   roadstead explain arn:aws:ecs:us-east-1:000000000000:task/prod/0123456789abcdef0123456789abcdef --cluster prod`,
 		Args: cobra.ExactArgs(1),
 	}
 	connect := connectFlags(cmd)
-	cluster := cmd.Flags().String("cluster", "default", "cluster of the task")
+	cluster := cmd.Flags().String("cluster", "default", "cluster of the task or service")
 	asJSON := cmd.Flags().Bool("json", false, "print what the server answers")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := connect()
@@ -33,6 +34,9 @@ func newExplain() *cobra.Command {
 			return err
 		}
 		defer c.Close()
+		if !isTask(args[0]) {
+			return explainService(cmd, c, *cluster, last(args[0]), *asJSON)
+		}
 		var s ecs.TaskStory
 		q := url.Values{"cluster": {*cluster}}
 		if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/tasks/"+url.PathEscape(last(args[0]))+"/explain?"+q.Encode(), nil, &s); err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/roadstead/roadstead/controller/lost"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/controller/reap"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
 )
 
 // reapLimit is how many rows that are over go in a transaction: an external etcd takes 128 operations.
@@ -23,11 +25,22 @@ const placePace = 100 * time.Millisecond
 // deployPace lets a service look once at what many of its tasks report together.
 const deployPace = 20 * time.Millisecond
 
+// newDeploy returns the loop of services, which also answers why one is not steady.
+func newDeploy() *deploy.Loop {
+	return &deploy.Loop{NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64}
+}
+
+// serviceWhy says why a service is not steady.
+func serviceWhy(tx *state.Tx, key string, now time.Time) (why []string, next model.Millis) {
+	out, _ := newDeploy().Ask(tx, key, now)
+	return out.Why, out.Wake
+}
+
 // loops are what the leader does by itself.
 func (s *Server) loops() []controller.Loop {
 	silent := &lost.Loop{}
 	waiting := &place.Loop{}
-	services := &deploy.Loop{NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64}
+	services := newDeploy()
 	over := &reap.Loop{Retention: reap.DefaultRetention(), Limit: reapLimit}
 	return []controller.Loop{
 		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},

@@ -22,3 +22,9 @@ func (s *Server) explainTask(r *http.Request, p auth.Principal) (any, error) {
 	p.Region = s.cfg.Region
 	return s.planner.Task(auth.WithPrincipal(r.Context(), p), r.URL.Query().Get("cluster"), r.PathValue("id"))
 }
+
+// explainService tells why a service is not steady: ?cluster=.
+func (s *Server) explainService(r *http.Request, p auth.Principal) (any, error) {
+	p.Region = s.cfg.Region
+	return s.planner.Service(auth.WithPrincipal(r.Context(), p), r.URL.Query().Get("cluster"), r.PathValue("name"))
+}

@@ -26,6 +26,8 @@ type Config struct {
 	// WaitingRequest says what is asked of the scheduler for a task that waits for capacity, or why it can never run. Nil: such
 	// waits are not explained.
 	WaitingRequest func(tx *state.Tx, t *model.Task) (req scheduler.Request, gone string)
+	// ServiceWhy says why a service is not steady. Nil: it is not explained.
+	ServiceWhy ServiceWhy
 	// PollEndpoint returns where agents open their ACS and TCS websockets.
 	PollEndpoint func() (endpoint, telemetry string)
 	// Limits are the quotas (SEMANTICS §17).
