@@ -37,7 +37,7 @@ func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, conn *acs.
 	x := newSession(s, i, conn, cancel)
 	s.enter(x)
 	defer s.leave(x)
-	err := s.crew.do(func() error {
+	err := s.stacks.run(func() error {
 		err := s.setConnected(ctx, x.key, note)
 		if err == nil {
 			s.cfg.Log.Info("agent connected", "instance", i.ID, "cluster", i.Cluster)

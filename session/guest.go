@@ -36,7 +36,7 @@ func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(con
 
 // host serves the guests that come until ctx ends.
 func (s *Sessions) host(ctx context.Context) {
-	defer s.crew.wg.Wait()
+	defer s.stacks.wg.Wait()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {

@@ -66,13 +66,13 @@ func (x *session) run(ctx context.Context) error {
 	reader.Go(func() { readErr <- x.read(ctx, inbox) })
 	beat := time.NewTicker(acs.HeartbeatInterval)
 	defer beat.Stop()
-	if err := x.s.crew.do(func() error { return x.sendManifest(ctx) }); err != nil {
+	if err := x.s.stacks.run(func() error { return x.sendManifest(ctx) }); err != nil {
 		return err
 	}
 	x.todo.addAll()
 	var act func() error
 	for {
-		err := x.s.crew.do(func() error {
+		err := x.s.stacks.run(func() error {
 			if act != nil {
 				if err := act(); err != nil {
 					return err

@@ -28,7 +28,7 @@ type Sessions struct {
 	cfg     Config
 	closing chan struct{} // closed when Run ends: no connection outlives it
 	guests  chan guest    // connections that Run is to serve
-	crew    crew
+	stacks  stacks
 
 	mu       sync.Mutex
 	sessions map[string]*session  // by instance key
@@ -40,7 +40,7 @@ type Sessions struct {
 func New(cfg Config) *Sessions {
 	closing := make(chan struct{})
 	return &Sessions{
-		cfg: cfg, closing: closing, guests: make(chan guest), crew: crew{jobs: make(chan func()), closing: closing},
+		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing},
 		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }

@@ -33,7 +33,7 @@ func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, conn *
 	})
 	for {
 		frame, err := conn.ReceiveFrame(ctx)
-		if err != nil || s.crew.do(func() error { return s.telemetry(ctx, i, conn, frame) }) != nil {
+		if err != nil || s.stacks.run(func() error { return s.telemetry(ctx, i, conn, frame) }) != nil {
 			break
 		}
 	}
