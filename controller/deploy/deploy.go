@@ -171,7 +171,7 @@ type view struct {
 // look gathers the service's rows. Of the tasks that have ended it takes limit at most.
 func look(t *state.Tables, s *model.Service, now model.Millis, limit int) view {
 	v := view{tables: t}
-	v.Now, v.Service = now, s
+	v.Now, v.Service, v.Limit = now, s, limit
 	v.Deployments = current(t.DeploymentsOf(s))
 	if s.Controller != model.ControllerECS {
 		v.TaskSets = slices.Collect(t.TaskSetsOf(s))
