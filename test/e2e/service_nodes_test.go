@@ -179,7 +179,7 @@ func (e *Env) killNode(name string) {
 				return nil
 			}
 			b, _ := os.ReadFile(p)
-			for _, field := range strings.Fields(string(b)) {
+			for field := range strings.FieldsSeq(string(b)) {
 				if pid, err := strconv.Atoi(field); err == nil && !killed[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil {
 					killed[pid] = true
 				}
