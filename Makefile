@@ -22,8 +22,9 @@ test: deps-test lint race e2e conformance   ## everything that CI runs
 unit:                        ## no root, no network
 	go test ./...
 
-race:
-	CGO_ENABLED=1 go test -race -shuffle=on ./...
+race:                        ## state by itself: a member of etcd that gets no processor for a second loses its lease, and its test
+	CGO_ENABLED=1 go test -race -shuffle=on $$(go list ./... | grep -v '/state$$')
+	CGO_ENABLED=1 go test -race -shuffle=on ./state
 
 lint:
 	scripts/lint

@@ -103,28 +103,29 @@ func (r *round) survey(t *state.Tables) {
 	}
 }
 
-// observe looks at what has changed.
+// observe looks at what has changed, and at how it is now: a revision from before a hook was answered would have it called again.
 func (r *round) observe(rev *state.Revision) {
+	now := r.h.cfg.DB.Snapshot().Tables
 	if rev.Reset {
-		r.survey(rev.Snapshot.Tables)
+		r.survey(now)
 		return
 	}
 	for i := range rev.Changes {
 		c := &rev.Changes[i]
-		now, _ := c.New.(*model.Deployment)
+		row, _ := c.New.(*model.Deployment)
 		if old, ok := c.Old.(*model.Deployment); ok && old.Stage != nil {
 			for _, hook := range old.Stage.Hooks {
-				if hook.Task != "" && !wants(now, hook.Task) {
+				if hook.Task != "" && !wants(row, hook.Task) {
 					r.tasks = append(r.tasks, model.TaskKey(old.Scope, old.Cluster, hook.Task))
 				}
 			}
 		}
-		if now != nil {
-			r.look(rev.Snapshot.Tables, now.Key())
+		if row != nil {
+			r.look(now, row.Key())
 		}
 		if task, ok := c.New.(*model.Task); ok && task.Last == model.TaskStopped {
 			if key, ok := deploymentOf(task); ok {
-				r.look(rev.Snapshot.Tables, key)
+				r.look(now, key)
 			}
 		}
 	}
