@@ -29,8 +29,8 @@ race:                        ## state by itself: a member of etcd that gets no p
 lint:
 	scripts/lint
 
-e2e: build                   ## real containers: needs root
-	go test -tags e2e -count=1 -timeout 20m ./agent/runtime/... ./agent/network/... ./test/e2e/...
+e2e: build                   ## real containers: needs root; one package after the other, for each fills the machine
+	go test -tags e2e -count=1 -p 1 -timeout 20m ./agent/runtime/... ./agent/network/... ./test/e2e/...
 
 conformance: build           ## the real aws command line against a real server: needs root
 	go test -tags e2e -count=1 -timeout 15m ./test/conformance/...

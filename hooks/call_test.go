@@ -50,6 +50,7 @@ func TestRequest(t *testing.T) {
 				if c.details != nil { // the hook is due again with them
 					w.listen(says(`{"hookStatus":"IN_PROGRESS"}`))
 					w.change(func(d *model.Deployment) { d.Stage = nil })
+					synctest.Wait() // until it is seen, and the call given up
 					w.deploy(c.stage, target)
 					w.change(withDetails(c.details))
 					time.Sleep(time.Minute)
