@@ -5,13 +5,8 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// TestServiceNodes runs services on three nodes, one of which is drained and one of which dies with all its containers.
+// TestServiceNodes runs services on three nodes, one of which is drained.
 func TestServiceNodes(t *testing.T) {
 	e := NewDev(t, "--nodes", "3", "--cleanup-after", "1ms")
 	def := e.Define("spread", ecs.RegisterTaskDefinitionInput{}, e.checked())
@@ -70,22 +65,6 @@ func TestServiceNodes(t *testing.T) {
 		return err
 	})
 
-	before := e.Tasks("spread")
-	began = time.Now()
-	e.killNode("n3")
-	poll(t, servicePatience, func(ctx context.Context) error {
-		for _, name := range []string{"spread", "daemon"} {
-			s, err := e.Service(ctx, name)
-			if err != nil {
-				return err
-			}
-			if s.RunningCount != s.DesiredCount || len(s.Deployments) != 1 || slices.Equal(e.Tasks("spread"), before) {
-				return errAgain(e.serviceStory(name))
-			}
-		}
-		return nil
-	})
-	t.Logf("agent and containers of a node killed; services full again after %s", ms(time.Since(began)))
 	for _, name := range []string{"spread", "daemon"} {
 		ctx, cancel := within(patience)
 		_, err := e.ECS.DeleteService(ctx, &ecs.DeleteServiceInput{Service: &name, Force: aws.Bool(true)})
@@ -165,31 +144,6 @@ func (e *Env) tasksOn(ctx context.Context, instance string) int {
 		}
 	}
 	return n
-}
-
-// killNode kills -9 the agent of a node of `dev --nodes` and the processes of all its containers.
-func (e *Env) killNode(name string) {
-	e.t.Helper()
-	must(e.t, syscall.Kill(e.nodeAgent(name), syscall.SIGKILL))
-	killed := map[int]bool{}
-	roots, _ := filepath.Glob("/sys/fs/cgroup/*/roadstead/" + name)
-	for _, root := range roots {
-		_ = filepath.WalkDir(root, func(p string, _ fs.DirEntry, _ error) error {
-			if filepath.Base(p) != "cgroup.procs" {
-				return nil
-			}
-			b, _ := os.ReadFile(p)
-			for field := range strings.FieldsSeq(string(b)) {
-				if pid, err := strconv.Atoi(field); err == nil && !killed[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil {
-					killed[pid] = true
-				}
-			}
-			return nil
-		})
-	}
-	if len(killed) == 0 {
-		e.t.Errorf("node %s had no process to kill", name)
-	}
 }
 
 // TestServiceSurvivesServer kills the server in the middle of a rolling update, which goes on as if nothing had been.
