@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
@@ -256,14 +257,22 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	// Not to be cut short: containerd would forget the shim that it has started.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createPatience)
 	defer cancel()
-	a, err := r.tasks.Create(whole, q)
-	if err == nil {
-		return a.Pid, nil
+	for again := false; ; again = true {
+		a, err := r.tasks.Create(whole, q)
+		if err == nil {
+			return a.Pid, nil
+		}
+		err = errgrpc.ToNative(err)
+		switch {
+		case errdefs.IsAlreadyExists(err):
+			return 0, nil
+		case again || !strings.Contains(err.Error(), runcKnows):
+			return 0, fmt.Errorf("create task: %w", err)
+		}
+		if err := r.forgetInRunc(whole, cid); err != nil {
+			return 0, err
+		}
 	}
-	if err = errgrpc.ToNative(err); errdefs.IsAlreadyExists(err) {
-		return 0, nil
-	}
-	return 0, fmt.Errorf("create task: %w", err)
 }
 
 // lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -64,7 +65,11 @@ func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
 	case errdefs.IsNotFound(gerr) && before:
 		return 0, fmt.Errorf("container %s has run, and its end was not seen", cid)
 	case errdefs.IsNotFound(gerr):
-		return r.completeAndStart(ctx, cid)
+		pid, cerr := r.completeAndStart(ctx, cid)
+		if cerr != nil {
+			cerr = errors.Join(cerr, err) // why it was not simply released
+		}
+		return pid, cerr
 	}
 	return 0, errors.Join(err, gerr)
 }
@@ -108,6 +113,36 @@ func (r *Runtime) release(ctx context.Context, cid string, pid uint32) (uint32, 
 }
 
 func (r *Runtime) runcDir(cid string) string { return filepath.Join(runcRoot, r.cfg.Namespace, cid) }
+
+// runcKnows is how runc says that it knows a container of this id; when containerd knows none, it has lost the shim.
+const runcKnows = "container with given ID already exists"
+
+// cleanupPatience is for containerd's clean-up behind a shim that died.
+const cleanupPatience = 3 * time.Second
+
+// forgetInRunc waits until containerd has cleaned up behind a shim that died, and does it if containerd does not. What
+// is left of such a container cannot be waited for, and its command has never run.
+func (r *Runtime) forgetInRunc(ctx context.Context, cid string) error {
+	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for wait.Err() == nil {
+		if _, err := os.Stat(r.runcDir(cid)); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+		}
+	}
+	r.cfg.Logger.Warn("runc remembers a container that containerd has forgotten", "container", cid)
+	root := filepath.Join(runcRoot, r.cfg.Namespace)
+	if out, err := exec.CommandContext(ctx, "runc", "--root", root, "delete", "--force", cid).CombinedOutput(); err != nil {
+		return fmt.Errorf("delete lost container: %w: %s", err, out)
+	}
+	return nil
+}
 
 // observed corrects what containerd says of a container whose gate we opened.
 func (r *Runtime) observed(cid string, p *tasktypes.Process) *tasktypes.Process {

@@ -3,6 +3,7 @@
 package runtime_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -54,5 +55,18 @@ func TestStartIsFoundAgain(t *testing.T) {
 	if out := e.log(t, spec); out != "ran\n" {
 		t.Errorf("output %q", out)
 	}
+	e.leftovers(t)
+}
+
+// TestStateOfALostContainer: runc may remember a container that containerd has forgotten, because its shim died.
+func TestStateOfALostContainer(t *testing.T) {
+	e := newEnv(t)
+	e.pull(t)
+	must(t, os.MkdirAll(filepath.Join("/run/containerd/runc", e.cfg.Namespace, "lost"), 0o711))
+	spec := e.spec("lost", "echo ran")
+	if code, out := e.output(t, spec); code != 0 || out != "ran\n" {
+		t.Errorf("exit %d, output %q", code, out)
+	}
+	must(t, e.rt.Delete(within(t, time.Minute), "lost"))
 	e.leftovers(t)
 }
