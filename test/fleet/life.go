@@ -14,6 +14,8 @@ type Life struct {
 	Failure  string        // why it cannot start, "CannotPullContainerError: ..."; "" means that it can
 	Run      time.Duration // from RUNNING until its essential containers exit by themselves; 0 means never
 	ExitCode int32         // with which they do
+	Healthy  time.Duration // from RUNNING until its health checks succeed, if it has any
+	Sick     time.Duration // from RUNNING until they fail; 0 means never
 	Stop     time.Duration // from the wish that it stop until its containers have exited
 	Release  time.Duration // from then until its network is gone and the task STOPPED
 }
@@ -35,6 +37,7 @@ type task struct {
 	mode        string // bridge, host, none, awsvpc
 	containers  []container
 	attachments []string // ARNs
+	checked     []string // containers that have a health check
 	life        Life
 
 	phase      phase
@@ -47,8 +50,9 @@ type task struct {
 	exited     bool   // exitCode is known
 	reason     string // of the containers' end
 
-	untold  bool // the control plane has not accepted what there is to tell
-	ranTold bool // it has accepted that the task is or was RUNNING
+	said    string // what its health checks said last; "" means nothing
+	untold  bool   // the control plane has not accepted what there is to tell
+	ranTold bool   // it has accepted that the task is or was RUNNING
 }
 
 // container is one container of a task.
@@ -66,6 +70,9 @@ func newTask(a *acs.Task, life Life, now time.Time, port func() int32) *task {
 	}
 	for i := range a.Containers {
 		c := &a.Containers[i]
+		if c.HealthCheckType != "" {
+			t.checked = append(t.checked, c.Name)
+		}
 		t.containers = append(t.containers, container{name: c.Name, essential: c.Essential, bindings: bind(t.mode, c.PortMappings, port)})
 	}
 	for i := range a.NetworkInterfaces {

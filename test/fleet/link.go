@@ -141,7 +141,7 @@ func (n *Node) registration() acs.RegisterContainerInstanceRequest {
 			in.Attributes = append(in.Attributes, acs.Attribute{Name: name, Value: &v})
 		}
 	}
-	for _, name := range []string{"com.amazonaws.ecs.capability.docker-remote-api.1.18", "ecs.capability.task-eni"} {
+	for _, name := range []string{"com.amazonaws.ecs.capability.docker-remote-api.1.18", "com.amazonaws.ecs.capability.docker-remote-api.1.24", "ecs.capability.container-health-check", "ecs.capability.task-eni"} {
 		in.Attributes = append(in.Attributes, acs.Attribute{Name: name})
 	}
 	return in

@@ -47,6 +47,7 @@ type Node struct {
 	line    *line
 	api     *client.Client
 	wake    chan struct{} // has an entry when the tasks are to be looked at
+	pulse   chan struct{} // has an entry when a task's health is another
 
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -83,7 +84,7 @@ func New(cfg Config, m Machine) (*Node, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{
-		cfg: cfg, machine: m, wake: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(m.Seed, 1)),
+		cfg: cfg, machine: m, wake: make(chan struct{}, 1), pulse: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(m.Seed, 1)),
 		tasks: map[string]*task{}, over: map[string]struct{}{},
 	}
 	n.line = newLine(n.dial)

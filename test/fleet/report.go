@@ -57,8 +57,10 @@ func (n *Node) advance(now time.Time) time.Time {
 		was := t.untold
 		t.move(now)
 		n.note(t, was)
-		if !t.due.IsZero() && (next.IsZero() || t.due.Before(next)) {
-			next = t.due
+		for _, due := range []time.Time{t.due, n.checkup(t, now)} {
+			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
 		}
 	}
 	return next

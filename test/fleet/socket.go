@@ -14,11 +14,12 @@ import (
 	"github.com/roadstead/roadstead/acs"
 )
 
-// socket is the client's end of a websocket (RFC 6455), as small as it can be: one goroutine uses it, and between messages it
+// socket is the client's end of a websocket (RFC 6455), as small as it can be: one goroutine reads, and between messages it
 // holds a buffer of a few hundred bytes.
 type socket struct {
 	conn net.Conn
 	r    *bufio.Reader
+	turn chan struct{} // full while somebody writes: a bubble's time stands still for a Mutex
 	out  []byte
 }
 
@@ -45,7 +46,7 @@ func openSocket(ctx context.Context, conn net.Conn, r *http.Request) (*socket, *
 	r.Header.Set("Upgrade", "websocket")
 	r.Header.Set("Sec-WebSocket-Version", "13")
 	r.Header.Set("Sec-WebSocket-Key", "cm9hZHN0ZWFkIGZsZWV0IQ==") // any 16 bytes
-	s := &socket{conn: conn, r: bufio.NewReaderSize(conn, readBuffer)}
+	s := &socket{conn: conn, turn: make(chan struct{}, 1), r: bufio.NewReaderSize(conn, readBuffer)}
 	err := r.Write(conn)
 	var resp *http.Response
 	if err == nil {
@@ -134,6 +135,8 @@ func (s *socket) send(msg any) error {
 
 // write writes one frame, with a mask of zeros: there is nobody on the way to be confused by what it says.
 func (s *socket) write(op byte, body []byte) error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.out = append(s.out[:0], 0x80|op)
 	switch n := len(body); {
 	case n < 126:

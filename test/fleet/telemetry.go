@@ -2,9 +2,8 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"net/url"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -21,7 +20,8 @@ func (n *Node) telemetry(ctx context.Context, endpoint, arn string) {
 	}
 }
 
-// telemetryOnce says every publishInterval that the container runtime is well, and reads what comes meanwhile.
+// telemetryOnce says every publishInterval that the container runtime is well, at once what health checks say, and reads what
+// comes meanwhile.
 func (n *Node) telemetryOnce(ctx context.Context, endpoint, arn string) error {
 	s, err := n.upgrade(ctx, endpoint, "tcs/ws", url.Values{
 		"agentHash": {"fleet"}, "agentVersion": {"1.0.0"}, "cluster": {n.cfg.Cluster}, "containerInstance": {arn},
@@ -30,19 +30,35 @@ func (n *Node) telemetryOnce(ctx context.Context, endpoint, arn string) error {
 		return err
 	}
 	defer s.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
 	defer context.AfterFunc(ctx, s.cut)()
-	for heard := time.Now(); ; {
-		err := s.send(acs.PublishInstanceStatusRequest{
-			Metadata: acs.TCSMetadata{Cluster: n.cfg.Cluster, ContainerInstance: arn, RequestID: n.machine.Name},
-			Statuses: []acs.InstanceStatus{{Type: "ContainerRuntime", Status: "OK"}},
-		})
-		for next := time.Now().Add(publishInterval); err == nil; {
-			if _, err = s.receive(next); err == nil {
-				heard = time.Now()
+	wg.Go(func() {
+		var err error
+		for err == nil {
+			_, err = s.receive(time.Now().Add(silenceLimit))
+		}
+		cancel(err)
+	})
+	told, tick := map[string]string{}, time.NewTicker(publishInterval)
+	defer tick.Stop()
+	meta := acs.TCSMetadata{Cluster: n.cfg.Cluster, ContainerInstance: arn, RequestID: n.machine.Name}
+	well := acs.PublishInstanceStatusRequest{Metadata: meta, Statuses: []acs.InstanceStatus{{Type: "ContainerRuntime", Status: "OK"}}}
+	for err = s.send(well); err == nil; {
+		if news := n.healths(told); len(news) > 0 {
+			if err = s.send(acs.PublishHealthRequest{Metadata: meta, Tasks: news}); err != nil {
+				return err
 			}
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(heard) > silenceLimit {
-			return err
+		select {
+		case <-n.pulse:
+		case <-tick.C:
+			err = s.send(well)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
+	return err
 }

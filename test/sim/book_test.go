@@ -10,7 +10,7 @@ import (
 
 // book adds up what one member has given away of each instance, by itself: the state's own indices are checked against it.
 type book struct {
-	member string
+	name   string // the member's
 	ledger *ledger
 	used   map[string]*used // by instance key
 }
@@ -24,7 +24,7 @@ type used struct {
 }
 
 func newBook(member string, l *ledger) *book {
-	return &book{member: member, ledger: l, used: map[string]*used{}}
+	return &book{name: member, ledger: l, used: map[string]*used{}}
 }
 
 func holds(t *model.Task) bool { return t != nil && t.Instance != "" && t.Last != model.TaskStopped }
@@ -33,12 +33,12 @@ func holds(t *model.Task) bool { return t != nil && t.Instance != "" && t.Last !
 func (b *book) load(s *state.Snapshot) {
 	b.used = map[string]*used{}
 	for t := range s.Tasks.All() {
-		b.ledger.check(b.member, s.Revision, t)
+		b.ledger.check(b.name, s.Revision, t)
 		if holds(t) {
 			b.add(t, 1)
 		}
 	}
-	b.ledger.absent(b.member, s)
+	b.ledger.absent(b.name, s)
 	for key := range b.used {
 		b.sold(s, key)
 	}
@@ -54,10 +54,10 @@ func (b *book) turn(before *state.Snapshot, r *state.Revision) {
 			was, _ := c.Old.(*model.Task)
 			is, _ := c.New.(*model.Task)
 			if is == nil {
-				b.ledger.breach("%s: task %s was deleted at revision %d", b.member, was.ID, r.Snapshot.Revision)
+				b.ledger.breach("%s: task %s was deleted at revision %d", b.name, was.ID, r.Snapshot.Revision)
 				continue
 			}
-			b.ledger.check(b.member, r.Snapshot.Revision, is)
+			b.ledger.check(b.name, r.Snapshot.Revision, is)
 			if holds(was) {
 				b.add(was, -1)
 				touched[was.InstanceKey()] = true
@@ -68,6 +68,9 @@ func (b *book) turn(before *state.Snapshot, r *state.Revision) {
 			}
 			if is.Instance != "" && (was == nil || was.Instance == "") {
 				b.placed(before, r.Snapshot, is)
+			}
+			if is.Service() != "" {
+				b.member(before, r.Snapshot, was, is)
 			}
 		case "instances":
 			touched[c.Key] = true
@@ -93,7 +96,7 @@ func (b *book) placed(before, after *state.Snapshot, t *model.Task) {
 			}
 		}
 	}
-	b.ledger.breach("%s: task %s was placed on %s at revision %d: %s", b.member, t.ID, t.Instance, after.Revision, what)
+	b.ledger.breach("%s: task %s was placed on %s at revision %d: %s", b.name, t.ID, t.Instance, after.Revision, what)
 }
 
 func (b *book) add(t *model.Task, sign int) {
@@ -127,18 +130,18 @@ func (b *book) sold(s *state.Snapshot, key string) {
 	}
 	i, ok := s.Instances.Get(key)
 	if !ok {
-		b.ledger.breach("%s: %d tasks on instance %s, which does not exist at revision %d", b.member, u.tasks, key, s.Revision)
+		b.ledger.breach("%s: %d tasks on instance %s, which does not exist at revision %d", b.name, u.tasks, key, s.Revision)
 		return
 	}
 	if what := oversold(i, u); what != "" {
-		b.ledger.breach("%s: instance %s is oversold at revision %d: %s", b.member, i.ID, s.Revision, what)
+		b.ledger.breach("%s: instance %s is oversold at revision %d: %s", b.name, i.ID, s.Revision, what)
 	}
 	if i.Status == model.InstanceInactive && u.tasks > 0 {
-		b.ledger.breach("%s: instance %s is INACTIVE with %d tasks at revision %d", b.member, i.ID, u.tasks, s.Revision)
+		b.ledger.breach("%s: instance %s is INACTIVE with %d tasks at revision %d", b.name, i.ID, u.tasks, s.Revision)
 	}
 	if x := s.Usage(key); x.Tasks != u.tasks || x.CPU != u.cpu || x.Memory != u.memory {
 		b.ledger.breach("%s: instance %s at revision %d: the index says %d tasks, %d units, %d MiB; the rows %d, %d, %d",
-			b.member, i.ID, s.Revision, x.Tasks, x.CPU, x.Memory, u.tasks, u.cpu, u.memory)
+			b.name, i.ID, s.Revision, x.Tasks, x.CPU, x.Memory, u.tasks, u.cpu, u.memory)
 	}
 	if u.tasks == 0 {
 		delete(b.used, key)

@@ -38,6 +38,8 @@ func definitions() []map[string]any {
 		one("big", map[string]any{"cpu": 900, "memory": 1800}),
 		one("ports", map[string]any{"portMappings": []any{map[string]any{"containerPort": 80, "hostPort": 8080},
 			map[string]any{"containerPort": 53, "hostPort": 8080, "protocol": "udp"}}}),
+		one("checked", map[string]any{"healthCheck": map[string]any{"command": []string{"CMD", "true"}}}),
+		one("sickly", map[string]any{"healthCheck": map[string]any{"command": []string{"CMD", "true"}}}),
 		one("vpc", map[string]any{"networkMode": "awsvpc"}),
 		{"family": "fargate", "networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": []string{"FARGATE"},
 			"containerDefinitions": []any{map[string]any{"name": "app", "image": "app:1", "essential": true}}},
@@ -71,6 +73,13 @@ func lives(a *acs.Task, r *rand.Rand) fleet.Life {
 		life.Start = time.Minute + some(time.Minute)
 	case "stubborn":
 		life.Stop = 30 * time.Second
+	case "checked":
+		life.Healthy = some(20 * time.Second)
+		if r.IntN(10) == 0 {
+			life.Sick = some(20 * time.Minute)
+		}
+	case "sickly":
+		life.Sick = time.Millisecond
 	case "pair":
 		life.Run, life.ExitCode = some(10*time.Minute), 3
 	}

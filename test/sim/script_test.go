@@ -53,6 +53,9 @@ func newScript(seed uint64, nodes int, length time.Duration, troubles int) scrip
 	}
 	for range troubles {
 		w.storm(w.when())
+		if w.rng.IntN(2) == 0 {
+			w.service(w.when() / 2)
+		}
 		if w.rng.IntN(3) == 0 {
 			w.stops(w.when())
 		}

@@ -54,6 +54,7 @@ func simulate(t *testing.T, seed uint64) {
 	l, snap := w.ledger, w.leader().s.DB().Snapshot()
 	t.Logf("seed %d: %d calls placed %d copies and left %d, %d stops; %d rows of tasks; revision %d; the members showed %d changes in %d revisions",
 		seed, l.tally.calls, l.tally.placed, l.tally.unplaced, l.tally.stops, snap.Tasks.Len(), snap.Revision, l.tally.changes, l.tally.revisions)
+	t.Logf("seed %d: %s", seed, w.wishes.sum(snap))
 	w.end()
 	if l.tally.placed == 0 || l.tally.changes < 3*l.tally.placed {
 		t.Errorf("the script of seed %d does next to nothing", seed)
@@ -120,9 +121,14 @@ func (w *world) settle() (problems []string) {
 
 // forget does what an operator would: it deregisters the instances that no node is any more, and stops what waits for room.
 func (w *world) forget() {
-	for t := range w.leader().s.DB().Snapshot().Tasks.All() {
-		if t.Waiting() {
+	snap, room := w.leader().s.DB().Snapshot(), len(w.unsettled(w.leader().s.DB().Snapshot()))
+	for t := range snap.Tasks.All() {
+		if t.Service() != "" || t.Last == model.TaskStopped {
+			continue
+		}
+		if t.Waiting() || room > 0 { // services come first
 			w.callers[1].stop(t.ARN())
+			room--
 		}
 	}
 	live := w.live()
@@ -182,7 +188,7 @@ func (w *world) problems() []string {
 		}
 	}
 	slices.Sort(out)
-	if out = append(out, w.broken(snap)...); len(out) > 0 {
+	if out = append(append(out, w.broken(snap)...), w.unsettled(snap)...); len(out) > 0 {
 		return out
 	}
 	return w.differences(snap)

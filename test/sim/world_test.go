@@ -39,6 +39,7 @@ type world struct {
 	members []*member
 	nodes   []*node
 	ledger  *ledger
+	wishes  *wishes
 	callers []*caller
 	calls   sync.WaitGroup // storms under way
 
@@ -165,7 +166,7 @@ func newWorld(t *testing.T, seed uint64, nodes int) *world {
 	if *verbose {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	w.ledger = newLedger()
+	w.ledger, w.wishes = newLedger(), &wishes{all: map[string]*wish{}}
 	w.delay.Store(int64(2 * time.Millisecond))
 	for i := range 3 {
 		m := &member{w: w, name: fmt.Sprintf("m%d:4566", i+1), rng: rand.New(rand.NewPCG(seed, uint64(i)))}
