@@ -71,6 +71,7 @@ func BenchmarkCluster(b *testing.B) {
 	r.join(ctx)
 	r.ReportMetric(empty, "MiB-empty")
 	r.watch("nodes")
+	r.services(ctx)
 	r.placeOnly(ctx)
 	r.load(ctx)
 	r.watch("tasks")
