@@ -131,6 +131,13 @@ func (c *Call) List(key string) []string {
 	return nil
 }
 
+// Rest takes all options that are left: of a verb that lets its caller name them.
+func (c *Call) Rest() map[string]string {
+	rest := c.options
+	c.options = nil
+	return rest
+}
+
 // Int takes an option that is a number.
 func (c *Call) Int(key string, otherwise int64) int64 {
 	n, err := strconv.ParseInt(c.Text(key, strconv.FormatInt(otherwise, 10)), 10, 64)

@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Message is what AWS tells the caller of a refusal, "" if there is none: "User: ARN is not authorized to perform: ACTION on
+// resource: RESOURCE because no identity-based policy allows the ACTION action" [D]. Services that have a resource say so, and
+// "*" for actions about none [O]; only a Request without a Resource leaves it out.
+func (d Decision) Message(r *Request) string {
+	if d.Allowed {
+		return ""
+	}
+	if d.trust && r.Principal.Kind == Root && strings.EqualFold(r.Action, "sts:AssumeRole") {
+		return "Roles may not be assumed by root accounts." // [O]
+	}
+	who := r.Principal.ARN
+	if r.Principal.Kind == Anonymous {
+		who = "anonymous"
+	}
+	text := "User: " + who + " is not authorized to perform: " + r.Action
+	if r.Resource != "" {
+		text += " on resource: " + r.Resource
+	}
+	if d.Explicit {
+		return text + " with an explicit deny in " + d.article() + d.noun()
+	}
+	return text + " because no " + d.noun() + " allows the " + r.Action + " action"
+}
+
+func (d Decision) noun() string {
+	if d.Layer == ByResource && d.trust {
+		return "role trust policy"
+	}
+	return [...]string{"identity-based policy", "permissions boundary", "session policy", "resource-based policy", ""}[d.Layer]
+}
+
+func (d Decision) article() string {
+	switch {
+	case d.Layer == ByIdentity:
+		return "an "
+	case d.Layer == ByResource && d.trust:
+		return "the "
+	}
+	return "a "
+}
+
+// Explain says for an operator what decided: "allowed by statement ReadOnly of the identity-based policy tasks", "refused: no
+// permissions boundary allows it".
+func (d Decision) Explain() string {
+	switch {
+	case d.Allowed && d.Layer == ByRoot:
+		return "allowed: the root user in its own account"
+	case d.Policy == nil:
+		return "refused: no " + d.noun() + " allows it"
+	case !d.Allowed:
+		return "denied by " + d.Policy.label(d.Statement, d.noun())
+	}
+	text := "allowed by " + d.Policy.label(d.Statement, d.noun())
+	if d.With != nil {
+		d.Layer = ByResource
+		text += ", and by " + d.With.label(d.WithStatement, d.noun())
+	}
+	return text
+}
+
+// label names a statement and its policy: the statement by its Sid, or by its place, counted from 1.
+func (p *Policy) label(statement int, noun string) string {
+	name := p.statements[statement].sid
+	if name == "" {
+		name = strconv.Itoa(statement + 1)
+	}
+	return "statement " + name + " of the " + noun + " " + p.Name
+}
+
+// Near says which statements are about the action and would allow it, and what keeps each from it: what somebody has to look at
+// who was refused for want of an Allow.
+func Near(r *Request, ps *Policies) []string {
+	var empty Context
+	q := query{Request: r, context: r.Context, resource: r.Resource, bounded: ps.Boundary != nil}
+	if q.context == nil {
+		q.context = &empty
+	}
+	var lines []string
+	look := func(noun string, policies ...*Policy) {
+		for _, p := range policies {
+			if p == nil {
+				continue
+			}
+			for i := range p.statements {
+				if s := &p.statements[i]; s.allow && s.acts(r.Action) {
+					if why := q.short(p.kind, s); why != "" {
+						lines = append(lines, p.label(i, noun)+": "+why)
+					}
+				}
+			}
+		}
+	}
+	look("identity-based policy", ps.Identity...)
+	look("permissions boundary", ps.Boundary)
+	look("session policy", ps.Session...)
+	noun := "resource-based policy"
+	if ps.Resource != nil && ps.Resource.kind == Trust {
+		noun = "role trust policy"
+	}
+	look(noun, ps.Resource)
+	return lines
+}
+
+// short says what a statement lacks, "" if nothing.
+func (q *query) short(k Kind, s *statement) string {
+	if k.named() && s.principals.reaches(q.Principal, q.bounded) == nobody {
+		return "it is not about " + q.Principal.ARN
+	}
+	if !s.covers(q.resource, q.context) {
+		return "it is not about " + q.resource
+	}
+	c := s.unmet(q.context)
+	if c == nil {
+		return ""
+	}
+	values := q.context.get(c.key)
+	if len(values) == 0 {
+		return c.name + " does not hold: there is none"
+	}
+	return fmt.Sprintf("%s does not hold: it is %s", c.name, strings.Join(values, ", "))
+}
