@@ -214,3 +214,17 @@ func TestKeysAndPrincipals(t *testing.T) {
 		t.Errorf("kind %d", p.Kind())
 	}
 }
+
+// [I] A policy of a resource has to name whom it allows. One of another kind in its place names nobody.
+func TestResourcePolicyNames(t *testing.T) {
+	p, err := policy.Parse(policy.Managed, "p", allow("*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, caller := range []*policy.Principal{{}, {Kind: policy.User, Account: home, ARN: "arn:aws:iam::" + home + ":user/x"}} {
+		r := &policy.Request{Principal: caller, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", Owner: home}
+		if d := policy.Decide(r, &policy.Policies{Resource: p}); d.Allowed {
+			t.Error(d.Explain())
+		}
+	}
+}
