@@ -126,11 +126,6 @@ type (
 		Fin               bool   `json:"fin,omitempty"`
 	}
 
-	// PublishMetricsRequest carries usage figures; a message without tasks says that the agent is idle.
-	PublishMetricsRequest struct {
-		Metadata TCSMetadata `json:"metadata"`
-	}
-
 	// PublishHealthRequest carries container health, which travels nowhere else.
 	PublishHealthRequest struct {
 		Metadata TCSMetadata  `json:"metadata"`

@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/agent/metadata"
 	"github.com/roadstead/roadstead/agent/network"
 	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/agent/stats"
 	"github.com/roadstead/roadstead/agent/task"
 	"github.com/roadstead/roadstead/client"
 )
@@ -68,6 +69,7 @@ type Agent struct {
 	auth    *pullAuth
 
 	metadata *metadata.Server
+	stats    *stats.Sampler
 	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
 	// registry is the host under which the control plane serves images if that is no member's own; nil if there is none.
 	registry atomic.Pointer[string]
@@ -105,6 +107,7 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	if a.network, err = network.New(ctx, netConfig); err != nil {
 		return nil, fmt.Errorf("open network: %w", err)
 	}
+	a.stats = stats.New(stats.Config{Tasks: a.tasks, Cgroup: a.runtime.Cgroup})
 	if err := a.openMetadata(); err != nil {
 		return nil, err
 	}
@@ -153,7 +156,7 @@ func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, na
 func (a *Agent) Run(ctx context.Context) error {
 	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMachinery()
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	var wg sync.WaitGroup
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
@@ -168,6 +171,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start(a.keeper.Run)
 	start(a.network.Run)
 	start(a.serveMetadata)
+	start(a.stats.Run)
 
 	life, cancel := context.WithCancel(ctx)
 	defer cancel()

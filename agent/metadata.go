@@ -42,6 +42,12 @@ func (a *Agent) openMetadata() error {
 	}
 	a.metadata = metadata.New(metadata.Config{
 		Secret: secret, Tasks: a.tasks, Zone: a.cfg.Zone, Own: a.network.Own,
+		Stats: func(v *task.View, i int) any {
+			if d := a.stats.Container(v, i); d != nil {
+				return d
+			}
+			return nil
+		},
 		Call: func(ctx context.Context, op string, in, out any) error { return a.client.Call(ctx, "ecs", op, in, out) },
 	})
 	return nil

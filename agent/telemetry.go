@@ -69,7 +69,7 @@ func (l *link) publishAll(ctx context.Context, conn *acs.Conn, engine *task.Engi
 	tick := time.NewTicker(publishInterval)
 	defer tick.Stop()
 	told := map[string]string{} // health by task, on this connection
-	if err := errors.Join(l.publish(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told)); err != nil {
+	if err := errors.Join(l.publish(ctx, conn, id), l.publishMetrics(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told)); err != nil {
 		return err
 	}
 	for {
@@ -79,7 +79,7 @@ func (l *link) publishAll(ctx context.Context, conn *acs.Conn, engine *task.Engi
 			err = l.publishHealth(ctx, conn, id, engine.Health(), told)
 		case <-tick.C:
 			clear(told)
-			err = errors.Join(l.publish(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told))
+			err = errors.Join(l.publish(ctx, conn, id), l.publishMetrics(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told))
 		case err = <-ended:
 			ended <- err // for telemetryOnce, which waits for it
 		}
@@ -113,6 +113,32 @@ func (l *link) publishHealth(ctx context.Context, conn *acs.Conn, id identity, a
 		}
 	}
 	return nil
+}
+
+// publishMetrics says what the tasks have used since it last did, a few tasks a message.
+func (l *link) publishMetrics(ctx context.Context, conn *acs.Conn, id identity) error {
+	for _, m := range metricMessages(l.agent.stats.Take()) {
+		m.Metadata.Cluster, m.Metadata.ContainerInstance, m.Metadata.MessageID = id.Cluster, id.Arn, uuid.NewString()
+		m.Timestamp = float64(time.Now().UnixMilli()) / 1000
+		if err := conn.Send(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// metricMessages are the messages of one round: full ones, the last of which says so, or one that says that the node is idle
+// (AGENT-PROTOCOL §1.3).
+func metricMessages(all []acs.TaskMetrics) []acs.PublishMetricsRequest {
+	if len(all) == 0 {
+		return []acs.PublishMetricsRequest{{Metadata: acs.TCSMetadata{Idle: true, Fin: true}, TaskMetrics: all}}
+	}
+	var out []acs.PublishMetricsRequest
+	for batch := range slices.Chunk(all, acs.MaxMetricTasks) {
+		out = append(out, acs.PublishMetricsRequest{TaskMetrics: batch})
+	}
+	out[len(out)-1].Metadata.Fin = true
+	return out
 }
 
 // publish says whether the container runtime answers.

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,4 +89,22 @@ func hearHealth(ctx context.Context, t *testing.T, conn *acs.Conn) string {
 		return ""
 	}
 	return m.Tasks[0].Containers[0].HealthStatus
+}
+
+// AGENT-PROTOCOL §1.3: at most ten tasks in a message, the last of a round says so, and a node without tasks is idle.
+func TestMetricsGoInRounds(t *testing.T) {
+	for n, c := range map[int]string{0: "0 idle fin", 1: "1 fin", 10: "10 fin", 11: "10, 1 fin", 30: "10, 10, 10 fin"} {
+		var got []string
+		for _, m := range metricMessages(make([]acs.TaskMetrics, n)) {
+			text := strconv.Itoa(len(m.TaskMetrics))
+			if m.Metadata.Idle {
+				text += " idle"
+			}
+			if m.Metadata.Fin {
+				text += " fin"
+			}
+			got = append(got, text)
+		}
+		want(t, strconv.Itoa(n)+" tasks", strings.Join(got, ", "), c)
+	}
 }

@@ -21,13 +21,15 @@ func newPs() *cobra.Command {
 		Short: "List tasks, newest first, or nodes",
 		Example: `  roadstead ps
   roadstead ps --all --cluster prod
-  roadstead ps --nodes`,
+  roadstead ps --nodes
+  roadstead ps --stats`,
 		Args: cobra.NoArgs,
 	}
 	connect := connectFlags(cmd)
 	cluster := cmd.Flags().String("cluster", "default", "cluster to look at")
 	all := cmd.Flags().BoolP("all", "a", false, "stopped tasks, too")
 	nodes := cmd.Flags().Bool("nodes", false, "nodes instead of tasks")
+	stats := cmd.Flags().Bool("stats", false, "what the containers of running tasks use")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := connect()
 		if err != nil {
@@ -36,6 +38,9 @@ func newPs() *cobra.Command {
 		defer c.Close()
 		if *nodes {
 			return printNodes(cmd.Context(), c, *cluster, cmd.OutOrStdout())
+		}
+		if *stats {
+			return printUsage(cmd.Context(), c, *cluster, cmd.OutOrStdout())
 		}
 		return printTasks(cmd.Context(), c, *cluster, *all, cmd.OutOrStdout())
 	}

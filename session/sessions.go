@@ -29,6 +29,7 @@ type Sessions struct {
 	closing chan struct{} // closed when Run ends: no connection outlives it
 	guests  chan guest    // connections that Run is to serve
 	stacks  stacks
+	usages  usages // what tasks use, as their nodes say
 
 	mu       sync.Mutex
 	sessions map[string]*session  // by instance key
@@ -60,6 +61,7 @@ func (s *Sessions) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.usages.forget(r)
 		if r.Reset {
 			s.nudgeAll()
 			continue

@@ -49,6 +49,7 @@ func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.C
 	switch m := msg.(type) {
 	case *acs.PublishMetricsRequest:
 		ack = acs.AckPublishMetric{}
+		s.metrics(i, m)
 	case *acs.PublishHealthRequest:
 		ack, err = acs.AckPublishHealth{}, s.health(ctx, i, m)
 	case *acs.PublishInstanceStatusRequest:

@@ -27,6 +27,8 @@ type Config struct {
 	Secret []byte             // of the node; ids are made of it, so they outlive the agent
 	Tasks  func() []task.View // that the node has now
 	Zone   string             // of the node
+	// Stats is what container i of a task uses, in Docker's shape; nil if nothing is known, as of one that does not run.
+	Stats func(v *task.View, i int) any
 	// Own says whether an address is one of the node's, from which tasks of mode host ask.
 	Own func(netip.Addr) bool
 	// Call calls an operation of ECS in the node's name. A refusal is a *model.Error.
@@ -55,6 +57,10 @@ func New(cfg Config) *Server {
 	s.mux.HandleFunc("PUT /api/{id}/task-protection/v1/state", s.putProtection)
 	s.mux.HandleFunc("GET /v4/{id}", s.getContainer)
 	s.mux.HandleFunc("GET /v4/{id}/task", s.getTask)
+	for _, v := range []version{v3, v4} {
+		s.mux.HandleFunc("GET "+v.path+"/{id}/stats", s.containerStats(v))
+		s.mux.HandleFunc("GET "+v.path+"/{id}/task/stats", s.taskStats(v))
+	}
 	return s
 }
 

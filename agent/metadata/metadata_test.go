@@ -250,7 +250,7 @@ func TestV4(t *testing.T) {
 			`"PullStoppedAt":"2026-01-02T03:04:06.006Z","AvailabilityZone":"us-east-1a","LaunchType":"EC2","Containers":[` + container + `],"FaultInjectionEnabled":false}`},
 		{"another's", uri + "/task", "10.0.0.5", 404, `"V4 task metadata handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: ` + uri[4:] + `"`},
 		{"unknown", "/v4/nope", "10.0.0.4", 404, `"V4 container metadata handler: unable to get container ID from request: unable to get docker ID from v3 endpoint ID: nope"`},
-		{"not served", uri + "/stats", "10.0.0.4", 404, "404 page not found"},
+		{"not served", uri + "/nothing", "10.0.0.4", 404, "404 page not found"},
 	} {
 		if status, got := get(c.path, c.from); status != c.status || got != c.want {
 			t.Errorf("%s\n got %d %s\nwant %d %s", c.rule, status, got, c.status, c.want)

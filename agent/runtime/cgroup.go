@@ -191,6 +191,18 @@ func (c cgroups) below(name string) []string {
 	return out
 }
 
+// directories are those of a cgroup by controller, of version 2 the one under "".
+func (c cgroups) directories(name string) map[string]string {
+	if c.unified() {
+		return map[string]string{"": filepath.Join(c.v2, name)}
+	}
+	out := make(map[string]string, len(c.v1))
+	for controller, point := range c.v1 {
+		out[controller] = filepath.Join(point, name)
+	}
+	return out
+}
+
 // oomKills counts the processes of the cgroup that the kernel killed for memory.
 func (c cgroups) oomKills(name string) int {
 	file := path.Join(c.v1["memory"], name, "memory.oom_control")

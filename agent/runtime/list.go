@@ -50,6 +50,15 @@ func (r *Runtime) List(ctx context.Context) ([]task.ContainerState, error) {
 	return out, nil
 }
 
+// Cgroup is where the cgroup of a container is that exists: a directory for each controller of version 1, or one under "".
+func (r *Runtime) Cgroup(id string) (map[string]string, bool) {
+	who, ok := r.recall(containerdID(id))
+	if !ok || who.cgroup == "" {
+		return nil, false
+	}
+	return r.cgroup.directories(who.cgroup), true
+}
+
 func (r *Runtime) observe(s *task.ContainerState, who identity, p *tasktypes.Process) {
 	switch {
 	case p == nil && !s.StartedAt.IsZero(): // its shim died with the machine

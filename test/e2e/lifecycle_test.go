@@ -27,6 +27,7 @@ func TestTask(t *testing.T) {
 		"dependsOn orders start and waits for completion": dependsOn,
 		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
 		"a task asks for its own protection":              ownProtection,
+		"what a task uses is seen":                        usage,
 		"definition is seen inside":                       seenInside,
 		"cgroups hold the limits":                         cgroupLimits,
 		"volumes and read-only roots":                     readOnly,
