@@ -42,6 +42,15 @@ type (
 		StopTasks   []ManifestTask `json:"stopTasks"`
 	}
 
+	// IAMRoleCredentialsMessage renews the credentials of a task's role; they come first with the task itself.
+	IAMRoleCredentialsMessage struct {
+		MessageID   string    `json:"messageId"`
+		TaskArn     string    `json:"taskArn"`
+		ClusterArn  string    `json:"taskClusterArn,omitempty"`
+		RoleType    string    `json:"roleType"` // TaskApplication or TaskExecution
+		Credentials RoleCreds `json:"roleCredentials"`
+	}
+
 	// RoadsteadReset asks our own agent to kill all its tasks at once, forget them, and register anew.
 	RoadsteadReset struct {
 		MessageID string `json:"messageId"`
@@ -182,6 +191,8 @@ func message(name string) any {
 		return new(TaskManifestMessage)
 	case "TaskStopVerificationAck":
 		return new(TaskStopVerificationAck)
+	case "IAMRoleCredentialsMessage":
+		return new(IAMRoleCredentialsMessage)
 	case "RoadsteadReset":
 		return new(RoadsteadReset)
 	case "RoadsteadResetDone":

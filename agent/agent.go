@@ -71,6 +71,7 @@ type Agent struct {
 	metadata *metadata.Server
 	stats    *stats.Sampler
 	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
+	instance atomic.Pointer[string]      // the ARN of its container instance; nil before it has registered
 	// registry is the host under which the control plane serves images if that is no member's own; nil if there is none.
 	registry atomic.Pointer[string]
 }

@@ -194,7 +194,12 @@ func (l *link) handle(ctx context.Context, conn *acs.Conn, id identity, msg any)
 			l.log.Error("take a payload", "tasks", len(m.Tasks), "err", err)
 			return nil // no ack: it comes again
 		}
-		return conn.Send(ctx, acs.AckRequest{Cluster: id.Cluster, ContainerInstance: id.Arn, MessageID: m.MessageID})
+		if err := conn.Send(ctx, acs.AckRequest{Cluster: id.Cluster, ContainerInstance: id.Arn, MessageID: m.MessageID}); err != nil {
+			return err
+		}
+		return acknowledgeRoles(ctx, conn, m)
+	case *acs.IAMRoleCredentialsMessage:
+		return l.renewRole(ctx, conn, m)
 	case *acs.HeartbeatMessage:
 		return conn.Send(ctx, acs.HeartbeatAckRequest{MessageID: m.MessageID})
 	case *acs.TaskManifestMessage:
@@ -208,6 +213,41 @@ func (l *link) handle(ctx context.Context, conn *acs.Conn, id identity, msg any)
 	}
 	return nil
 }
+
+// acknowledgeRoles says of each role's credentials that came with tasks that they are here (AGENT-PROTOCOL §1.2).
+func acknowledgeRoles(ctx context.Context, conn *acs.Conn, m *acs.PayloadMessage) error {
+	for i := range m.Tasks {
+		for _, c := range []*acs.RoleCreds{m.Tasks[i].RoleCredentials, m.Tasks[i].ExecutionRole} {
+			if c == nil {
+				continue
+			}
+			if err := conn.Send(ctx, acs.IAMRoleCredentialsAckRequest{CredentialsID: c.CredentialsID, Expiration: c.Expiration, MessageID: m.MessageID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// renewRole gives a task newer credentials of its role. Those of a task that is not here any more are forgotten at once.
+func (l *link) renewRole(ctx context.Context, conn *acs.Conn, m *acs.IAMRoleCredentialsMessage) error {
+	if _, ok := l.engine.Get(m.TaskArn); ok {
+		t := acs.Task{Arn: m.TaskArn, DesiredStatus: model.TaskRunning}
+		if m.RoleType == roleExecution {
+			t.ExecutionRole = &m.Credentials
+		} else {
+			t.RoleCredentials = &m.Credentials
+		}
+		if err := l.engine.Accept(ctx, []acs.Task{t}); err != nil {
+			l.log.Error("renew the credentials of a role", "task", m.TaskArn, "err", err)
+			return nil // no ack: they come again
+		}
+	}
+	return conn.Send(ctx, acs.IAMRoleCredentialsAckRequest{CredentialsID: m.Credentials.CredentialsID, Expiration: m.Credentials.Expiration, MessageID: m.MessageID})
+}
+
+// roleExecution is the role with which the node works for the task; others are the task's own.
+const roleExecution = "TaskExecution"
 
 // manifest asks about tasks that the control plane did not list.
 func (l *link) manifest(ctx context.Context, conn *acs.Conn, id identity, m *acs.TaskManifestMessage) error {

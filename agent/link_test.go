@@ -112,6 +112,39 @@ func TestConversation(t *testing.T) {
 	want(t, "why it ended", websocket.CloseStatus(err), websocket.StatusNormalClosure)
 }
 
+// AGENT-PROTOCOL §1.2: credentials of roles come with tasks, and newer ones later; each is acknowledged, and kept in memory only.
+func TestRoleCredentials(t *testing.T) {
+	err := connected(t, func(e *task.Engine, say func(any), hear func() any) {
+		acked := func(what, id, expiration, message string) {
+			t.Helper()
+			m, ok := hear().(*acs.IAMRoleCredentialsAckRequest)
+			if !ok || *m != (acs.IAMRoleCredentialsAckRequest{CredentialsID: id, Expiration: expiration, MessageID: message}) {
+				t.Errorf("%s is acknowledged by %+v", what, m)
+			}
+		}
+		own := run("t1")
+		own.RoleCredentials = &acs.RoleCreds{CredentialsID: "r1", AccessKeyID: "k1", Expiration: "first"}
+		own.ExecutionRole = &acs.RoleCreds{CredentialsID: "x1", Expiration: "first"}
+		say(acs.PayloadMessage{MessageID: "m1", Tasks: []acs.Task{own}})
+		hear() // the ack of the payload
+		acked("the task's role", "r1", "first", "m1")
+		acked("its execution role", "x1", "first", "m1")
+		say(acs.IAMRoleCredentialsMessage{MessageID: "m2", TaskArn: taskARN("t1"), RoleType: "TaskApplication",
+			Credentials: acs.RoleCreds{CredentialsID: "r1", AccessKeyID: "k2", Expiration: "second"}})
+		acked("a newer one", "r1", "second", "m2")
+		say(acs.IAMRoleCredentialsMessage{MessageID: "m3", TaskArn: taskARN("t9"), RoleType: "TaskApplication",
+			Credentials: acs.RoleCreds{CredentialsID: "r9", Expiration: "x"}})
+		acked("one of a task that is not here", "r9", "x", "m3")
+		want(t, "a task that is not here begins", has(e, "t9"), false)
+		for v, _ := e.Get("t1"); v.Task.RoleCredentials.AccessKeyID != "k2"; v, _ = e.Get("t1") {
+			goruntime.Gosched() // the test's time-out is the limit
+		}
+		v, _ := e.Get("t1")
+		want(t, "the execution role", v.Task.ExecutionRole.Expiration, "first")
+	})
+	want(t, "why it ended", websocket.CloseStatus(err), websocket.StatusNormalClosure)
+}
+
 func TestRefusalIsExplained(t *testing.T) {
 	dial := errors.New("expected handshake response status code 101")
 	answered := func(status int, body string) *http.Response {

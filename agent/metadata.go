@@ -41,7 +41,13 @@ func (a *Agent) openMetadata() error {
 		return fmt.Errorf("open the metadata server's secret %s: %w", a.dir(secretFile), err)
 	}
 	a.metadata = metadata.New(metadata.Config{
-		Secret: secret, Tasks: a.tasks, Zone: a.cfg.Zone, Own: a.network.Own,
+		Secret: secret, Tasks: a.tasks, Zone: a.cfg.Zone, Subnet: a.network.Subnet(), Snapshotter: a.runtime.Snapshotter(), Own: a.network.Own,
+		Instance: func() string {
+			if arn := a.instance.Load(); arn != nil {
+				return *arn
+			}
+			return ""
+		},
 		Stats: func(v *task.View, i int) any {
 			if d := a.stats.Container(v, i); d != nil {
 				return d
@@ -61,10 +67,14 @@ func (a *Agent) tasks() []task.View {
 	return nil
 }
 
-// decorate tells a container where the metadata server is.
+// decorate tells a container where the metadata server is, and in which Region it runs.
 func (a *Agent) decorate(spec *task.ContainerSpec) {
 	host := a.network.MetadataHost(spec.Task.NetworkMode)
 	maps.Copy(spec.Environment, a.metadata.Environment(host, spec.TaskID, spec.Name))
+	if role := spec.Task.RoleCredentials; role != nil {
+		spec.Environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/" + role.CredentialsID
+	}
+	spec.Region = a.client.Region()
 }
 
 // serveMetadata answers containers until ctx ends. A node whose port somebody else has runs its tasks without.

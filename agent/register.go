@@ -100,6 +100,7 @@ func (a *Agent) register(ctx context.Context) (identity, error) {
 		return id, err
 	}
 	id.Arn = out.ContainerInstance.ContainerInstanceArn
+	a.instance.Store(&id.Arn)
 	return id, a.saveIdentity(id)
 }
 

@@ -1,6 +1,6 @@
 // Package metadata answers what the containers of a node ask about themselves, at the addresses that they find in their
-// environment: their task's protection from scale-in (/api), and version 4 of the metadata of container and task (/v4).
-// Version 3, statistics and credentials (/v2) have their place here, too.
+// environment: the metadata of container and task (/v3, /v4), what they use, the credentials of their task's role (/v1, /v2), and
+// their task's protection from scale-in (/api).
 //
 // A container gets its own task only, known by an id in the path that nobody can guess and by the address it asks from. The
 // package must not know how containers reach it, nor who keeps the tasks: it looks at a table that is handed in.
@@ -11,6 +11,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -22,13 +24,16 @@ import (
 	"github.com/roadstead/roadstead/agent/task"
 )
 
-// Config is what a Server works with; all but Zone is required.
+// Config is what a Server works with.
 type Config struct {
 	Secret []byte             // of the node; ids are made of it, so they outlive the agent
 	Tasks  func() []task.View // that the node has now
 	Zone   string             // of the node
 	// Stats is what container i of a task uses, in Docker's shape; nil if nothing is known, as of one that does not run.
-	Stats func(v *task.View, i int) any
+	Stats       func(v *task.View, i int) any
+	Subnet      netip.Prefix  // of tasks on the node
+	Snapshotter string        // that keeps containers' file systems
+	Instance    func() string // the ARN of the node's container instance, "" before it has registered
 	// Own says whether an address is one of the node's, from which tasks of mode host ask.
 	Own func(netip.Addr) bool
 	// Call calls an operation of ECS in the node's name. A refusal is a *model.Error.
@@ -55,18 +60,29 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limit: rate.NewLimiter(perSecond, burst)}
 	s.mux.HandleFunc("GET /api/{id}/task-protection/v1/state", s.getProtection)
 	s.mux.HandleFunc("PUT /api/{id}/task-protection/v1/state", s.putProtection)
-	s.mux.HandleFunc("GET /v4/{id}", s.getContainer)
-	s.mux.HandleFunc("GET /v4/{id}/task", s.getTask)
-	for _, v := range []version{v3, v4} {
-		s.mux.HandleFunc("GET "+v.path+"/{id}/stats", s.containerStats(v))
-		s.mux.HandleFunc("GET "+v.path+"/{id}/task/stats", s.taskStats(v))
+	for _, v := range []version{v3, v4} { // the agent looks at no method here [O]
+		s.mux.HandleFunc(v.path+"/{id}", s.getContainer(v))
+		s.mux.HandleFunc(v.path+"/{id}/task", s.getTask(v, false))
+		s.mux.HandleFunc(v.path+"/{id}/taskWithTags", s.getTask(v, true))
+		s.mux.HandleFunc(v.path+"/{id}/stats", s.containerStats(v))
+		s.mux.HandleFunc(v.path+"/{id}/task/stats", s.taskStats(v))
+		s.mux.HandleFunc(v.path+"/{id}/associations/{type}", s.associations(v))
+		s.mux.HandleFunc(v.path+"/{id}/associations/{type}/{name...}", s.association(v))
 	}
+	s.mux.HandleFunc("/v1/credentials", s.credentials("CredentialsV1Request: ", func(r *http.Request) string { return r.URL.Query().Get("id") }))
+	s.mux.HandleFunc("/v2/credentials/{id...}", s.credentials("CredentialsV2Request: ", func(r *http.Request) string { return r.PathValue("id") }))
 	return s
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Rate-Limit-Limit", fmt.Sprintf("%.2f", float64(perSecond)))
+	h.Set("X-Rate-Limit-Duration", "1")
+	h.Set("X-Rate-Limit-Request-Remote-Addr", r.RemoteAddr)
 	if !s.limit.Allow() {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, "You have reached maximum request limit.")
 		return
 	}
 	s.mux.ServeHTTP(w, r)
@@ -82,7 +98,11 @@ func (s *Server) ID(taskID, container string) string {
 // Environment is what a container needs to find the server at a host, perhaps with a port (AGENT-PROTOCOL §4.1) [O].
 func (s *Server) Environment(host, taskID, container string) map[string]string {
 	id := s.ID(taskID, container)
-	return map[string]string{"ECS_AGENT_URI": "http://" + host + "/api/" + id, "ECS_CONTAINER_METADATA_URI_V4": "http://" + host + "/v4/" + id}
+	return map[string]string{
+		"ECS_AGENT_URI":                 "http://" + host + "/api/" + id,
+		"ECS_CONTAINER_METADATA_URI":    "http://" + host + "/v3/" + id,
+		"ECS_CONTAINER_METADATA_URI_V4": "http://" + host + "/v4/" + id,
+	}
 }
 
 // asker finds the container that asks. One that has the id of another, or is of a task that is over, is not found.

@@ -210,50 +210,9 @@ func TestLimits(t *testing.T) {
 		}
 		s.want("answered at once", statuses[http.StatusOK], 60)
 		s.want("refused at once", statuses[http.StatusTooManyRequests], 40)
-	})
-}
-
-// [D] AGENT-PROTOCOL §4.2: what version 4 shows of a container and its task; unknown ids [O].
-func TestV4(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)
-	v := view("t1", "awsvpc", "=10.0.0.4")
-	v.Task.Family, v.Task.Version, v.Task.LaunchType, v.Task.ServiceName, v.Task.CPU, v.Task.Memory = "web", "7", "EC2", "web", 0.25, 512
-	c := &v.Task.Containers[0]
-	c.Image, c.CPU, c.Arn = "nginx:1", 128, "arn:c"
-	c.Docker.Config, c.Docker.HostConfig = `{"Labels":{"a":"b"}}`, `{"LogConfig":{"Type":"json-file"}}`
-	v.State.Nets[0].Sandbox.MAC, v.State.Nets[0].Sandbox.Gateway = "02:00", "10.0.0.1"
-	v.State.Containers = []task.Container{{
-		Name: "app", Phase: task.PhaseRunning, Digest: "sha256:1", PullStartedAt: at, PullStoppedAt: at.Add(time.Second), StartedAt: at.Add(2 * time.Second),
-		Vitals: task.Vitals{Health: "HEALTHY", Since: at.Add(3 * time.Second), Output: "well\n"},
-	}}
-	s := metadata.New(metadata.Config{Secret: []byte("secret"), Zone: "us-east-1a", Tasks: func() []task.View { return []task.View{v} }})
-	get := func(path, from string) (int, string) {
-		r := httptest.NewRequest(http.MethodGet, path, nil)
-		r.RemoteAddr = from + ":1234"
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		return w.Code, strings.TrimSpace(w.Body.String())
-	}
-	const container = `{"DockerId":"t1-app","Name":"app","DockerName":"ecs-web-7-app-t1","Image":"nginx:1","ImageID":"sha256:1","Labels":{"a":"b"},` +
-		`"DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":128,"Memory":0},"StartedAt":"2026-01-02T03:04:07.006Z","Type":"NORMAL",` +
-		`"Health":{"status":"HEALTHY","statusSince":"2026-01-02T03:04:08.006Z","output":"well\n"},"LogDriver":"json-file","ContainerARN":"arn:c",` +
-		`"Networks":[{"NetworkMode":"awsvpc","IPv4Addresses":["10.0.0.4"],"AttachmentIndex":0,"MACAddress":"02:00","SubnetGatewayIpv4Address":"10.0.0.1"}]}`
-	uri := strings.TrimPrefix(s.Environment("h", "t1", "app")["ECS_CONTAINER_METADATA_URI_V4"], "http://h")
-	for _, c := range []struct {
-		rule, path, from string
-		status           int
-		want             string
-	}{
-		{"container", uri, "10.0.0.4", 200, container},
-		{"task", uri + "/task", "10.0.0.4", 200, `{"Cluster":"default","TaskARN":"` + arnPrefix + `t1","Family":"web","Revision":"7","ServiceName":"web",` +
-			`"DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"PullStartedAt":"2026-01-02T03:04:05.006Z",` +
-			`"PullStoppedAt":"2026-01-02T03:04:06.006Z","AvailabilityZone":"us-east-1a","LaunchType":"EC2","Containers":[` + container + `],"FaultInjectionEnabled":false}`},
-		{"another's", uri + "/task", "10.0.0.5", 404, `"V4 task metadata handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: ` + uri[4:] + `"`},
-		{"unknown", "/v4/nope", "10.0.0.4", 404, `"V4 container metadata handler: unable to get container ID from request: unable to get docker ID from v3 endpoint ID: nope"`},
-		{"not served", uri + "/nothing", "10.0.0.4", 404, "404 page not found"},
-	} {
-		if status, got := get(c.path, c.from); status != c.status || got != c.want {
-			t.Errorf("%s\n got %d %s\nwant %d %s", c.rule, status, got, c.status, c.want)
-		}
-	}
+		s.server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v4/x", nil))
+		s.want("says", w.Body.String(), "You have reached maximum request limit.") // [I]: as the library of the agent does
+		s.want("limit", w.Header().Get("X-Rate-Limit-Limit")+" in "+w.Header().Get("X-Rate-Limit-Duration")+" s", "40.00 in 1 s")
+	})
 }

@@ -2,7 +2,9 @@ package metadata
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,13 +25,23 @@ type containerV4 struct {
 	KnownStatus   string            `json:"KnownStatus"`
 	ExitCode      *int32            `json:"ExitCode,omitempty"`
 	Limits        limitsV4[int64]   `json:"Limits"`
+	CreatedAt     time.Time         `json:"CreatedAt,omitzero"`
 	StartedAt     time.Time         `json:"StartedAt,omitzero"`
 	FinishedAt    time.Time         `json:"FinishedAt,omitzero"`
 	Type          string            `json:"Type"`
 	Health        *healthV4         `json:"Health,omitempty"`
+	Volumes       []volumeV4        `json:"Volumes,omitempty"`
 	LogDriver     string            `json:"LogDriver,omitempty"`
+	LogOptions    map[string]string `json:"LogOptions,omitempty"`
 	ContainerARN  string            `json:"ContainerARN,omitempty"`
 	Networks      []networkV4       `json:"Networks,omitempty"`
+	Snapshotter   string            `json:"Snapshotter,omitempty"`
+}
+
+type volumeV4 struct {
+	Name        string `json:"DockerName,omitempty"`
+	Source      string `json:"Source,omitempty"`
+	Destination string `json:"Destination,omitempty"`
 }
 
 // limitsV4 are units of CPU, or of a task vCPUs, and MiB.
@@ -51,55 +63,99 @@ type healthV4 struct {
 	Output      string    `json:"output,omitempty"`
 }
 
+// networkV4 is a network of a container; all but mode and addresses are of awsvpc.
 type networkV4 struct {
 	NetworkMode     string   `json:"NetworkMode"`
 	IPv4Addresses   []string `json:"IPv4Addresses,omitempty"`
 	AttachmentIndex *int     `json:"AttachmentIndex,omitempty"`
 	MACAddress      string   `json:"MACAddress,omitempty"`
+	Subnet          string   `json:"IPv4SubnetCIDRBlock,omitempty"`
+	NameServers     []string `json:"DomainNameServers,omitempty"`
+	SearchList      []string `json:"DomainNameSearchList,omitempty"`
+	PrivateDNSName  string   `json:"PrivateDNSName,omitempty"`
 	Gateway         string   `json:"SubnetGatewayIpv4Address,omitempty"`
 }
 
 // taskV4 is a task as version 4 of the endpoint shows it [D].
 type taskV4 struct {
-	Cluster               string             `json:"Cluster"`
-	TaskARN               string             `json:"TaskARN"`
-	Family                string             `json:"Family"`
-	Revision              string             `json:"Revision"`
-	ServiceName           string             `json:"ServiceName,omitempty"`
-	DesiredStatus         string             `json:"DesiredStatus"`
-	KnownStatus           string             `json:"KnownStatus"`
-	Limits                *limitsV4[float64] `json:"Limits,omitempty"`
-	PullStartedAt         time.Time          `json:"PullStartedAt,omitzero"`
-	PullStoppedAt         time.Time          `json:"PullStoppedAt,omitzero"`
-	ExecutionStoppedAt    time.Time          `json:"ExecutionStoppedAt,omitzero"`
-	AvailabilityZone      string             `json:"AvailabilityZone,omitempty"`
-	LaunchType            string             `json:"LaunchType"`
-	Containers            []containerV4      `json:"Containers"`
-	FaultInjectionEnabled bool               `json:"FaultInjectionEnabled"`
+	Cluster            string             `json:"Cluster"`
+	TaskARN            string             `json:"TaskARN"`
+	Family             string             `json:"Family"`
+	Revision           string             `json:"Revision"`
+	ServiceName        string             `json:"ServiceName,omitempty"`
+	DesiredStatus      string             `json:"DesiredStatus"`
+	KnownStatus        string             `json:"KnownStatus"`
+	Limits             *limitsV4[float64] `json:"Limits,omitempty"`
+	PullStartedAt      time.Time          `json:"PullStartedAt,omitzero"`
+	PullStoppedAt      time.Time          `json:"PullStoppedAt,omitzero"`
+	ExecutionStoppedAt time.Time          `json:"ExecutionStoppedAt,omitzero"`
+	AvailabilityZone   string             `json:"AvailabilityZone,omitempty"`
+	TaskTags           map[string]string  `json:"TaskTags,omitempty"`
+	InstanceTags       map[string]string  `json:"ContainerInstanceTags,omitempty"`
+	LaunchType         string             `json:"LaunchType,omitempty"`
+	Errors             []errorV4          `json:"Errors,omitempty"`
+	Containers         []containerV4      `json:"Containers,omitempty"`
+	ClockDrift         *clockV4           `json:"ClockDrift,omitempty"`
+	FaultInjection     *bool              `json:"FaultInjectionEnabled,omitempty"`
 }
 
-func (s *Server) getContainer(w http.ResponseWriter, r *http.Request) {
-	v, name, ok := s.asker(r)
-	if !ok {
-		answer(w, http.StatusNotFound, "V4 container metadata handler: unable to get container ID from request: "+ // [O]
-			"unable to get docker ID from v3 endpoint ID: "+r.PathValue("id"))
-		return
-	}
-	for i := range v.Task.Containers {
-		if v.Task.Containers[i].Name == name {
-			answer(w, http.StatusOK, showContainer(&v, i))
+// getContainer answers the asking container.
+func (s *Server) getContainer(version version) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, name, ok := s.asker(r)
+		if !ok {
+			answer(w, version.unknown, version.name+" container metadata handler: unable to get container ID from request: "+ // [O]
+				"unable to get docker ID from v3 endpoint ID: "+r.PathValue("id"))
+			return
 		}
+		c := s.showContainer(&v, index(&v, name))
+		if version == v3 {
+			c = c.asV3()
+		}
+		answer(w, http.StatusOK, c)
 	}
 }
 
-func (s *Server) getTask(w http.ResponseWriter, r *http.Request) {
-	v, _, ok := s.asker(r)
-	if !ok {
-		answer(w, http.StatusNotFound, "V4 task metadata handler: unable to get task arn from request: "+ // [I]
-			"unable to get task Arn from v3 endpoint ID: "+r.PathValue("id"))
-		return
+// getTask answers the asking container's task, with the tags of task and instance if they are wanted.
+func (s *Server) getTask(version version, tags bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, _, ok := s.asker(r)
+		if !ok {
+			answer(w, version.unknown, version.name+" task metadata handler: "+unknownTask(r))
+			return
+		}
+		t := s.showTask(&v)
+		if tags {
+			s.addTags(r.Context(), &t)
+		}
+		if version == v3 {
+			t = t.asV3()
+		}
+		answer(w, http.StatusOK, t)
 	}
-	answer(w, http.StatusOK, s.showTask(&v))
+}
+
+// asV3 is what version 3 shows of the container.
+func (c containerV4) asV3() containerV4 {
+	c.LogDriver, c.LogOptions, c.ContainerARN, c.Snapshotter = "", nil, "", ""
+	c.Ports = slices.Clone(c.Ports)
+	for i := range c.Ports {
+		c.Ports[i].HostIP = ""
+	}
+	c.Networks = slices.Clone(c.Networks)
+	for i, n := range c.Networks {
+		c.Networks[i] = networkV4{NetworkMode: n.NetworkMode, IPv4Addresses: n.IPv4Addresses}
+	}
+	return c
+}
+
+// asV3 is what version 3 shows of the task.
+func (t taskV4) asV3() taskV4 {
+	t.LaunchType, t.ServiceName, t.ClockDrift, t.FaultInjection = "", "", nil, nil
+	for i := range t.Containers {
+		t.Containers[i] = t.Containers[i].asV3()
+	}
+	return t
 }
 
 func (s *Server) showTask(v *task.View) taskV4 {
@@ -107,7 +163,10 @@ func (s *Server) showTask(v *task.View) taskV4 {
 	out := taskV4{
 		Cluster: t.ClusterArn, TaskARN: t.Arn, Family: t.Family, Revision: t.Version, ServiceName: t.ServiceName,
 		DesiredStatus: v.Desired, KnownStatus: task.StatusRunning, ExecutionStoppedAt: v.State.ExecutionStoppedAt,
-		AvailabilityZone: s.cfg.Zone, LaunchType: t.LaunchType, FaultInjectionEnabled: t.FaultInjection,
+		AvailabilityZone: s.cfg.Zone, LaunchType: t.LaunchType, FaultInjection: &t.FaultInjection,
+	}
+	if t.LaunchType == "FARGATE" {
+		out.ClockDrift = readClock()
 	}
 	if t.CPU > 0 || t.Memory > 0 {
 		out.Limits = &limitsV4[float64]{t.CPU, t.Memory}
@@ -122,20 +181,24 @@ func (s *Server) showTask(v *task.View) taskV4 {
 		if c.PullStoppedAt.After(out.PullStoppedAt) {
 			out.PullStoppedAt = c.PullStoppedAt
 		}
-		out.Containers = append(out.Containers, showContainer(v, i))
+		out.Containers = append(out.Containers, s.showContainer(v, i))
 	}
 	out.KnownStatus = known(least)
 	return out
 }
 
-func showContainer(v *task.View, i int) containerV4 {
+func (s *Server) showContainer(v *task.View, i int) containerV4 {
 	t, spec, c := v.Task, &v.Task.Containers[i], &v.State.Containers[i]
 	id := task.ID(t.Arn)
 	out := containerV4{
 		DockerID: task.ContainerID(id, spec.Name), Name: spec.Name, Image: spec.Image, ImageID: c.Digest,
 		DockerName:    strings.Join([]string{"ecs", t.Family, t.Version, spec.Name, id}, "-"),
 		DesiredStatus: v.Desired, KnownStatus: known(c.Phase), ExitCode: c.ExitCode, Limits: limitsV4[int64]{spec.CPU, spec.Memory},
-		StartedAt: c.StartedAt.UTC(), FinishedAt: c.FinishedAt.UTC(), Type: "NORMAL", ContainerARN: spec.Arn,
+		CreatedAt: c.CreatedAt.UTC(), StartedAt: c.StartedAt.UTC(), FinishedAt: c.FinishedAt.UTC(), Type: "NORMAL", ContainerARN: spec.Arn,
+		Volumes: volumes(t, spec),
+	}
+	if t.LaunchType == "FARGATE" {
+		out.Snapshotter = s.cfg.Snapshotter
 	}
 	var config acs.ContainerConfig
 	var host acs.HostConfig
@@ -143,7 +206,7 @@ func showContainer(v *task.View, i int) containerV4 {
 		out.Labels = config.Labels
 	}
 	if json.Unmarshal([]byte(spec.Docker.HostConfig), &host) == nil {
-		out.LogDriver = host.LogConfig.Type
+		out.LogDriver, out.LogOptions = host.LogConfig.Type, host.LogConfig.Config
 	}
 	if h := c.Vitals; h.Health != "" {
 		out.Health = &healthV4{Status: h.Health, StatusSince: h.Since.UTC(), Output: h.Output}
@@ -154,21 +217,48 @@ func showContainer(v *task.View, i int) containerV4 {
 				out.Ports = append(out.Ports, portV4{ContainerPort: b.ContainerPort, Protocol: b.Protocol, HostPort: b.HostPort, HostIP: b.BindIP})
 			}
 		}
-		out.Networks = []networkV4{showNetwork(t, &n.Sandbox)}
+		out.Networks = []networkV4{s.showNetwork(t, &n.Sandbox)}
 	}
 	return out
 }
 
-func showNetwork(t *acs.Task, s *task.Sandbox) networkV4 {
+func (s *Server) showNetwork(t *acs.Task, box *task.Sandbox) networkV4 {
 	out := networkV4{NetworkMode: t.NetworkMode}
 	if out.NetworkMode == "" {
 		out.NetworkMode = "bridge"
 	}
-	if ip, _, _ := strings.Cut(s.IPv4, "/"); ip != "" {
+	if ip, _, _ := strings.Cut(box.IPv4, "/"); ip != "" {
 		out.IPv4Addresses = []string{ip}
 	}
-	if t.NetworkMode == "awsvpc" {
-		out.AttachmentIndex, out.MACAddress, out.Gateway = new(int), s.MAC, s.Gateway
+	if t.NetworkMode != "awsvpc" {
+		return out
+	}
+	out.AttachmentIndex, out.MACAddress, out.Gateway = new(int), box.MAC, box.Gateway
+	if s.cfg.Subnet.IsValid() {
+		out.Subnet = s.cfg.Subnet.String()
+		if out.Gateway != "" {
+			out.Gateway = fmt.Sprintf("%s/%d", box.Gateway, s.cfg.Subnet.Bits())
+		}
+	}
+	if len(t.NetworkInterfaces) > 0 {
+		eni := &t.NetworkInterfaces[0]
+		*out.AttachmentIndex = eni.Index
+		out.NameServers, out.SearchList, out.PrivateDNSName = eni.DomainServers, eni.DomainName, eni.PrivateDNSName
+	}
+	return out
+}
+
+// volumes are what the container mounts: directories of the node by their path, other volumes by name.
+func volumes(t *acs.Task, c *acs.Container) []volumeV4 {
+	var out []volumeV4
+	for _, m := range c.MountPoints {
+		v := volumeV4{Name: m.SourceVolume, Destination: m.ContainerPath}
+		for i := range t.Volumes {
+			if h := t.Volumes[i].Host; t.Volumes[i].Name == m.SourceVolume && h != nil && h.SourcePath != "" {
+				v.Name, v.Source = "", h.SourcePath
+			}
+		}
+		out = append(out, v)
 	}
 	return out
 }

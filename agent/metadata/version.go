@@ -9,12 +9,13 @@ import (
 // version is one of the endpoint's two versions that know containers by ids, where they differ (AGENT-PROTOCOL §4.2) [D].
 type version struct {
 	name, path   string
-	unknownStats int // the status that an unknown id gets of the stats paths
+	unknown      int // the status that an unknown id gets
+	unknownStats int // and of the stats paths
 }
 
 var ( // constants
-	v3 = version{name: "V3", path: "/v3", unknownStats: http.StatusBadRequest}
-	v4 = version{name: "V4", path: "/v4", unknownStats: http.StatusNotFound}
+	v3 = version{name: "V3", path: "/v3", unknown: http.StatusInternalServerError, unknownStats: http.StatusBadRequest}
+	v4 = version{name: "V4", path: "/v4", unknown: http.StatusNotFound, unknownStats: http.StatusNotFound}
 )
 
 // unknownTask is what an id that belongs to no task, or not to who asks, gets.

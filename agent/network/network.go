@@ -155,6 +155,9 @@ func (n *Network) load() ([]published, error) {
 func (n *Network) Bridge() string      { return n.cfg.Bridge }
 func (n *Network) Gateway() netip.Addr { return n.gateway }
 
+// Subnet is that of the node's tasks.
+func (n *Network) Subnet() netip.Prefix { return n.cfg.Subnet }
+
 // Setup implements task.Network. A port that is taken is a *task.Failure "CannotStartContainerError", all else
 // "ContainerNetworkingError".
 func (n *Network) Setup(ctx context.Context, req task.SandboxRequest) (task.Sandbox, error) {

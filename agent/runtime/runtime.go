@@ -153,6 +153,9 @@ func (r *Runtime) Close() error {
 	return r.client.Close()
 }
 
+// Snapshotter is what keeps containers' file systems.
+func (r *Runtime) Snapshotter() string { return r.cfg.Snapshotter }
+
 // in puts our containerd namespace on ctx.
 func (r *Runtime) in(ctx context.Context) context.Context {
 	return namespaces.WithNamespace(ctx, r.cfg.Namespace)

@@ -105,11 +105,22 @@ func processEnv(in specInput) []string {
 		env[k] = v
 	}
 	maps.Copy(env, in.Environment)
+	addRegion(env, in.Region)
 	out := make([]string, 0, len(env))
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		out = append(out, k+"="+env[k])
 	}
 	return out
+}
+
+// addRegion tells the Region, unless the container's image or task has named one.
+func addRegion(env map[string]string, region string) {
+	const name, other = "AWS_REGION", "AWS_DEFAULT_REGION"
+	_, set := env[name]
+	_, too := env[other]
+	if region != "" && !set && !too {
+		env[name], env[other] = region, region
+	}
 }
 
 // fargateNoFile is the bound on open files where the task names none.

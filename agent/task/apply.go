@@ -84,7 +84,7 @@ func (c *Container) apply(o Outcome, now time.Time) {
 		c.PullStoppedAt, c.Digest = now, o.Digest
 		c.Phase = max(c.Phase, PhasePulled)
 	case VerbCreate:
-		c.Phase = max(c.Phase, PhaseCreated)
+		c.Phase, c.CreatedAt = max(c.Phase, PhaseCreated), now
 	case VerbStart:
 		c.Ran, c.PID = true, o.PID
 		if c.StartedAt.IsZero() {

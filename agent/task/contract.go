@@ -98,6 +98,7 @@ type ContainerSpec struct {
 	Config      acs.ContainerConfig
 	HostConfig  acs.HostConfig
 	Environment map[string]string // on top of the image's, complete
+	Region      string            // told in AWS_REGION and AWS_DEFAULT_REGION, if neither image nor Environment has one of them
 	Sandbox     Sandbox
 	Mounts      []Mount
 	Hosts       []string // "name:ip" of linked containers, on top of HostConfig.ExtraHosts

@@ -62,6 +62,7 @@ type Container struct {
 	PullStartedAt time.Time `json:"pullStartedAt,omitzero"`
 	PullStoppedAt time.Time `json:"pullStoppedAt,omitzero"`
 	PID           uint32    `json:"pid,omitempty"`
+	CreatedAt     time.Time `json:"createdAt,omitzero"`
 	StartedAt     time.Time `json:"startedAt,omitzero"`
 	FinishedAt    time.Time `json:"finishedAt,omitzero"`
 	ExitCode      *int32    `json:"exitCode,omitempty"` // never written through: replaced

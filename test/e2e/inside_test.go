@@ -143,6 +143,9 @@ func seenInside(t *testing.T, e *Env) {
 	if !slices.Contains(s.Env, "AWS_EXECUTION_ENV=AWS_ECS_EC2") {
 		t.Error("AWS_EXECUTION_ENV is missing")
 	}
+	if !slices.Contains(s.Env, "AWS_REGION="+region) || !slices.Contains(s.Env, "AWS_DEFAULT_REGION="+region) {
+		t.Error("the Region is missing")
+	}
 }
 
 func overrides(t *testing.T, e *Env) {

@@ -10,14 +10,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // usage: what a task uses is seen from inside, in Docker's shape, and by the operator once the node has told (AGENT-PROTOCOL
 // §1.3, §4.2).
 func usage(t *testing.T, e *Env) {
-	c := e.container("c", "eat=20", "metadata=/stats", "metadata=/task/stats", "print=done", "onterm=bye", "wait")
+	c := e.container("c", "eat=20", "metadata=/stats", "metadata=/task/stats", "metadata=/taskWithTags", "print=done", "onterm=bye", "wait")
 	c.Memory = aws.Int32(64)
-	arn := e.RunTask(e.Define("uses", ecs.RegisterTaskDefinitionInput{}, c))
+	arn := e.RunTask(e.Define("uses", ecs.RegisterTaskDefinitionInput{}, c), func(in *ecs.RunTaskInput) {
+		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("e2e")}}
+	})
 	log := strings.Split(e.AwaitLog(arn, "done"), "\n")
 	var seen struct {
 		CPU struct {
@@ -50,6 +53,9 @@ func usage(t *testing.T, e *Env) {
 	}
 	if !strings.HasPrefix(log[2], `200 {"`+id(arn)+`-c":{`) {
 		t.Errorf("its task's is %.200s", log[2])
+	}
+	if !strings.Contains(log[3], `"TaskTags":{"team":"e2e"}`) || strings.Contains(log[3], "Errors") {
+		t.Errorf("with its tags it is %s", log[3])
 	}
 	poll(t, patience, func(ctx context.Context) error {
 		table, err := e.cli(ctx, "ps", "--stats")
