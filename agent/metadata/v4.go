@@ -36,6 +36,7 @@ type containerV4 struct {
 	ContainerARN  string            `json:"ContainerARN,omitempty"`
 	Networks      []networkV4       `json:"Networks,omitempty"`
 	Snapshotter   string            `json:"Snapshotter,omitempty"`
+	RestartCount  *int              `json:"RestartCount,omitempty"` // with a restart policy only
 }
 
 type volumeV4 struct {
@@ -137,7 +138,7 @@ func (s *Server) getTask(version version, tags bool) http.HandlerFunc {
 
 // asV3 is what version 3 shows of the container.
 func (c containerV4) asV3() containerV4 {
-	c.LogDriver, c.LogOptions, c.ContainerARN, c.Snapshotter = "", nil, "", ""
+	c.LogDriver, c.LogOptions, c.ContainerARN, c.Snapshotter, c.RestartCount = "", nil, "", "", nil
 	c.Ports = slices.Clone(c.Ports)
 	for i := range c.Ports {
 		c.Ports[i].HostIP = ""
@@ -199,6 +200,12 @@ func (s *Server) showContainer(v *task.View, i int) containerV4 {
 	}
 	if t.LaunchType == "FARGATE" {
 		out.Snapshotter = s.cfg.Snapshotter
+	}
+	if p := spec.RestartPolicy; p != nil && p.Enabled {
+		out.RestartCount = &c.Restarts
+	}
+	if !c.RestartedAt.IsZero() {
+		out.StartedAt = c.RestartedAt.UTC()
 	}
 	var config acs.ContainerConfig
 	var host acs.HostConfig

@@ -172,7 +172,7 @@ func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who id
 	}
 	return specInput{
 		ContainerSpec: spec, image: img.config, cgroup: who.cgroup,
-		hostname: host, files: files, pidsLimit: r.cfg.PidsLimit, noFile: nodeNoFile(), share: share,
+		hostname: host, files: files, pidsLimit: r.cfg.PidsLimit, noFile: nodeNoFile(), share: share, init: r.init, apparmor: r.apparmor,
 	}, nil
 }
 

@@ -145,7 +145,7 @@ func busyboxLayer(tb testing.TB) []byte {
 		add(&tar.Header{Name: d, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
 	}
 	add(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, body)
-	for _, a := range []string{"sh", "sleep", "cat", "echo", "id", "true", "false", "nc", "httpd", "wget", "hostname", "ulimit", "head", "tr", "kill", "ls", "touch", "ip", "grep", "cut", "sort"} {
+	for _, a := range []string{"sh", "sleep", "cat", "echo", "id", "true", "false", "nc", "httpd", "wget", "hostname", "ulimit", "head", "tr", "kill", "ls", "touch", "ip", "grep", "cut", "sort", "df", "tail", "unshare", "ps", "stat", "wc", "mkdir", "rm"} {
 		add(&tar.Header{Name: "bin/" + a, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}
 	add(&tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("root:x:0:0::/root:/bin/sh\napp:x:1234:2345::/home:/bin/sh\n"))

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func hostname(spec task.ContainerSpec) string {
 func hostsFile(spec task.ContainerSpec, hostname string) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	for _, h := range spec.HostConfig.ExtraHosts {
+	for _, h := range slices.Concat(spec.HostConfig.ExtraHosts, spec.Hosts) {
 		if name, ip, ok := strings.Cut(h, ":"); ok {
 			fmt.Fprintf(&b, "%s\t%s\n", ip, name)
 		}

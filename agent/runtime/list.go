@@ -44,7 +44,9 @@ func (r *Runtime) List(ctx context.Context) ([]task.ContainerState, error) {
 			ID: who.id, TaskID: who.task, Name: who.name, Labels: publicLabels(c.Labels),
 			Status: task.StatusCreated, StartedAt: r.startedAt(c.ID),
 		}
-		r.observe(&s, who, processes[c.ID])
+		if p := processes[c.ID]; !r.observeEnding(&s, c.ID, p) {
+			r.observe(&s, who, p)
+		}
 		out = append(out, s)
 	}
 	return out, nil

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/containerd/v2/contrib/seccomp"
 	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/containerd/v2/pkg/cap"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/oci"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,12 +29,27 @@ type specInput struct {
 	pidsLimit int64
 	noFile    uint64 // soft and hard bound on open files where the task names none
 	share     sharedNamespaces
+	init      string // the node's program for initProcessEnabled, "" if it has none
+	apparmor  string // profile of containers that name none, "" on a node without AppArmor
 }
 
 // sharedNamespaces are the paths of namespaces to join, "" for one's own.
 type sharedNamespaces struct{ pid, ipc string }
 
-var errNoCommand = errors.New("no command specified")
+var (
+	errNoCommand = errors.New("no command specified")
+	errNoInit    = errors.New("initProcessEnabled needs the program catatonit on the node: install the package of that name")
+)
+
+// initPath is where the first process of a container with initProcessEnabled is found: /dev is a tmpfs of the container's
+// own, so that nothing is made in its image.
+const initPath = "/dev/init"
+
+// wantsInit says whether the container gets a first process that passes signals on and collects orphans. Where the task's
+// containers share a process namespace, that namespace's own first process does so.
+func wantsInit(spec task.ContainerSpec) bool {
+	return spec.HostConfig.Init != nil && *spec.HostConfig.Init && pidMode(spec) != "task"
+}
 
 // buildSpec is pure but for looking at the node's devices and own capabilities.
 func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
@@ -48,11 +61,21 @@ func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
 	if s.Process.Args = processArgs(in); len(s.Process.Args) == 0 {
 		return nil, errNoCommand
 	}
+	if wantsInit(in.ContainerSpec) {
+		if in.init == "" {
+			return nil, errNoInit
+		}
+		s.Process.Args = slices.Concat([]string{initPath, "--"}, s.Process.Args)
+	}
 	s.Process.Env = processEnv(in)
 	s.Process.Cwd = firstOf(in.Config.WorkingDir, in.image.WorkingDir, "/")
 	s.Process.User = in.user
 	s.Process.Terminal = in.Config.Tty
-	s.Process.NoNewPrivileges = hasSecurityOpt(in, "no-new-privileges", "no-new-privileges=true", "no-new-privileges:true")
+	security, err := readSecurityOpts(in.HostConfig.SecurityOpt)
+	if err != nil {
+		return nil, err
+	}
+	s.Process.NoNewPrivileges = security.noNewPrivileges
 	if s.Process.Rlimits, err = rlimits(in.HostConfig.Ulimits, in.noFile); err != nil {
 		return nil, err
 	}
@@ -70,10 +93,10 @@ func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
 		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	setResources(s, in)
-	if err := setDevices(s, in); err != nil {
+	if err := setDevices(ctx, s, in); err != nil {
 		return nil, err
 	}
-	if err := setPrivileges(ctx, s, in); err != nil {
+	if err := setPrivileges(ctx, s, in, security); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -197,78 +220,6 @@ func setSysctls(s *specs.Spec, in specInput) {
 		s.Linux.Sysctl["net.ipv4.ping_group_range"] = "0 2147483647"
 	}
 	maps.Copy(s.Linux.Sysctl, in.HostConfig.Sysctls)
-}
-
-// setPrivileges sets capabilities, seccomp and what of /proc and /sys is hidden.
-func setPrivileges(ctx context.Context, s *specs.Spec, in specInput) error {
-	if in.HostConfig.Privileged {
-		return oci.ApplyOpts(ctx, nil, nil, s, oci.WithPrivileged, oci.WithHostDevices, oci.WithAllDevicesAllowed)
-	}
-	caps, err := capabilities(in.HostConfig.CapAdd, in.HostConfig.CapDrop)
-	if err != nil {
-		return err
-	}
-	s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: caps, Permitted: caps, Effective: caps}
-	if in.user.UID != 0 { // as the kernel would leave them after a change of user
-		s.Process.Capabilities.Permitted, s.Process.Capabilities.Effective = nil, nil
-	}
-	if !hasSecurityOpt(in, "seccomp=unconfined", "seccomp:unconfined") {
-		s.Linux.Seccomp = seccomp.DefaultProfile(s)
-		// Kernels are built without the x32 ABI; a filter for it costs every start 3 to 6 ms, and without one the
-		// kernel refuses such calls all the same.
-		s.Linux.Seccomp.Architectures = slices.DeleteFunc(s.Linux.Seccomp.Architectures, func(a specs.Arch) bool { return a == specs.ArchX32 })
-	}
-	return nil
-}
-
-// defaultCaps is Docker's set.
-func defaultCaps() []string {
-	return []string{
-		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-		"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-	}
-}
-
-// capabilities applies drop to the default set and then add, each with or without CAP_, or ALL; sorted.
-func capabilities(add, drop []string) ([]string, error) {
-	known := cap.Known()
-	set := map[string]bool{}
-	for _, c := range defaultCaps() {
-		set[c] = true
-	}
-	for i, names := range [][]string{drop, add} {
-		for _, n := range names {
-			n = strings.ToUpper(n)
-			if n == "ALL" {
-				all, err := cap.Current()
-				if err != nil {
-					return nil, fmt.Errorf("read capabilities: %w", err)
-				}
-				for _, c := range slices.Concat(all, defaultCaps()) {
-					set[c] = i == 1
-				}
-				continue
-			}
-			if !strings.HasPrefix(n, "CAP_") {
-				n = "CAP_" + n
-			}
-			if !slices.Contains(known, n) {
-				return nil, fmt.Errorf("invalid capability: %q", n)
-			}
-			set[n] = i == 1
-		}
-	}
-	out := []string{}
-	for _, c := range slices.Sorted(maps.Keys(set)) {
-		if set[c] {
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}
-
-func hasSecurityOpt(in specInput, names ...string) bool {
-	return slices.ContainsFunc(in.HostConfig.SecurityOpt, func(o string) bool { return slices.Contains(names, o) })
 }
 
 func firstOf(values ...string) string {

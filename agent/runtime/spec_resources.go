@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,20 +55,13 @@ func setResources(s *specs.Spec, in specInput) {
 	}
 }
 
-// setDevices maps devices of the node, with the permission to use them.
-func setDevices(s *specs.Spec, in specInput) error {
+// setDevices maps devices of the node, or all of a directory's, with the permission to use them.
+func setDevices(ctx context.Context, s *specs.Spec, in specInput) error {
 	for _, d := range in.HostConfig.Devices {
-		dev, err := oci.DeviceFromPath(d.PathOnHost)
-		if err != nil {
+		add := oci.WithDevices(d.PathOnHost, firstOf(d.PathInContainer, d.PathOnHost), firstOf(d.CgroupPermissions, "rwm"))
+		if err := oci.ApplyOpts(ctx, nil, nil, s, add); err != nil {
 			return fmt.Errorf("error gathering device information while adding custom device %q: %w", d.PathOnHost, err)
 		}
-		if d.PathInContainer != "" {
-			dev.Path = d.PathInContainer
-		}
-		s.Linux.Devices = append(s.Linux.Devices, *dev)
-		s.Linux.Resources.Devices = append(s.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
-			Allow: true, Type: dev.Type, Major: &dev.Major, Minor: &dev.Minor, Access: firstOf(d.CgroupPermissions, "rwm"),
-		})
 	}
 	return nil
 }
@@ -103,7 +97,11 @@ func mounts(in specInput) ([]specs.Mount, error) {
 	for _, dst := range slices.Sorted(maps.Keys(in.HostConfig.Tmpfs)) {
 		ours = append(ours, tmpfs(dst, in.HostConfig.Tmpfs[dst]))
 	}
-	for _, m := range slices.Concat(in.files, in.Mounts) {
+	files := in.files
+	if wantsInit(in.ContainerSpec) {
+		files = append(slices.Clone(files), task.Mount{Source: in.init, Destination: initPath, ReadOnly: true})
+	}
+	for _, m := range slices.Concat(files, in.Mounts) {
 		if m.Source == "" || !strings.HasPrefix(m.Destination, "/") {
 			return nil, fmt.Errorf("invalid mount %q -> %q", m.Source, m.Destination)
 		}

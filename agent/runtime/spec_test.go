@@ -160,12 +160,25 @@ func TestMounts(t *testing.T) {
 func TestPrivileges(t *testing.T) {
 	s := build(t, func(in *specInput) {
 		in.HostConfig.CapDrop, in.HostConfig.CapAdd = []string{"ALL"}, []string{"NET_ADMIN", "cap_chown"}
-		in.HostConfig.SecurityOpt = []string{"seccomp=unconfined", "no-new-privileges"}
+		in.HostConfig.SecurityOpt = []string{"no-new-privileges", "apparmor:unconfined"}
+		in.apparmor = "default-profile"
 	})
-	if got := s.Process.Capabilities.Effective; !slices.Equal(got, []string{"CAP_CHOWN", "CAP_NET_ADMIN"}) || s.Linux.Seccomp != nil || !s.Process.NoNewPrivileges {
+	if got := s.Process.Capabilities.Effective; !slices.Equal(got, []string{"CAP_CHOWN", "CAP_NET_ADMIN"}) || s.Process.ApparmorProfile != "" || !s.Process.NoNewPrivileges {
 		t.Errorf("capabilities %v", got)
 	}
-	s = build(t, func(in *specInput) { in.HostConfig.Privileged = true })
+	s = build(t, func(in *specInput) {
+		in.HostConfig.SecurityOpt, in.apparmor = []string{"no-new-privileges:false"}, "default-profile"
+	})
+	if s.Process.NoNewPrivileges || s.Process.ApparmorProfile != "default-profile" {
+		t.Errorf("security options %+v", s.Process)
+	}
+	s = build(t, func(in *specInput) {
+		in.HostConfig.Privileged = true
+		in.Sandbox = task.Sandbox{Mode: "host"}
+	})
+	if i := slices.IndexFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/sys" }); slices.Contains(s.Mounts[i].Options, "ro") {
+		t.Errorf("a privileged container's /sys is mounted with %v", s.Mounts[i].Options)
+	}
 	if s.Linux.Seccomp != nil || len(s.Linux.MaskedPaths) != 0 || len(s.Process.Capabilities.Effective) < 30 {
 		t.Error("privileged is confined")
 	}
@@ -173,10 +186,29 @@ func TestPrivileges(t *testing.T) {
 		func(in *specInput) { in.HostConfig.CapAdd = []string{"NO_SUCH"} },
 		func(in *specInput) { in.HostConfig.Ulimits = []acs.Ulimit{{Name: "nope"}} },
 		func(in *specInput) { in.HostConfig.Devices = []acs.Device{{PathOnHost: "/dev/no-such"}} },
+		func(in *specInput) { in.HostConfig.SecurityOpt = []string{"label:disable"} },
+		func(in *specInput) { in.HostConfig.SecurityOpt = []string{"no-new-privileges:perhaps"} },
 	} {
 		if _, err := buildSpec(context.Background(), input(bad)); err == nil {
 			t.Error("a bad setting was taken")
 		}
+	}
+}
+
+// [D] SEMANTICS §4.1: initProcessEnabled puts a first process before the command, unless the task has one already.
+func TestInit(t *testing.T) {
+	on := func(in *specInput) { in.HostConfig.Init, in.init = new(true), "/usr/bin/an-init" }
+	s := build(t, on)
+	if !slices.Equal(s.Process.Args, []string{"/dev/init", "--", "/entry", "cmd"}) || s.Mounts[len(s.Mounts)-1].Source != "/usr/bin/an-init" {
+		t.Errorf("args %v, mounts %+v", s.Process.Args, s.Mounts)
+	}
+	s = build(t, func(in *specInput) { on(in); in.Task.PidMode = "task" })
+	if !slices.Equal(s.Process.Args, []string{"/entry", "cmd"}) {
+		t.Errorf("args %v", s.Process.Args)
+	}
+	_, err := buildSpec(context.Background(), input(func(in *specInput) { on(in); in.init = "" }))
+	if !errors.Is(err, errNoInit) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -213,6 +245,10 @@ func TestFilesOfEtc(t *testing.T) {
 	}
 	if got := hostsFile(spec, "h"); !strings.Contains(got, "fd00::1\tdb\n") || !strings.Contains(got, "10.0.0.5\th\n") {
 		t.Errorf("hosts %q", got)
+	}
+	spec.Hosts = []string{"alias:10.1.2.3"}
+	if got := hostsFile(spec, "h"); !strings.Contains(got, "10.1.2.3\talias\n") {
+		t.Errorf("hosts %q: no linked container", got)
 	}
 	node := "search node\nnameserver 9.9.9.9\n"
 	if got := resolvFile(spec, nil, nil, node); got != node {

@@ -91,6 +91,11 @@ func (c *Container) apply(o Outcome, now time.Time) {
 			c.StartedAt = now
 		}
 		c.Phase = max(c.Phase, PhaseRunning)
+	case VerbRestart:
+		c.PID = o.PID
+		if c.Restarting { // else it has ended again meanwhile
+			c.Restarting, c.ExitCode, c.FinishedAt, c.Reason = false, nil, time.Time{}, ""
+		}
 	case VerbSignal:
 		c.Delivered = true
 	case VerbKill:
@@ -102,10 +107,10 @@ func (c *Container) apply(o Outcome, now time.Time) {
 
 // failed writes down that the container's action did not succeed.
 func (c *Container) failed(o Outcome, cancelled bool, now time.Time) {
-	if cancelled || o.Verb == VerbStart && c.Phase == PhaseStopped {
+	if cancelled || (o.Verb == VerbStart || o.Verb == VerbRestart) && c.Phase == PhaseStopped {
 		return // nobody waits for it any more, or its exit overtook the answer
 	}
-	limit := map[Verb]time.Duration{VerbPull: pullLimit, VerbCreate: createLimit, VerbStart: startLimit}[o.Verb]
+	limit := map[Verb]time.Duration{VerbPull: pullLimit, VerbCreate: createLimit, VerbStart: startLimit, VerbRestart: startLimit}[o.Verb]
 	f := c.Try.retry(o, limit, now)
 	if f == nil {
 		return
@@ -113,7 +118,7 @@ func (c *Container) failed(o Outcome, cancelled bool, now time.Time) {
 	if o.Verb == VerbPull {
 		c.PullStoppedAt = now
 	}
-	c.Failed, c.Reason, c.Phase, c.Purge = true, f.Reason(), PhaseStopped, c.Touched
+	c.Failed, c.Reason, c.Phase, c.Purge, c.Restarting = true, f.Reason(), PhaseStopped, c.Touched, false
 }
 
 // retry notes a passing error and returns nil, or returns the failure if it is final: named so by the runtime, or
@@ -142,17 +147,21 @@ func failureName(v Verb) string {
 		return "CannotPullContainerError"
 	case VerbCreate:
 		return "CannotCreateContainerError"
-	case VerbStart:
+	case VerbStart, VerbRestart:
 		return "CannotStartContainerError"
 	default:
 		return "ContainerNetworkingError"
 	}
 }
 
-// Exit writes down that the container's process has ended. Unknown containers and second exits change nothing.
+// Exit writes down that the container's process has ended. Unknown containers and second exits change nothing, nor does the
+// end of a process before its restart, told once more.
 func (s State) Exit(container string, code int32, oom bool, at time.Time) State {
 	i := s.index(container)
 	if i < 0 || s.Containers[i].Phase == PhaseStopped {
+		return s
+	}
+	if at.Before(s.Containers[i].RestartedAt) {
 		return s
 	}
 	s = s.clone()
@@ -161,7 +170,7 @@ func (s State) Exit(container string, code int32, oom bool, at time.Time) State 
 }
 
 func (c *Container) exit(code int32, oom bool, at time.Time) {
-	c.Phase, c.Ran, c.ExitCode, c.FinishedAt = PhaseStopped, true, &code, at
+	c.Phase, c.Ran, c.ExitCode, c.FinishedAt, c.Restarting = PhaseStopped, true, &code, at, false
 	if c.StartedAt.IsZero() {
 		c.StartedAt = at // its exit came before the answer of its start
 	}

@@ -28,6 +28,9 @@ type Runtime interface {
 	Create(ctx context.Context, spec ContainerSpec) error
 	// Start begins the container's first process; the process id is in List and Event.
 	Start(ctx context.Context, id string) (pid uint32, err error)
+	// Restart runs a container again, in place, whose first process has ended: same writable layer, network and id. One that
+	// runs is left alone. Until it runs, List goes on showing how it ended.
+	Restart(ctx context.Context, id string) (pid uint32, err error)
 	// Signal sends a signal to the container's first process; sending to one that exited succeeds.
 	// signal is "SIGTERM", "15", or "" for the image's STOPSIGNAL (default SIGTERM).
 	Signal(ctx context.Context, id, signal string) error

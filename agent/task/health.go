@@ -125,8 +125,8 @@ func (h *HealthCheck) Next(v Vitals, started time.Time) time.Time {
 func (p *step) judge() {
 	for i, h := range p.d.graph.checks {
 		if c := &p.s.Containers[i]; c.result != nil {
-			if h != nil && c.Phase == PhaseRunning {
-				c.Vitals = h.Judge(c.Vitals, *c.result, c.StartedAt)
+			if h != nil && c.Phase == PhaseRunning && !c.Restarting && !c.result.Began.Before(c.begun()) {
+				c.Vitals = h.Judge(c.Vitals, *c.result, c.begun())
 			}
 			c.result = nil
 		}
@@ -140,11 +140,11 @@ func (p *step) check() {
 		switch {
 		case h == nil:
 			continue
-		case p.s.Stopping || c.Phase != PhaseRunning:
+		case p.s.Stopping || c.Phase != PhaseRunning || c.Restarting:
 			p.cancel(&c.Check, c.Name)
 			continue
 		}
-		if at := h.Next(c.Vitals, c.StartedAt); p.now.Before(at) {
+		if at := h.Next(c.Vitals, c.begun()); p.now.Before(at) {
 			p.lookAt(at)
 		} else if p.begin(&c.Check, VerbCheck, c.Name, 0) {
 			c.Check.Since = p.now

@@ -57,13 +57,16 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 	}
 	switch seen.Status {
 	case StatusRunning:
-		c.Phase, c.Ran, c.PID, c.Vitals = PhaseRunning, true, seen.PID, Vitals{}
+		c.Phase, c.Ran, c.PID, c.Vitals, c.Restarting = PhaseRunning, true, seen.PID, Vitals{}, false
 		if c.StartedAt.IsZero() {
 			c.StartedAt = seen.StartedAt
 		}
 	case StatusStopped:
 		if c.StartedAt.IsZero() {
 			c.StartedAt = seen.StartedAt
+		}
+		if at := known(seen.FinishedAt, now); c.Restarting && !at.After(c.RestartedAt) {
+			return // the restart that was decided is still to be made
 		}
 		c.exit(seen.ExitCode, seen.OOMKilled, known(seen.FinishedAt, now))
 	default:
@@ -99,7 +102,7 @@ func (c *Container) missing(now time.Time) {
 
 // vanish: a container that ran is gone, and nobody saw how it ended.
 func (c *Container) vanish(now time.Time) {
-	c.Phase, c.Ran, c.FinishedAt = PhaseStopped, true, now
+	c.Phase, c.Ran, c.FinishedAt, c.Restarting = PhaseStopped, true, now, false
 	c.Reason = "ContainerVanishedError: the runtime no longer has container " + c.Name
 }
 
@@ -130,7 +133,7 @@ func (s State) Resync(containers []ContainerState, asked, now time.Time) State {
 	}
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Phase != PhaseRunning || !c.StartedAt.Before(asked) {
+		if c.Phase != PhaseRunning || c.Restarting || !c.begun().Before(asked) {
 			continue
 		}
 		switch seen, ok := found[c.Name]; {

@@ -138,6 +138,7 @@ func (r Report) asRunning() Report {
 type milestone struct {
 	status       string
 	ran, stopped int  // containers
+	restarts     int  // of containers, which are to be remembered
 	up, gone     bool // the task's own interface
 }
 
@@ -147,6 +148,7 @@ func (s *State) milestone() milestone {
 		if s.Containers[i].Ran {
 			m.ran++
 		}
+		m.restarts += s.Containers[i].Restarts
 		if s.Containers[i].Phase == PhaseStopped {
 			m.stopped++
 		}

@@ -250,6 +250,8 @@ func (m *machine) do(ctx context.Context, a Action, t *acs.Task, s *State) Outco
 		o.Err = err
 	case VerbStart:
 		o.PID, o.Err = m.runtime.Start(ctx, cid)
+	case VerbRestart:
+		o.PID, o.Err = m.runtime.Restart(ctx, cid)
 	case VerbCheck:
 		h := healthCheck(&t.Containers[i])
 		o.Run, o.Err = m.runtime.Check(ctx, cid, h.Command, h.Timeout)
@@ -280,6 +282,10 @@ func sandboxRequest(t *acs.Task, container string, i int) SandboxRequest {
 	req := SandboxRequest{TaskID: ID(t.Arn), Container: container, Mode: mode(t)}
 	if i >= 0 {
 		req.Ports = t.Containers[i].PortMappings
+		var host acs.HostConfig
+		if unmarshal(t.Containers[i].Docker.HostConfig, &host) == nil && host.NetworkMode == modeNone {
+			req.Mode, req.Ports = modeNone, nil // disableNetworking
+		}
 		return req
 	}
 	for j := range t.Containers {

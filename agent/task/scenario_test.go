@@ -19,6 +19,7 @@ import (
 //
 //	task [mode=MODE]                     begin a task, then its containers:
 //	container NAME [essential] [after=NAME:CONDITION,...] [links=NAME,...] [stop=SECONDS] [start=SECONDS]
+//	          [restart=SECONDS[:CODE,CODE...]] restart policy with its period and ignored exit codes
 //	          [health [interval=SECONDS] [timeout=SECONDS] [retries=N] [period=SECONDS]]
 //	cleanup DURATION                     keep stopped containers that long (default 3h)
 //	run                                  hand the assignment over
@@ -76,6 +77,14 @@ func container(c *scenario.Call) acs.Container {
 	out := acs.Container{
 		Name: name, Image: name, Links: c.List("links"), StopTimeout: c.Int("stop", 0), StartTimeout: c.Int("start", 0),
 	}
+	if period, ignored, _ := strings.Cut(c.Text("restart", ""), ":"); period != "" {
+		out.RestartPolicy = &acs.RestartPolicy{Enabled: true, AttemptPeriod: number(c, period)}
+		for code := range strings.SplitSeq(ignored, ",") {
+			if code != "" {
+				out.RestartPolicy.IgnoredExitCodes = append(out.RestartPolicy.IgnoredExitCodes, int32(number(c, code)))
+			}
+		}
+	}
 	for _, d := range c.List("after") {
 		name, condition, _ := strings.Cut(d, ":")
 		out.DependsOn = append(out.DependsOn, acs.Dependency{ContainerName: name, Condition: condition})
@@ -91,6 +100,14 @@ func container(c *scenario.Call) acs.Container {
 		}
 	}
 	return out
+}
+
+func number(c *scenario.Call, text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return n
 }
 
 // healthConfig is the definition of a health check, in Docker's nanoseconds.

@@ -110,6 +110,9 @@ func (b *specs) spec(t *acs.Task, s *State, i int) (ContainerSpec, error) {
 	if n := s.Net(c.Name); n != nil {
 		spec.Sandbox = n.Sandbox
 	}
+	if spec.HostConfig.NetworkMode == modeNone { // disableNetworking, beside others that have the task's network
+		spec.Sandbox = Sandbox{TaskID: id, Container: c.Name, Mode: modeNone}
+	}
 	spec.Hosts = linkHosts(t, s, i)
 	var err error
 	if spec.Mounts, err = b.mounts(t, i, map[string]bool{}); err != nil {

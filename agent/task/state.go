@@ -72,6 +72,12 @@ type Container struct {
 	Check  Try     `json:"-"` // of the health check, which may be under way beside another action
 	result *Result // of the last check, until Step has judged it; never written through
 
+	// Of a restart policy: how often the container was restarted and when last, and that it is about to be: it has ended, but
+	// counts as running.
+	Restarts    int       `json:"restarts,omitempty"`
+	RestartedAt time.Time `json:"restartedAt,omitzero"`
+	Restarting  bool      `json:"restarting,omitempty"`
+
 	Ran    bool `json:"ran,omitempty"`    // its process was started once
 	Failed bool `json:"failed,omitempty"` // pull, create or start failed for good: the task stops
 	// Touched: create was tried, so the runtime may hold something. Purge: what it may hold is to be deleted before

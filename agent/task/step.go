@@ -16,6 +16,7 @@ const (
 	VerbSetup   Verb = "setup"
 	VerbCreate  Verb = "create"
 	VerbStart   Verb = "start"
+	VerbRestart Verb = "restart"
 	VerbCheck   Verb = "check"
 	VerbSignal  Verb = "signal"
 	VerbKill    Verb = "kill"
@@ -70,6 +71,7 @@ func Step(d Desired, s State, now time.Time) (State, []Action, time.Time) {
 	}
 	p := step{d: d, s: s.clone(), now: now}
 	p.judge()
+	p.restart()
 	p.settle()
 	if p.s.Stopping {
 		p.stop()
@@ -207,6 +209,10 @@ func (p *step) advance() {
 		case PhaseCreated:
 			if p.mayStart(i) {
 				p.begin(&c.Try, VerbStart, c.Name, startLimit)
+			}
+		case PhaseRunning:
+			if c.Restarting {
+				p.begin(&c.Try, VerbRestart, c.Name, startLimit)
 			}
 		}
 	}

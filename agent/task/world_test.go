@@ -159,6 +159,12 @@ func (w *world) effect(a task.Action, o *task.Outcome) {
 			b.Status, b.PID, b.StartedAt = task.StatusRunning, 7, w.now
 		}
 		o.PID = 7
+	case task.VerbRestart:
+		if b.Status == task.StatusStopped {
+			w.starts[a.Container]++
+			b.Status, b.PID, b.StartedAt = task.StatusRunning, 8, w.now
+		}
+		o.PID = 8
 	case task.VerbKill:
 		w.exit(a.Container, 137, false)
 	case task.VerbDelete:

@@ -71,26 +71,51 @@ func (r *Runtime) Start(ctx context.Context, id string) (uint32, error) {
 		case b.state.Status == task.StatusStopped:
 			return &task.Failure{Name: "CannotStartContainerError", Err: fmt.Errorf("container %s has run", id)}
 		}
-		n.pids++
-		n.starts[id]++
-		pid = n.pids
-		b.state.Status, b.state.PID, b.state.StartedAt = task.StatusRunning, pid, time.Now()
-		switch {
-		case b.program.forever:
-		case b.program.runs == 0:
-			n.exit(b, b.program.code, false)
-		default:
-			b.timer = time.AfterFunc(b.program.runs, func() {
-				n.mu.Lock()
-				defer n.mu.Unlock()
-				if b.state.Status == task.StatusRunning {
-					n.exit(b, b.program.code, false)
-				}
-			})
-		}
+		pid = n.run(b)
 		return nil
 	})
 	return pid, err
+}
+
+// Restart runs the container's command again.
+func (r *Runtime) Restart(ctx context.Context, id string) (uint32, error) {
+	var pid uint32
+	err := r.m.do(ctx, "restart", id, func(n *Node) error {
+		b := n.containers[id]
+		switch {
+		case b == nil:
+			return &task.Failure{Name: "CannotStartContainerError", Err: fmt.Errorf("no container %s", id)}
+		case b.state.Status == task.StatusRunning:
+			pid = b.state.PID
+			return nil
+		}
+		pid = n.run(b)
+		return nil
+	})
+	return pid, err
+}
+
+// run starts a container's process. It wants n.mu.
+func (n *Node) run(b *box) uint32 {
+	n.pids++
+	n.starts[b.spec.ID]++
+	pid := n.pids
+	b.state.Status, b.state.PID, b.state.StartedAt = task.StatusRunning, pid, time.Now()
+	b.state.ExitCode, b.state.FinishedAt, b.state.OOMKilled = 0, time.Time{}, false
+	switch {
+	case b.program.forever:
+	case b.program.runs == 0:
+		n.exit(b, b.program.code, false)
+	default:
+		b.timer = time.AfterFunc(b.program.runs, func() {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			if b.state.Status == task.StatusRunning && b.state.PID == pid {
+				n.exit(b, b.program.code, false)
+			}
+		})
+	}
+	return pid
 }
 
 // Signal ends the process if it does not ignore the signal. Like the first process of any container, a program

@@ -44,6 +44,7 @@ func RunRuntime(t *testing.T, open func(t *testing.T) (task.Runtime, Images)) {
 		{"StartIsListedWithPIDAndLabels", (*runtimeSuite).startListed},
 		{"StartTwiceRunsOnce", (*runtimeSuite).startTwice},
 		{"ExitCodeIsTold", (*runtimeSuite).exitCode},
+		{"RestartRunsAgainInPlace", (*runtimeSuite).again},
 		{"StopSignalIsHandled", (*runtimeSuite).stopSignal},
 		{"SignalByNumberAndToTheDead", (*runtimeSuite).signalDead},
 		{"Kill", (*runtimeSuite).kill},

@@ -1,0 +1,129 @@
+//go:build e2e
+
+package runtime_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+// wantLines says that a container's output has all the lines.
+func wantLines(t *testing.T, out string, lines ...string) {
+	t.Helper()
+	for _, want := range lines {
+		if !strings.Contains("\n"+strings.ReplaceAll(out, "\r", ""), "\n"+want+"\n") {
+			t.Errorf("no line %q in\n%s", want, out)
+		}
+	}
+}
+
+// [D] SEMANTICS §4.1: what linuxParameters and its neighbours ask for is there. One container has many of them, for each start takes time.
+func TestFieldsOfOneContainer(t *testing.T) {
+	e := newEnv(t)
+	device := filepath.Join(e.dir, "device")
+	must(t, syscall.Mknod(device, syscall.S_IFCHR|0o600, 1<<8|5)) // /dev/zero under another name, which all containers may use
+	other := filepath.Join(e.dir, "other")
+	must(t, syscall.Mknod(other, syscall.S_IFCHR|0o600, 1<<8|11)) // /dev/kmsg, which they may not
+	t.Run("linuxParameters, systemControls, names", func(t *testing.T) {
+		spec := e.spec("many", `
+			echo "init $(cat /proc/1/comm)"
+			echo "device $(head -c 3 /dev/mine | tr '\0' x)"
+			(: > /dev/other) 2>/dev/null || echo "device is read-only"
+			echo "shm $(df -m /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2)"
+			grep -q '/scratch tmpfs .*noexec.*size=2048k' /proc/mounts && echo "tmpfs is right"
+			echo "msgmax $(cat /proc/sys/kernel/msgmax)"
+			echo "somaxconn $(cat /proc/sys/net/core/somaxconn)"
+			touch /x 2>/dev/null || echo "root is read-only"
+			grep NoNewPrivs /proc/self/status | tr '\t' ' '
+			grep "^10.9.8.7" /etc/hosts | tr '\t' ' '; grep "^10.9.8.6" /etc/hosts | tr '\t' ' '
+			cat /etc/resolv.conf
+			ls -d /proc/self/fd/0 >/dev/null && head -c 0 && echo "stdin is open"`)
+		spec.HostConfig = acs.HostConfig{
+			Init: new(true), ReadonlyRootfs: true, ShmSize: 8 << 20, SecurityOpt: []string{"no-new-privileges"},
+			Devices: []acs.Device{
+				{PathOnHost: device, PathInContainer: "/dev/mine", CgroupPermissions: "r"}, {PathOnHost: other, PathInContainer: "/dev/other", CgroupPermissions: "r"},
+			},
+			Tmpfs: map[string]string{"/scratch": "size=2m"}, DNS: []string{"192.0.2.53"}, DNSSearch: []string{"example.test"},
+			Sysctls:    map[string]string{"kernel.msgmax": "12345", "net.core.somaxconn": "77"},
+			ExtraHosts: []string{"extra:10.9.8.7"},
+		}
+		spec.Hosts = []string{"linked:10.9.8.6"}
+		spec.Config.OpenStdin = true
+		code, out := e.output(t, spec)
+		wantLines(t, out, "init init", "device xxx", "device is read-only", "shm 8", "tmpfs is right", "msgmax 12345", "somaxconn 77",
+			"root is read-only", "NoNewPrivs: 1", "10.9.8.7 extra", "10.9.8.6 linked", "nameserver 192.0.2.53", "search example.test", "stdin is open")
+		if code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	})
+	t.Run("initProcessEnabled", func(t *testing.T) { // signals go through it, orphans are collected, the exit code comes back
+		spec := e.spec("init", `(sleep 0.05 & exec true); trap 'exit 23' TERM; sleep 0.2; grep -l '^State:.Z' /proc/[0-9]*/status; echo ready; while :; do sleep 0.05; done`)
+		spec.HostConfig.Init = new(true)
+		e.start(t, spec)
+		eventually(t, 10*time.Second, func() bool { return strings.Contains(e.log(t, spec), "ready") })
+		must(t, e.rt.Signal(within(t, time.Minute), "init", ""))
+		if s := e.awaitStopped(t, "init"); s.ExitCode != 23 {
+			t.Errorf("exit %d", s.ExitCode)
+		}
+		must(t, e.rt.Delete(within(t, time.Minute), "init"))
+		if out := e.log(t, spec); out != "ready\n" {
+			t.Errorf("output %q: a zombie is left", out)
+		}
+	})
+	t.Run("interactive, pseudoTerminal", func(t *testing.T) {
+		spec := e.spec("tty", "[ -t 0 ] && [ -t 1 ] && echo terminal $TERM")
+		spec.Config.Tty, spec.Config.OpenStdin = true, true
+		_, out := e.output(t, spec)
+		wantLines(t, out, "terminal xterm")
+	})
+	t.Run("privileged", func(t *testing.T) {
+		spec := e.spec("privileged", `grep CapEff /proc/self/status | tr '\t' ' '; grep Seccomp: /proc/self/status | tr '\t' ' '; ls /dev/mem >/dev/null 2>&1 || ls /dev/kmsg >/dev/null && echo devices; grep -q ' /sys sysfs rw' /proc/mounts && echo writable`)
+		spec.HostConfig.Privileged = true
+		_, out := e.output(t, spec)
+		wantLines(t, out, "Seccomp: 0", "devices", "writable")
+		if strings.Contains(out, "CapEff: 00000000") {
+			t.Errorf("few capabilities: %s", out)
+		}
+	})
+	t.Run("seccomp, capabilities", func(t *testing.T) { // Docker's profile refuses a new user namespace and the keyring
+		spec := e.spec("confined", `/bin/busybox unshare -U true 2>/dev/null || echo refused; grep Seccomp: /proc/self/status | tr '\t' ' '; grep CapBnd /proc/self/status | tr '\t' ' '`)
+		spec.HostConfig.CapDrop, spec.HostConfig.CapAdd = []string{"MKNOD"}, []string{"SYS_PTRACE"}
+		_, out := e.output(t, spec)
+		wantLines(t, out, "refused", "Seccomp: 2", "CapBnd: 00000000a00c25fb")
+	})
+	e.leftovers(t)
+}
+
+// [D] SEMANTICS §11.4: a restart keeps what the container wrote, and the log goes on.
+func TestRestartInPlace(t *testing.T) {
+	e := newEnv(t)
+	spec := e.spec("again", `echo run >> /runs; echo "start $(cat /runs | tr '\n' ' ')"; sleep 0.1; exit 4`)
+	e.start(t, spec)
+	for range 2 {
+		e.awaitStopped(t, "again")
+		_, err := e.rt.Restart(within(t, time.Minute), "again")
+		must(t, err)
+	}
+	if s := e.awaitStopped(t, "again"); s.ExitCode != 4 || s.OOMKilled {
+		t.Errorf("ended as %+v", s)
+	}
+	e.open(t)
+	if s := e.state(t, "again"); s.Status != task.StatusStopped || s.ExitCode != 4 {
+		t.Errorf("another agent sees %+v", s)
+	}
+	must(t, e.rt.Delete(within(t, time.Minute), "again"))
+	if out := e.log(t, spec); out != "start run \nstart run run \nstart run run run \n" {
+		t.Errorf("output %q", out)
+	}
+	if _, err := os.Stat(filepath.Join(e.run, "rt", "containers", "again")); !os.IsNotExist(err) {
+		t.Errorf("its directory is left: %v", err)
+	}
+	e.leftovers(t)
+}
