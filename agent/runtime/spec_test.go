@@ -99,6 +99,20 @@ func TestResources(t *testing.T) {
 	}
 }
 
+// [D] maxSwap is the swap beside the memory, and swappiness goes with it.
+func TestSwap(t *testing.T) {
+	s := build(t, func(in *specInput) {
+		in.HostConfig.MemorySwap, in.HostConfig.MemorySwappiness = 192<<20, new(int64(7))
+	})
+	if m := s.Linux.Resources.Memory; *m.Limit != 128<<20 || *m.Swap != 192<<20 || *m.Swappiness != 7 {
+		t.Errorf("memory %+v", m)
+	}
+	s = build(t, func(in *specInput) { in.HostConfig.MemorySwap, in.Container.Memory = 192<<20, 0 })
+	if m := s.Linux.Resources.Memory; m.Swap != nil {
+		t.Error("swap is bounded where memory is not")
+	}
+}
+
 func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) string {
 	for _, n := range s.Linux.Namespaces {
 		if n.Type == kind {

@@ -77,6 +77,24 @@ func TestContainerSpec(t *testing.T) {
 	}
 }
 
+// [D] disableNetworking gives a container a network of its own, without ports, whatever the task's is.
+func TestDisableNetworking(t *testing.T) {
+	for _, mode := range []string{"", "awsvpc", "host"} {
+		lone, app := app("lone"), app("app")
+		lone.Docker.HostConfig = `{"NetworkMode":"none"}`
+		lone.PortMappings = []acs.PortMapping{{ContainerPort: 80}}
+		a := run("t1", lone, app)
+		a.NetworkMode = mode
+		got := specs(t, a)
+		if s := got["lone"].Sandbox; s.Mode != "none" || s.Path != "" || s.Bindings != nil {
+			t.Errorf("mode %q: sandbox %+v", mode, s)
+		}
+		if s := got["app"].Sandbox; s.Mode == "none" {
+			t.Errorf("mode %q: the other's sandbox %+v", mode, s)
+		}
+	}
+}
+
 // [D] SEMANTICS §11.2: what cannot be made has a name.
 func TestContainerSpecFailures(t *testing.T) {
 	for want, change := range map[string]func(*acs.Task){
