@@ -95,6 +95,9 @@ func kin(family string) []string {
 	return []string{"web", "slow", "stubborn", "ports", "broken", "checked", "sickly"}
 }
 
+// hopeless are the families whose tasks never become healthy: a service of one is never steady, and its deployment fails.
+func hopeless(family string) bool { return family == "broken" || family == "sickly" }
+
 // service draws what is to be done about a service.
 func (w *writer) service(at time.Duration) {
 	name := fmt.Sprint("s", 1+w.rng.IntN(max(3, w.nodes/20)))
@@ -168,6 +171,9 @@ func (c *caller) scaleService(name string, desired int, x *wish) {
 	if !x.there || x.daemon {
 		return
 	}
+	if hopeless(x.family) { // its deployment would be completed by having nothing to do
+		desired = max(desired, 1)
+	}
 	if c.heard(x, "UpdateService "+name, c.call("UpdateService", map[string]any{"service": name, "desiredCount": desired}, nil)) {
 		x.desired = desired
 		c.w.wishes.count(&c.w.wishes.tally.updated)
@@ -180,8 +186,11 @@ func (c *caller) deployService(name string, draw int, x *wish) {
 	}
 	in, families := map[string]any{"service": name, "forceNewDeployment": draw%3 == 0}, kin(x.family)
 	family := families[draw%len(families)]
-	if x.daemon {
+	switch {
+	case x.daemon:
 		family = "web"
+	case hopeless(family) && x.desired == 0:
+		family = x.family
 	}
 	in["taskDefinition"] = family
 	if c.heard(x, "UpdateService "+name, c.call("UpdateService", in, nil)) {
