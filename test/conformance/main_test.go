@@ -155,7 +155,7 @@ func params(dir string, before func() error) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"aws": cmdAWS, "roadstead": cmdRoadstead, "call": cmdCall, "await": cmdAwait,
 			"json": cmdJSON, "keep": cmdKeep, "error": cmdError, "image": cmdImage, "expand": cmdExpand,
-			"newaws": cmdNewAWS, "roundtrip": cmdRoundtrip,
+			"newaws": cmdNewAWS, "roundtrip": cmdRoundtrip, "render": cmdRender,
 		},
 		Condition: condition,
 		Setup: func(e *testscript.Env) error {
