@@ -36,6 +36,12 @@ func serviceWhy(tx *state.Tx, key string, now time.Time) (why []string, next mod
 	return out.Why, out.Wake
 }
 
+// serviceStep does what the leader does next for a service.
+func serviceStep(tx *state.Tx, key string, now time.Time) error {
+	_, err := newDeploy().Reconcile(tx, key, now)
+	return err
+}
+
 // loops are what the leader does by itself.
 func (s *Server) loops() []controller.Loop {
 	silent := &lost.Loop{}

@@ -7,14 +7,14 @@ import (
 	"github.com/roadstead/roadstead/auth"
 )
 
-// plan answers what the RunTask in the body would do: the same JSON as the call's.
+// plan answers what the RunTask, CreateService or UpdateService in the body would do: the same JSON as the call's.
 func (s *Server) plan(r *http.Request, p auth.Principal) (any, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	p.Region = s.cfg.Region
-	return s.planner.RunTaskJSON(auth.WithPrincipal(r.Context(), p), body)
+	return s.planner.PlanJSON(auth.WithPrincipal(r.Context(), p), body)
 }
 
 // explainTask tells why a task is where it is: ?cluster=.

@@ -28,6 +28,8 @@ type Config struct {
 	WaitingRequest func(tx *state.Tx, t *model.Task) (req scheduler.Request, gone string)
 	// ServiceWhy says why a service is not steady. Nil: it is not explained.
 	ServiceWhy ServiceWhy
+	// ServiceStep does what the leader does next for a service, for dry runs. Nil: they show what the call alone does.
+	ServiceStep ServiceStep
 	// PollEndpoint returns where agents open their ACS and TCS websockets.
 	PollEndpoint func() (endpoint, telemetry string)
 	// Limits are the quotas (SEMANTICS §17).
@@ -137,6 +139,7 @@ func (a *api) handleServices(m *wire.Mux) {
 	wire.Handle(m, "DescribeServiceRevisions", a.describeServiceRevisions)
 	wire.Handle(m, "StopServiceDeployment", a.stopServiceDeployment)
 	wire.Handle(m, "ContinueServiceDeployment", a.continueServiceDeployment)
+	m.AllowDryRun("CreateService", "UpdateService")
 }
 
 // handleTaskSets registers SEMANTICS §2.7.

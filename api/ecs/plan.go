@@ -2,8 +2,10 @@ package ecs
 
 import (
 	"context"
+	"encoding/json"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/scheduler"
@@ -95,13 +97,32 @@ func (p *Planner) RunTask(ctx context.Context, in *sdk.RunTaskInput) (*Plan, err
 	return out, err
 }
 
-// RunTaskJSON is RunTask of a call's JSON body.
-func (p *Planner) RunTaskJSON(ctx context.Context, body []byte) (*Plan, error) {
-	var in sdk.RunTaskInput
-	if err := wire.Unmarshal(body, &in); err != nil {
-		return nil, model.Errorf("SerializationException", "The body is not the JSON of a RunTask: %s.", err)
+// PlanJSON plans the call whose JSON body it is: a CreateService has a serviceName, an UpdateService a service, anything else
+// is a RunTask. It returns a *ServicePlan or a *Plan.
+func (p *Planner) PlanJSON(ctx context.Context, body []byte) (any, error) {
+	var which struct{ ServiceName, Service *string }
+	if err := json.Unmarshal(body, &which); err != nil {
+		return nil, notTheJSON("call", err)
 	}
-	return p.RunTask(ctx, &in)
+	switch {
+	case which.ServiceName != nil:
+		return planned(ctx, body, "CreateService", p.CreateService)
+	case which.Service != nil:
+		return planned(ctx, body, "UpdateService", p.UpdateService)
+	}
+	return planned(ctx, body, "RunTask", p.RunTask)
+}
+
+func planned[In, Out any](ctx context.Context, body []byte, op string, plan func(context.Context, *In) (*Out, error)) (any, error) {
+	in := new(In)
+	if err := wire.Unmarshal(body, in); err != nil {
+		return nil, notTheJSON(op, err)
+	}
+	return plan(ctx, in)
+}
+
+func notTheJSON(op string, err error) error {
+	return model.Errorf("SerializationException", "The body is not the JSON of a %s: %s.", op, err)
 }
 
 // outcome describes what place did.
@@ -117,19 +138,23 @@ func (r *run) outcome(tx *state.Tx) *Plan {
 			out.Waiting++
 			continue
 		}
-		at := PlannedPlacement{AvailabilityZone: t.Zone, CapacityProvider: t.CapacityProvider, GPUs: t.Reserved.GPUs}
-		if !r.fargate() {
-			at.ContainerInstanceArn = model.InstanceARN(t.Scope, t.Cluster, t.Instance)
-		}
-		if len(t.Reserved.Addresses) > 0 {
-			at.Address = t.Reserved.Addresses[0]
-		}
-		out.Placements = append(out.Placements, at)
+		out.Placements = append(out.Placements, plannedPlacement(t))
 	}
 	if r.short != nil {
 		out.Left = refusals(tx, *r.short)
 	}
 	return out
+}
+
+func plannedPlacement(t *model.Task) PlannedPlacement {
+	at := PlannedPlacement{AvailabilityZone: t.Zone, CapacityProvider: t.CapacityProvider, GPUs: t.Reserved.GPUs}
+	if t.LaunchType != string(types.LaunchTypeFargate) {
+		at.ContainerInstanceArn = model.InstanceARN(t.Scope, t.Cluster, t.Instance)
+	}
+	if len(t.Reserved.Addresses) > 0 {
+		at.Address = t.Reserved.Addresses[0]
+	}
+	return at
 }
 
 // refusals asks every instance why it takes no copy.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/controller/deploy"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/scheduler"
 	"github.com/roadstead/roadstead/state"
@@ -58,6 +59,20 @@ func newServer(t testing.TB) *server {
 }
 
 func (s *server) config() ecs.Config {
+	c := s.plainConfig()
+	loop := &deploy.Loop{NewID: c.NewID, NewUUID: c.NewUUID, Seed: c.Seed}
+	c.ServiceStep = func(tx *state.Tx, key string, now time.Time) error {
+		_, err := loop.Reconcile(tx, key, now)
+		return err
+	}
+	c.ServiceWhy = func(tx *state.Tx, key string, now time.Time) ([]string, model.Millis) {
+		out, _ := loop.Ask(tx, key, now)
+		return out.Why, out.Wake
+	}
+	return c
+}
+
+func (s *server) plainConfig() ecs.Config {
 	return ecs.Config{
 		DB:           s.db,
 		Now:          func() time.Time { return time.UnixMilli(s.clock.Load()) },

@@ -17,6 +17,19 @@ import (
 // createService makes a service and the first deployment of its first revision; one whose deployments somebody else makes
 // has neither yet (SEMANTICS §2.6, §8, §10). The call that made an ACTIVE service may be repeated (§1.5) [O].
 func (a *api) createService(ctx context.Context, in *sdk.CreateServiceInput) (*sdk.CreateServiceOutput, error) {
+	f, err := a.creating(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.changeServices(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CreateServiceOutput{Service: v}, nil
+}
+
+// creating checks the request by itself, and returns what carries it out and returns the service's row.
+func (a *api) creating(ctx context.Context, in *sdk.CreateServiceInput) (func(*state.Tx) (*model.Service, error), error) {
 	who, err := principal(ctx)
 	if err != nil {
 		return nil, err
@@ -36,32 +49,24 @@ func (a *api) createService(ctx context.Context, in *sdk.CreateServiceInput) (*s
 	if fresh.Request, err = serviceFingerprint(in); err != nil {
 		return nil, err
 	}
-	row := &fresh
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+	return func(tx *state.Tx) (*model.Service, error) {
 		s := fresh
 		c, err := activeCluster(tx.Tables, s.Scope, in.Cluster)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.Cluster = c.Name
 		old, exists := tx.Services.Get(s.Key())
 		switch {
 		case exists && old.Status == model.ServiceDraining:
-			return invalid("Unable to Start a service that is still Draining.") // [O]
+			return nil, invalid("Unable to Start a service that is still Draining.") // [O]
 		case exists && old.Status == model.ServiceActive && old.Request == s.Request:
-			row = old
-			return nil
+			return old, nil
 		case exists && old.Status == model.ServiceActive:
-			return invalid("Creation of service was not idempotent.") // [O]
+			return nil, invalid("Creation of service was not idempotent.") // [O]
 		}
-		row = &s
-		return a.enterService(tx, c, &s, in)
-	})
-	if err != nil {
-		return nil, err
-	}
-	v := viewService(a.DB.Snapshot().Tables, row, true)
-	return &sdk.CreateServiceOutput{Service: &v}, nil
+		return &s, a.enterService(tx, c, &s, in)
+	}, nil
 }
 
 // serviceFingerprint stands for the parameters of a CreateService; the name and the cluster are in the row's key.

@@ -15,6 +15,19 @@ import (
 // updateService changes what is given; an absent member is left as it is (SEMANTICS §1.2). If the tasks have to change with
 // it, a deployment of a new revision starts (§8.3).
 func (a *api) updateService(ctx context.Context, in *sdk.UpdateServiceInput) (*sdk.UpdateServiceOutput, error) {
+	f, err := a.updating(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.changeServices(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.UpdateServiceOutput{Service: v}, nil
+}
+
+// updating checks the request by itself, and returns what carries it out and returns the service's new row.
+func (a *api) updating(ctx context.Context, in *sdk.UpdateServiceInput) (func(*state.Tx) (*model.Service, error), error) {
 	who, err := principal(ctx)
 	if err != nil {
 		return nil, err
@@ -26,28 +39,21 @@ func (a *api) updateService(ctx context.Context, in *sdk.UpdateServiceInput) (*s
 	if err := checkMonitoring(in.Monitoring); err != nil {
 		return nil, err
 	}
-	var row *model.Service
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+	return func(tx *state.Tx) (*model.Service, error) {
 		c, old, err := activeService(tx.Tables, who.Scope(), in.Cluster, in.Service)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s := *old
 		if err := a.changeService(tx, c, &s, in); err != nil {
-			return err
+			return nil, err
 		}
 		if s.Desired != old.Desired {
 			tx.Events.Put(a.desiredCountEvent(&s))
 		}
 		tx.Services.Put(&s)
-		row = &s
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	v := viewService(a.DB.Snapshot().Tables, row, true)
-	return &sdk.UpdateServiceOutput{Service: &v}, nil
+		return &s, nil
+	}, nil
 }
 
 // changeService does what an UpdateService says to the service, whose row the caller writes.
