@@ -198,8 +198,7 @@ func roles(t reflect.Type, path string, out *[]string) {
 	if t.Kind() != reflect.Struct || strings.HasPrefix(t.PkgPath(), "time") {
 		return
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, kind := strings.ToLower(f.Name), f.Type
 		at := path + name
 		if kind.Kind() == reflect.Slice {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
 )
 
@@ -31,7 +32,7 @@ func typical(t testing.TB) (*policy.Request, *policy.Policies) {
 		},
 		Boundary: parse(policy.Managed, allow("ecs:*", "*")),
 	}
-	p := &policy.Principal{Kind: policy.Session, Account: home, ARN: "arn:aws:sts::" + home + ":assumed-role/r/s", Of: "arn:aws:iam::" + home + ":role/r", ID: "AROAR:s", Tags: map[string]string{"team": "red"}}
+	p := &policy.Principal{Kind: policy.Session, Account: home, ARN: "arn:aws:sts::" + home + ":assumed-role/r/s", Of: "arn:aws:iam::" + home + ":role/r", ID: "AROAR:s", Tags: []model.Tag{{Key: "team", Value: "red"}}}
 	r := &policy.Request{Principal: p, Action: "ecs:RunTask", Resource: "arn:aws:ecs:us-east-1:" + home + ":task-definition/red-web:7", Context: &policy.Context{}}
 	p.Describe(r.Context)
 	r.Context.Set("ecs:cluster", "arn:aws:ecs:us-east-1:"+home+":cluster/dev-1")

@@ -22,7 +22,7 @@ func newCondition(t test, variables bool) condition {
 //
 // Several values of the policy are an OR, of a negated operator a NOR [D]. A key that the request does not have meets negated
 // operators and IfExists, and no other [D]; ForAllValues holds for no values at all, ForAnyValue does not [D]. Without one of
-// these two, a key with several values is met by any of them, and a negated operator by none [I].
+// these two, all values of a key have to meet a condition that allows, and any one does for one that denies [I].
 func (c *condition) holds(ctx *Context, allow bool) bool {
 	values := ctx.get(c.key)
 	if c.comparison == isNull {
@@ -34,7 +34,7 @@ func (c *condition) holds(ctx *Context, allow bool) bool {
 	if len(values) == 0 {
 		return c.ifExists || c.set == forAll || c.set == single && c.negated
 	}
-	every := c.set == forAll || c.set == single && c.negated
+	every := c.set == forAll || c.set == single && allow
 	for _, v := range values {
 		if c.meets(v, ctx, allow) != every {
 			return !every

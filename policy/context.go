@@ -1,9 +1,13 @@
 package policy
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // Context is what is known of a request besides principal, action and resource: condition keys ("ecs:cluster",
@@ -26,6 +30,33 @@ func (c *Context) Set(key string, values ...string) {
 	c.values[key] = values
 }
 
+// SetTags gives the keys PREFIX/KEY of tags ("aws:ResourceTag", "ecs:ResourceTag"). Tags whose keys differ by case only are one
+// key with several values.
+func (c *Context) SetTags(prefix string, tags []model.Tag) {
+	if c.values == nil {
+		c.values = make(map[string][]string, len(tags))
+	}
+	prefix = strings.ToLower(prefix) + "/"
+	keys := make([]string, len(tags))
+	for i, t := range tags {
+		keys[i] = prefix + strings.ToLower(t.Key)
+		delete(c.values, keys[i])
+	}
+	for i, t := range tags {
+		c.values[keys[i]] = append(c.values[keys[i]], t.Value)
+	}
+}
+
+// SetRequestTags gives aws:RequestTag/* and aws:TagKeys: the tags that a request adds.
+func (c *Context) SetRequestTags(tags []model.Tag) {
+	c.SetTags("aws:RequestTag", tags)
+	keys := make([]string, 0, len(tags))
+	for _, t := range tags {
+		keys = append(keys, t.Key)
+	}
+	c.Set("aws:TagKeys", keys...)
+}
+
 // SetTime gives aws:CurrentTime and aws:EpochTime.
 func (c *Context) SetTime(now time.Time) {
 	c.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
@@ -36,3 +67,6 @@ func (c *Context) SetTime(now time.Time) {
 func (c *Context) Get(key string) []string { return c.get(strings.ToLower(key)) }
 
 func (c *Context) get(lower string) []string { return c.values[lower] }
+
+// Keys are the keys that have values, in lower case and sorted.
+func (c *Context) Keys() []string { return slices.Sorted(maps.Keys(c.values)) }

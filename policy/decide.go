@@ -64,26 +64,19 @@ type found struct {
 //   - a role's trust policy and a key's policy have to allow in any case;
 //   - the root user may do everything in its account that no resource's policy denies.
 func Decide(r *Request, ps *Policies) Decision {
-	var empty Context
-	q := query{Request: r, context: r.Context, resource: r.Resource, bounded: ps.Boundary != nil}
-	if q.context == nil {
-		q.context = &empty
-	}
-	if q.resource == "" {
-		q.resource = "*"
-	}
+	q := newQuery(r, ps)
 	trust := ps.Resource != nil && ps.Resource.kind == Trust
 
 	var identity, boundary, session, resource found
 	if r.Principal.identities() {
-		identity.scan(&q, false, ps.Identity...)
-		session.scan(&q, false, ps.Session...)
+		identity.scan(&q, ByIdentity, ps.Identity...)
+		session.scan(&q, BySession, ps.Session...)
 		if ps.Boundary != nil {
-			boundary.scan(&q, false, ps.Boundary)
+			boundary.scan(&q, ByBoundary, ps.Boundary)
 		}
 	}
 	if ps.Resource != nil {
-		resource.scan(&q, true, ps.Resource)
+		resource.scan(&q, ByResource, ps.Resource)
 	}
 	for layer, f := range [...]*found{&identity, &boundary, &session, &resource} {
 		if f.denied != nil {
@@ -158,19 +151,34 @@ type query struct {
 	bounded  bool
 }
 
-// scan looks for the first statement that denies, and for the one that allows whom it reaches closest. A policy of a resource
-// has to name the principal.
-func (f *found) scan(q *query, named bool, policies ...*Policy) {
+func newQuery(r *Request, ps *Policies) query {
+	q := query{Request: r, context: r.Context, resource: r.Resource, bounded: ps.Boundary != nil}
+	if q.context == nil {
+		q.context = &Context{}
+	}
+	if q.resource == "" {
+		q.resource = "*"
+	}
+	return q
+}
+
+// reaches says how closely a statement means the principal. A policy of a resource has to name him; those of other layers are his.
+func (q *query) reaches(l Layer, p *Policy, s *statement) reach {
+	if l == ByResource || p.kind.named() {
+		return s.principals.reaches(q.Principal, q.bounded)
+	}
+	return direct
+}
+
+// scan looks for the first statement that denies, and for the one that allows whom it reaches closest.
+func (f *found) scan(q *query, l Layer, policies ...*Policy) {
 	for _, p := range policies {
 		for i := range p.statements {
 			s := &p.statements[i]
 			if s.allow && f.reach == direct || !s.acts(q.Action) {
 				continue
 			}
-			near := direct
-			if named || p.kind.named() {
-				near = s.principals.reaches(q.Principal, q.bounded)
-			}
+			near := q.reaches(l, p, s)
 			if near == nobody || s.allow && near <= f.reach || !s.covers(q.resource, q.context) || s.unmet(q.context) != nil {
 				continue
 			}

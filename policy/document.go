@@ -17,6 +17,7 @@ type written struct {
 	principals []entry
 	conditions []test
 	has        map[string]bool // its elements
+	from, to   int64           // its bytes in the document
 }
 
 // test is one key of one operator of a condition.
@@ -78,7 +79,7 @@ func readStatement(v *value) (s written, err error) {
 	if v.kind != object {
 		return s, errSyntax
 	}
-	s.has = map[string]bool{}
+	s.has, s.from, s.to = map[string]bool{}, v.from, v.to
 	for i := range v.members {
 		m := &v.members[i]
 		s.has[m.name] = true

@@ -78,40 +78,24 @@ func (p *Policy) label(statement int, noun string) string {
 // Near says which statements are about the action and would allow it, and what keeps each from it: what somebody has to look at
 // who was refused for want of an Allow.
 func Near(r *Request, ps *Policies) []string {
-	var empty Context
-	q := query{Request: r, context: r.Context, resource: r.Resource, bounded: ps.Boundary != nil}
-	if q.context == nil {
-		q.context = &empty
-	}
+	q := newQuery(r, ps)
 	var lines []string
-	look := func(noun string, policies ...*Policy) {
-		for _, p := range policies {
-			if p == nil {
-				continue
-			}
-			for i := range p.statements {
-				if s := &p.statements[i]; s.allow && s.acts(r.Action) {
-					if why := q.short(p.kind, s); why != "" {
-						lines = append(lines, p.label(i, noun)+": "+why)
-					}
+	ps.each(r.Principal, func(l Layer, p *Policy) {
+		noun := Decision{Layer: l, trust: p.kind == Trust}.noun()
+		for i := range p.statements {
+			if s := &p.statements[i]; s.allow && s.acts(r.Action) {
+				if why := q.short(l, p, s); why != "" {
+					lines = append(lines, p.label(i, noun)+": "+why)
 				}
 			}
 		}
-	}
-	look("identity-based policy", ps.Identity...)
-	look("permissions boundary", ps.Boundary)
-	look("session policy", ps.Session...)
-	noun := "resource-based policy"
-	if ps.Resource != nil && ps.Resource.kind == Trust {
-		noun = "role trust policy"
-	}
-	look(noun, ps.Resource)
+	})
 	return lines
 }
 
 // short says what a statement lacks, "" if nothing.
-func (q *query) short(k Kind, s *statement) string {
-	if k.named() && s.principals.reaches(q.Principal, q.bounded) == nobody {
+func (q *query) short(l Layer, p *Policy, s *statement) string {
+	if q.reaches(l, p, s) == nobody {
 		return "it is not about " + q.Principal.ARN
 	}
 	if !s.covers(q.resource, q.context) {

@@ -14,6 +14,8 @@ type value struct {
 	text    string // of a string, and of a number or boolean as written
 	list    []value
 	members []member
+	// of an object, its bytes in the document
+	from, to int64
 }
 
 type member struct {
@@ -91,7 +93,7 @@ func readList(d *json.Decoder, depth int) (value, error) {
 }
 
 func readObject(d *json.Decoder, depth int) (value, error) {
-	v := value{kind: object}
+	v := value{kind: object, from: d.InputOffset() - 1}
 	seen := map[string]bool{}
 	for d.More() {
 		t, err := d.Token()
@@ -110,6 +112,7 @@ func readObject(d *json.Decoder, depth int) (value, error) {
 		v.members = append(v.members, member{name, item})
 	}
 	_, err := d.Token()
+	v.to = d.InputOffset()
 	return v, err
 }
 

@@ -228,3 +228,46 @@ func TestResourcePolicyNames(t *testing.T) {
 		}
 	}
 }
+
+// [D] What a simulation shows: every statement that applies, where it stands, and which keys were asked for in vain.
+func TestSimulation(t *testing.T) {
+	const text = "{\n \"Version\": \"2012-10-17\",\n \"Statement\": [\n  {\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"},\n" +
+		"  {\"Effect\": \"Deny\", \"Action\": \"sqs:*\", \"Resource\": \"*\"},\n" +
+		"  {\"Effect\": \"Deny\", \"Action\": \"s3:Put*\", \"Resource\": \"arn:aws:s3:::ü/${aws:username}\",\n   \"Condition\": {\"Null\": {\"aws:TokenIssueTime\": \"true\"}}}]}"
+	p, err := policy.Parse(policy.Managed, "p", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := &policy.Principal{Kind: policy.User, Account: home, ARN: "arn:aws:iam::" + home + ":user/ann", ID: "AIDAX"}
+	r := &policy.Request{Principal: caller, Action: "s3:PutObject", Resource: "arn:aws:s3:::ü/ann", Context: &policy.Context{}}
+	caller.Describe(r.Context)
+	ps := &policy.Policies{Identity: []*policy.Policy{p}, Boundary: p}
+	want := []policy.Match{
+		{Layer: policy.ByIdentity, Policy: p, Statement: 0, Allow: true, Begin: policy.Position{Line: 4, Column: 3}, End: policy.Position{Line: 4, Column: 57}},
+		{Layer: policy.ByIdentity, Policy: p, Statement: 2, Begin: policy.Position{Line: 6, Column: 3}, End: policy.Position{Line: 7, Column: 58}},
+	}
+	for _, m := range slices.Clone(want) {
+		m.Layer = policy.ByBoundary
+		want = append(want, m)
+	}
+	if got := policy.Matches(r, ps); !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got := policy.Missing(r, ps); !slices.Equal(got, []string{"aws:tokenissuetime"}) {
+		t.Errorf("missing %q", got)
+	}
+}
+
+// [I] Statements that allow everything on everything.
+func TestWide(t *testing.T) {
+	p, err := policy.Parse(policy.Managed, "p", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","*"],"Resource":["arn:aws:s3:::b","*"]},`+
+		`{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::b"},{"Effect":"Deny","Action":"*","Resource":"*"},`+
+		`{"Effect":"Allow","NotAction":"*","Resource":"*"},{"Effect":"Allow","Action":"*","NotResource":"*"},`+
+		`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":true}}},{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Wide(); !slices.Equal(got, []int{0, 7}) {
+		t.Errorf("wide are %v", got)
+	}
+}

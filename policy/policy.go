@@ -31,6 +31,7 @@ type statement struct {
 	everywhere   bool // it has no Resource: that of its policy is meant
 	principals   principals
 	conditions   []condition
+	begin, end   Position
 }
 
 // Parse reads a document of a kind and checks what AWS checks when a policy is stored. Its error is a *model.Error with the code
@@ -48,7 +49,9 @@ func Parse(kind Kind, name, text string) (*Policy, error) {
 	}
 	p := &Policy{Name: name, kind: kind, statements: make([]statement, len(d.statements))}
 	for i := range d.statements {
-		p.statements[i] = d.statements[i].compile(d.version == version2012)
+		w := &d.statements[i]
+		p.statements[i] = w.compile(d.version == version2012)
+		p.statements[i].begin, p.statements[i].end = positionAt(text, w.from), positionAt(text, w.to)
 	}
 	return p, nil
 }

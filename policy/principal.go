@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/roadstead/roadstead/model"
+)
 
 // PrincipalKind says what sort of caller it is.
 type PrincipalKind int
@@ -25,8 +29,8 @@ type Principal struct {
 	ARN string
 	// Of is the ARN of the role that a Session is of, with its path, or of the user who made a FederatedUser.
 	Of   string
-	ID   string            // as aws:userid: "AIDA...", "AROA...:session", the account of a Root
-	Tags map[string]string // of the user or role, and of the session over them
+	ID   string      // as aws:userid: "AIDA...", "AROA...:session", the account of a Root
+	Tags []model.Tag // of the user or role, and of the session in their place
 }
 
 // Describe sets the keys that say who asks: aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalType, aws:userid,
@@ -35,7 +39,7 @@ func (p *Principal) Describe(c *Context) {
 	if c.values == nil {
 		c.values = make(map[string][]string, 8+len(p.Tags))
 	}
-	all := make([]string, 0, 6+len(p.Tags)) // one room for all values
+	all := make([]string, 0, 6) // one room for all values
 	set := func(lower, value string) {
 		all = append(all, value)
 		c.values[lower] = all[len(all)-1 : len(all) : len(all)]
@@ -56,9 +60,7 @@ func (p *Principal) Describe(c *Context) {
 	if p.Kind == User {
 		set("aws:username", p.ARN[strings.LastIndexByte(p.ARN, '/')+1:])
 	}
-	for k, v := range p.Tags {
-		set(strings.ToLower("aws:principaltag/"+k), v)
-	}
+	c.SetTags("aws:PrincipalTag", p.Tags)
 }
 
 // arn is what aws:PrincipalArn says: of a session that of its role [D].

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/test/scenario"
 )
@@ -59,7 +60,7 @@ func TestScenarios(t *testing.T) {
 
 func (w *world) enter(c *scenario.Call, kind policy.PrincipalKind) {
 	account, name := c.Text("account", "111122223333"), c.Arg()
-	p := policy.Principal{Kind: kind, Account: account, ID: c.Text("id", "AIDAUSER"), Tags: map[string]string{}}
+	p := policy.Principal{Kind: kind, Account: account, ID: c.Text("id", "AIDAUSER")}
 	switch kind {
 	case policy.User:
 		p.ARN = "arn:aws:iam::" + account + ":user/" + name
@@ -73,8 +74,9 @@ func (w *world) enter(c *scenario.Call, kind policy.PrincipalKind) {
 	default:
 		p.Account, p.ARN, p.ID = "", name, ""
 	}
-	for k, v := range c.Rest() {
-		p.Tags[strings.TrimPrefix(k, "tag:")] = v
+	rest := c.Rest()
+	for _, k := range slices.Sorted(maps.Keys(rest)) {
+		p.Tags = append(p.Tags, model.Tag{Key: strings.TrimPrefix(k, "tag:"), Value: rest[k]})
 	}
 	w.principal = p
 }
