@@ -193,7 +193,7 @@ func lowered(b byte) byte {
 	return b
 }
 
-// globbed matches a pattern with wildcards: when it gets stuck it goes back to the last star and gives it one more byte. So
+// globbed matches a pattern with wildcards: when it gets stuck it goes back to the last star and gives it one more character. So
 // it takes len(p)*len(s) steps at most, whatever a document or a request contains.
 func globbed[P string | []byte](p P, s string, fold bool) bool {
 	i, k := 0, 0
@@ -202,7 +202,9 @@ func globbed[P string | []byte](p P, s string, fold bool) bool {
 		switch {
 		case i < len(p) && p[i] == star:
 			lastStar, again = i, k
-			i++
+			if i++; i == len(p) {
+				return true
+			}
 			continue
 		case i < len(p) && p[i] == one:
 			_, n := utf8.DecodeRuneInString(s[k:])
@@ -214,8 +216,16 @@ func globbed[P string | []byte](p P, s string, fold bool) bool {
 		case lastStar < 0:
 			return false
 		}
-		again++
-		i, k = lastStar+1, again
+		_, n := utf8.DecodeRuneInString(s[again:])
+		i, again = lastStar+1, again+n
+		if p[i] < star && !fold { // go on where the character behind the star is, and not one by one
+			at := strings.IndexByte(s[again:], p[i])
+			if at < 0 {
+				return false
+			}
+			again += at
+		}
+		k = again
 	}
 	for i < len(p) && p[i] == star {
 		i++
