@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // Message is what AWS tells the caller of a refusal, "" if there is none: "User: ARN is not authorized to perform: ACTION on
@@ -28,6 +30,14 @@ func (d Decision) Message(r *Request) string {
 		return text + " with an explicit deny in " + d.article() + d.noun()
 	}
 	return text + " because no " + d.noun() + " allows the " + r.Action + " action"
+}
+
+// Err is the refusal as services return it: AccessDeniedException with Message; nil if there is none.
+func (d Decision) Err(r *Request) error {
+	if d.Allowed {
+		return nil
+	}
+	return &model.Error{Code: "AccessDeniedException", Message: d.Message(r)}
 }
 
 func (d Decision) noun() string {

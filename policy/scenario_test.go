@@ -186,6 +186,9 @@ func (w *world) ask(c *scenario.Call) {
 	if !d.Allowed {
 		c.Printf("%s", d.Message(r))
 	}
+	if err := d.Err(r); (err == nil) != d.Allowed || err != nil && err.Error() != "AccessDeniedException: "+d.Message(r) {
+		c.Errorf("%+v is %v", d, err)
+	}
 	if !d.Allowed && !d.Explicit {
 		for _, line := range policy.Near(r, ps) {
 			c.Printf("near: %s", line)
