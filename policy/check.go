@@ -149,7 +149,7 @@ func checkResource(resource string) error {
 		return malformed("Resource vendor must be fully qualified and cannot contain regexes.")
 	case p[2] == "iam" && len(p) >= 4 && p[3] != "" && p[3] != "*":
 		return malformed("IAM resource %s cannot contain region information.", resource)
-	case p[2] == "s3" && len(p) >= 4 && p[3] != "" && p[3] != "*":
+	case p[2] == "s3" && len(p) >= 4 && p[3] != "" && p[3] != "*" && !strings.HasPrefix(p[len(p)-1], "accesspoint/"):
 		return malformed("Resource %s can not contain region information.", resource)
 	case p[2] == "iam" && len(p) == 6 && !iamPath(p[5]):
 		return malformed(`IAM resource path must either be "*" or start with %s.`, iamPaths)

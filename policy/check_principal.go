@@ -30,8 +30,10 @@ func (w *written) checkPrincipals(k Kind) error {
 		return malformed("Policy document should not specify a principal.")
 	case !k.named():
 		return nil
-	case !has || len(w.principals) == 0:
+	case !has:
 		return malformed("Missing required field Principal")
+	case len(w.principals) == 0:
+		return malformed("Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in policy has a statement with no principals!")
 	case w.has["NotPrincipal"] && (k == Trust || w.effect == "Allow"): // [D]; the words are ours
 		return malformed("NotPrincipal is only supported with Deny, and not in a role's trust policy.")
 	}

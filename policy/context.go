@@ -13,6 +13,10 @@ import (
 // Context is what is known of a request besides principal, action and resource: condition keys ("ecs:cluster",
 // "aws:RequestTag/team") and their values. Keys do not differ by case, and neither do the tag keys in them [D]. The zero value
 // is empty and ready.
+//
+// Every request has those of Principal.Describe and SetTime, and aws:RequestedRegion, aws:SecureTransport, aws:SourceIp and
+// aws:UserAgent; one about a resource has aws:ResourceAccount, and its tags. A session has aws:TokenIssueTime; of what a service
+// asks in somebody's name, aws:SourceArn and aws:SourceAccount say in whose [D].
 type Context struct {
 	values map[string][]string // by lower-case key; never an empty list
 }
