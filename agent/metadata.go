@@ -48,6 +48,11 @@ func (a *Agent) openMetadata() error {
 			}
 			return ""
 		},
+		Log: a.cfg.Log, Faults: metadata.Faults{
+			Start:   func(v *task.View, f task.Fault) error { return a.network.StartFault(sandboxOf(v), f) },
+			Stop:    func(v *task.View, f task.Fault) error { return a.network.StopFault(sandboxOf(v), f) },
+			Running: func(v *task.View, f task.Fault) (bool, error) { return a.network.FaultRuns(sandboxOf(v), f) },
+		},
 		Stats: func(v *task.View, i int) any {
 			if d := a.stats.Container(v, i); d != nil {
 				return d
@@ -57,6 +62,14 @@ func (a *Agent) openMetadata() error {
 		Call: func(ctx context.Context, op string, in, out any) error { return a.client.Call(ctx, "ecs", op, in, out) },
 	})
 	return nil
+}
+
+// sandboxOf is the one sandbox of a task in awsvpc, or what stands for the node's own network in mode host.
+func sandboxOf(v *task.View) task.Sandbox {
+	if v.Task.NetworkMode == "awsvpc" && len(v.State.Nets) > 0 {
+		return v.State.Nets[0].Sandbox
+	}
+	return task.Sandbox{TaskID: task.ID(v.Task.Arn), Mode: v.Task.NetworkMode}
 }
 
 // tasks are those that the node has now.

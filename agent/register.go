@@ -120,7 +120,7 @@ func capabilities() []string {
 		"com.amazonaws.ecs.capability.privileged-container", "com.amazonaws.ecs.capability.ecr-auth",
 		"com.amazonaws.ecs.capability.logging-driver.json-file", "com.amazonaws.ecs.capability.logging-driver.none",
 		"ecs.capability.task-eni", "ecs.capability.execution-role-ecr-pull", "ecs.capability.container-ordering",
-		"ecs.capability.container-health-check", "ecs.capability.container-restart-policy", "ecs.capability.pid-ipc-namespace-sharing",
+		"ecs.capability.container-health-check", "ecs.capability.container-restart-policy", "ecs.capability.pid-ipc-namespace-sharing", "ecs.capability.fault-injection",
 		"ecs.capability.task-cpu-mem-limit", "ecs.capability.full-sync", "ecs.capability.increased-task-cpu-limit",
 	}
 	for minor := 17; minor <= 44; minor++ {

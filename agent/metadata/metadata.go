@@ -1,6 +1,6 @@
 // Package metadata answers what the containers of a node ask about themselves, at the addresses that they find in their
 // environment: the metadata of container and task (/v3, /v4), what they use, the credentials of their task's role (/v1, /v2), and
-// their task's protection from scale-in (/api).
+// their task's protection from scale-in and faults in its network (/api).
 //
 // A container gets its own task only, known by an id in the path that nobody can guess and by the address it asks from. The
 // package must not know how containers reach it, nor who keeps the tasks: it looks at a table that is handed in.
@@ -13,9 +13,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,7 +37,9 @@ type Config struct {
 	Snapshotter string        // that keeps containers' file systems
 	Instance    func() string // the ARN of the node's container instance, "" before it has registered
 	// Own says whether an address is one of the node's, from which tasks of mode host ask.
-	Own func(netip.Addr) bool
+	Own    func(netip.Addr) bool
+	Faults Faults
+	Log    *slog.Logger
 	// Call calls an operation of ECS in the node's name. A refusal is a *model.Error.
 	Call func(ctx context.Context, op string, in, out any) error
 }
@@ -53,6 +57,8 @@ type Server struct {
 	cfg   Config
 	mux   *http.ServeMux
 	limit *rate.Limiter
+
+	faults sync.Mutex // held while a task's faults are looked at or changed
 }
 
 // New makes a Server.
@@ -69,6 +75,7 @@ func New(cfg Config) *Server {
 		s.mux.HandleFunc(v.path+"/{id}/associations/{type}", s.associations(v))
 		s.mux.HandleFunc(v.path+"/{id}/associations/{type}/{name...}", s.association(v))
 	}
+	s.faultRoutes()
 	s.mux.HandleFunc("/v1/credentials", s.credentials("CredentialsV1Request: ", func(r *http.Request) string { return r.URL.Query().Get("id") }))
 	s.mux.HandleFunc("/v2/credentials/{id...}", s.credentials("CredentialsV2Request: ", func(r *http.Request) string { return r.PathValue("id") }))
 	return s

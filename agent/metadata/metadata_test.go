@@ -44,6 +44,8 @@ type site struct {
 	err    error    // the refusal
 }
 
+func isNode(ip netip.Addr) bool { return ip == netip.MustParseAddr("10.0.0.1") }
+
 func newSite(t *testing.T) *site {
 	s := &site{T: t}
 	over := view("over", "bridge", "app=10.0.0.9")
@@ -55,7 +57,7 @@ func newSite(t *testing.T) *site {
 				view("t1", "", "app=10.0.0.2", "side=10.0.0.3/16"), view("t2", "awsvpc", "=10.0.0.4"), view("t3", "host", "app="), view("t4", "none", "app="), over,
 			}
 		},
-		Own: func(ip netip.Addr) bool { return ip == netip.MustParseAddr("10.0.0.1") },
+		Own: isNode,
 		Call: func(ctx context.Context, op string, in, out any) error {
 			b, err := json.Marshal(in)
 			if err != nil {

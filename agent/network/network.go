@@ -315,7 +315,10 @@ func (n *Network) Release(ctx context.Context, taskID, container string) error {
 	n.mu.Lock()
 	e := n.entries[key]
 	n.mu.Unlock()
-	if e == nil || e.Released {
+	if e == nil {
+		return n.endFaults(taskID)
+	}
+	if e.Released {
 		return nil
 	}
 	if err := n.nft.unpublish(e.published()); err != nil {
@@ -365,7 +368,11 @@ func (n *Network) Cleanup(ctx context.Context) error {
 	for _, e := range n.entries {
 		err = errors.Join(err, n.finish(e))
 	}
-	err = errors.Join(err, n.nft.remove())
+	tasks, ferr := n.faulty()
+	for _, id := range tasks {
+		ferr = errors.Join(ferr, n.endFaults(id))
+	}
+	err = errors.Join(err, ferr, n.nft.remove())
 	if l, lerr := netlink.LinkByName(n.cfg.Bridge); lerr == nil {
 		err = errors.Join(err, netlink.LinkDel(l))
 	}

@@ -28,6 +28,7 @@ func TestTask(t *testing.T) {
 		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
 		"a task asks for its own protection":              ownProtection,
 		"what a task uses is seen":                        usage,
+		"a task disturbs its own network":                 faults,
 		"definition is seen inside":                       seenInside,
 		"cgroups hold the limits":                         cgroupLimits,
 		"volumes and read-only roots":                     readOnly,

@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
@@ -50,6 +51,12 @@ var verbs = map[string]func(string) error{
 	"fetch":  fetch,
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
+	},
+	// fault asks for a fault: "VERB KIND BODY".
+	"fault": func(arg string) error {
+		verb, rest, _ := strings.Cut(arg, " ")
+		kind, body, _ := strings.Cut(rest, " ")
+		return ask(http.MethodPost, os.Getenv("ECS_AGENT_URI")+"/fault/v1/"+kind+"/"+verb, body)
 	},
 	// protection asks for the task's own protection, or with a body for another one.
 	"protection": func(body string) error {

@@ -111,12 +111,16 @@ func fetch(url string) error { return put(url, "") }
 
 // put is fetch, with a body if there is one.
 func put(url, body string) error {
+	if body == "" {
+		return ask(http.MethodGet, url, "")
+	}
+	return ask(http.MethodPut, url, body)
+}
+
+// ask prints how a request is answered: status and body, or why there is no answer.
+func ask(method, url, body string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	method := http.MethodPut
-	if body == "" {
-		method = http.MethodGet
-	}
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return err
