@@ -41,6 +41,10 @@ func newAgent() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg.Log = logger()
 		ctx := cmd.Context()
+		a, err := agent.New(context.WithoutCancel(ctx), cfg) // whatever ends it: Run cleans up
+		if err != nil {
+			return err
+		}
 		if *leash {
 			var stop context.CancelFunc
 			ctx, stop = context.WithCancel(ctx)
@@ -49,10 +53,6 @@ func newAgent() *cobra.Command {
 				_, _ = io.Copy(io.Discard, cmd.InOrStdin())
 				stop()
 			}()
-		}
-		a, err := agent.New(ctx, cfg)
-		if err != nil {
-			return err
 		}
 		return a.Run(ctx)
 	}

@@ -203,7 +203,7 @@ func devNodes(ctx context.Context, cfg *devConfig, s *server.Server, nets *devNe
 	c.Server, c.Token, c.Name, c.Zone = s.URL(), token, "dev"+p.suffix, "a"
 	c.Subnet = netip.PrefixFrom(p.subnet(0).Addr(), 16).String()
 	c.DataDir, c.StopTasks = filepath.Join(cfg.server.DataDir, "node"), !cfg.keepTasks
-	a, err := agent.New(ctx, c)
+	a, err := agent.New(context.WithoutCancel(ctx), c) // whatever ends it: Run cleans up
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -107,7 +108,7 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 		"--address", x.Address.String(), "--share", strconv.Itoa(cfg.nodes),
 	}
 	if !cfg.keepTasks {
-		args = append(args, "--stop-tasks")
+		args = append(args, stopTasks)
 	}
 	if cfg.agent.Containerd != "" {
 		args = append(args, "--containerd", cfg.agent.Containerd)
@@ -115,36 +116,60 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 	return args
 }
 
+// stopTasks makes an agent remove its containers when it ends.
+const stopTasks = "--stop-tasks"
+
 // childPatience is how long a node may take to stop its tasks.
 const childPatience = 40 * time.Second
 
-// runChild runs an agent in the node's namespace, and another one when it dies, until ctx ends.
+// runChild runs an agent in the node's namespace, and another one when it dies, until ctx ends. An agent that did not end well
+// has left its containers: unless they are to stay, one more is started that finds its leash cut, and so only cleans up.
 func runChild(ctx context.Context, x *network.Node, args []string, token string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	for ctx.Err() == nil {
-		cmd := exec.CommandContext(ctx, self, args...)
-		cmd.Env = append(os.Environ(), "ROADSTEAD_TOKEN="+token)
-		cmd.Stderr = os.Stderr
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-		cmd.WaitDelay = childPatience
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is ours to pass on
-		leash, err := cmd.StdinPipe()
-		if err != nil {
+		well, err := child(ctx, x, args, token, false)
+		if err != nil || ctx.Err() != nil && well {
 			return err
 		}
-		if err := x.Do(cmd.Start); err != nil {
-			return fmt.Errorf("start node %s: %w", x.Name, err)
+		if ctx.Err() == nil {
+			fmt.Fprintf(os.Stderr, "node %s ended, starting it again\n", x.Name)
+			_ = pause(ctx, time.Second)
 		}
-		err = cmd.Wait()
-		leash.Close()
-		if ctx.Err() != nil {
-			return nil
-		}
-		fmt.Fprintf(os.Stderr, "node %s ended (%v), starting it again\n", x.Name, err)
-		_ = pause(ctx, time.Second)
 	}
-	return nil
+	if !slices.Contains(args, stopTasks) {
+		return nil
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), childPatience)
+	defer cancel()
+	well, err := child(last, x, args, token, true)
+	if err == nil && !well {
+		err = fmt.Errorf("node %s could not be cleaned up", x.Name)
+	}
+	return err
+}
+
+// child runs one agent to its end, and says whether it ended well. Its standard input is its leash.
+func child(ctx context.Context, x *network.Node, args []string, token string, cut bool) (well bool, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append(os.Environ(), "ROADSTEAD_TOKEN="+token)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = childPatience
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is ours to pass on
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return false, err
+	}
+	defer leash.Close()
+	if err := x.Do(cmd.Start); err != nil {
+		return false, fmt.Errorf("start node %s: %w", x.Name, err)
+	}
+	if cut {
+		leash.Close()
+	}
+	_ = cmd.Wait() // what it had to say, it has written
+	return cmd.ProcessState != nil && cmd.ProcessState.Success(), nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// TestServiceNodes runs services on three nodes, one of which is drained.
+// TestServiceNodes runs services on three nodes, one of which is drained and one of which dies with all its containers.
 func TestServiceNodes(t *testing.T) {
 	e := NewDev(t, "--nodes", "3", "--cleanup-after", "1ms")
 	def := e.Define("spread", ecs.RegisterTaskDefinitionInput{}, e.checked())
@@ -65,6 +65,22 @@ func TestServiceNodes(t *testing.T) {
 		return err
 	})
 
+	before := e.Tasks("spread")
+	began = time.Now()
+	e.killNode("n3")
+	poll(t, servicePatience, func(ctx context.Context) error {
+		for _, name := range []string{"spread", "daemon"} {
+			s, err := e.Service(ctx, name)
+			if err != nil {
+				return err
+			}
+			if s.RunningCount != s.DesiredCount || len(s.Deployments) != 1 || slices.Equal(e.Tasks("spread"), before) {
+				return errAgain(e.serviceStory(name))
+			}
+		}
+		return nil
+	})
+	t.Logf("agent and containers of a node killed; services full again after %s", ms(time.Since(began)))
 	for _, name := range []string{"spread", "daemon"} {
 		ctx, cancel := within(patience)
 		_, err := e.ECS.DeleteService(ctx, &ecs.DeleteServiceInput{Service: &name, Force: aws.Bool(true)})

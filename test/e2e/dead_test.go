@@ -1,0 +1,141 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// TestNobodyLooks kills the agent, then what it looked after: containers, their shims or all, and looks at what the next agent makes of
+// it. Every task has stopped, and nothing is left of it; then a new task runs.
+func TestNobodyLooks(t *testing.T) {
+	for name, kill := range map[string]func(*Env){
+		"containers": func(e *Env) { e.killAll("/probe") },
+		"shims":      func(e *Env) { e.killAll("containerd-shim") },
+		"both":       func(e *Env) { e.killAll("containerd-shim"); e.killAll("/probe") },
+		"containerd and containers": func(e *Env) {
+			e.killContainerd(filepath.Join(e.Dir, "d", "node", "containerd"))
+			e.killAll("/probe")
+		},
+		"all": func(e *Env) {
+			e.killContainerd(filepath.Join(e.Dir, "d", "node", "containerd"))
+			e.killAll("containerd-shim")
+			e.killAll("/probe")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := NewDev(t, "--cleanup-after", "1ms")
+			c := e.container("c", "onterm=bye", "wait")
+			c.Memory = aws.Int32(8)
+			def := e.Define("unseen", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c)
+			arns := e.RunMany(def, 5, 5, inVPC)
+			e.AwaitAll(arns, "RUNNING")
+			e.Dev.Kill9()
+			kill(e)
+			e.Dev.again()
+			e.Dev.AwaitReady(patience)
+			e.AwaitAll(arns, "STOPPED")
+			poll(t, patience, func(context.Context) error {
+				for what, n := range e.Leftovers().ofTasks() {
+					if n > 0 {
+						return errAgain(fmt.Sprintf("%d %s are left: %s", n, what, e.Leftovers()))
+					}
+				}
+				return nil
+			})
+			arn := e.RunTask(def, inVPC)
+			e.AwaitStatus(arn, "RUNNING")
+			e.StopTask(arn)
+			e.AwaitStatus(arn, "STOPPED")
+		})
+	}
+}
+
+// TestEndAfterNobodyLooked ends the next agent at once, before it has looked at everything.
+func TestEndAfterNobodyLooked(t *testing.T) {
+	e := NewDev(t)
+	c := e.container("c", "onterm=bye", "wait")
+	c.Memory = aws.Int32(8)
+	def := e.Define("unseen", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c)
+	for _, kill := range [][]string{{"/probe"}, {"containerd-shim"}, {"containerd-shim", "/probe"}} {
+		e.AwaitAll(e.RunMany(def, 5, 5, inVPC), "RUNNING")
+		e.Dev.Kill9()
+		for _, what := range kill {
+			e.killAll(what)
+		}
+		e.Dev.again()
+		e.Dev.AwaitReady(patience)
+		if code := e.Dev.Term(patience); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		e.awaitNothingLeft()
+		e.Dev.again()
+		e.Dev.AwaitReady(patience)
+	}
+}
+
+// TestEndWhileANodeIsDead ends `dev` while one of its nodes is dead, killed -9 with its containers, and not started again yet.
+func TestEndWhileANodeIsDead(t *testing.T) {
+	e := NewDev(t, "--nodes", "2")
+	c := e.container("c", "onterm=bye", "wait")
+	c.Memory = aws.Int32(8)
+	e.AwaitAll(e.RunMany(e.Define("unseen", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c), 6, 6, inVPC), "RUNNING")
+	for _, after := range []time.Duration{0, time.Second} { // at once; and about when the next agent begins
+		e.killNode("n2")
+		<-time.After(after)
+		if code := e.Dev.Term(patience); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		e.awaitNothingLeft()
+		e.Dev.again()
+		e.Dev.AwaitReady(patience)
+		e.AwaitNodes(2)
+	}
+}
+
+// killNode kills -9 the agent of a node of `dev --nodes` and the processes of all its containers.
+func (e *Env) killNode(name string) {
+	e.t.Helper()
+	must(e.t, syscall.Kill(e.nodeAgent(name), syscall.SIGKILL))
+	for pid := range processes() {
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err == nil && strings.Contains(string(b), "/roadstead/"+name+"/") {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// killAll kills the processes of the environment's containers whose command begins so: a container's own is found in its cgroup.
+func (e *Env) killAll(command string) {
+	e.t.Helper()
+	var pids []int
+	for pid, args := range processes() {
+		line := strings.Join(args, " ")
+		shim := strings.Contains(args[0], "containerd-shim") && strings.Contains(line, e.Dir+"/")
+		if strings.Contains(args[0], command) && (shim || e.inCgroup(pid)) {
+			pids = append(pids, pid)
+		}
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	poll(e.t, 10*time.Second, func(context.Context) error {
+		for pid, args := range processes() {
+			if slices.Contains(pids, pid) && strings.Contains(args[0], command) {
+				return errAgain(fmt.Sprint(pid, " lives"))
+			}
+		}
+		return nil
+	})
+}
