@@ -21,8 +21,17 @@ type Task struct {
 	NetworkInterfaces []ENI       `json:"elasticNetworkInterfaces,omitempty"`
 	Overrides         string      `json:"overrides,omitempty"`
 	FaultInjection    bool        `json:"enableFaultInjection,omitempty"`
-	RoleCredentials   *RoleCreds  `json:"roleCredentials,omitempty"`
-	ExecutionRole     *RoleCreds  `json:"executionRoleCredentials,omitempty"`
+	// Associations give containers devices of the node.
+	Associations    []Association `json:"associations,omitempty"`
+	RoleCredentials *RoleCreds    `json:"roleCredentials,omitempty"`
+	ExecutionRole   *RoleCreds    `json:"executionRoleCredentials,omitempty"`
+}
+
+// Association gives containers a device of the node: of type "gpu" the one with the id Name.
+type Association struct {
+	Containers []string `json:"containers"`
+	Name       string   `json:"name"`
+	Type       string   `json:"type"`
 }
 
 // Container is one container of a Task.
@@ -149,6 +158,33 @@ type Volume struct {
 	Name string      `json:"name"`
 	Type string      `json:"type"` // host, docker, efs
 	Host *HostVolume `json:"host,omitempty"`
+	// Docker of type docker, EFS of type efs.
+	Docker *DockerVolume `json:"dockerVolumeConfiguration,omitempty"`
+	EFS    *EFSVolume    `json:"efsVolumeConfiguration,omitempty"`
+}
+
+// DockerVolume is a volume of one of Docker's drivers; scope is task or shared.
+type DockerVolume struct {
+	Scope         string            `json:"scope"`
+	Autoprovision bool              `json:"autoprovision,omitempty"` // of a shared one: make it if it is not there
+	Driver        string            `json:"driver,omitempty"`        // "" means local
+	DriverOpts    map[string]string `json:"driverOpts,omitempty"`
+	Labels        map[string]string `json:"labels,omitempty"`
+}
+
+// EFSVolume is a directory of a file system of EFS.
+type EFSVolume struct {
+	FileSystemID      string            `json:"fileSystemId"`
+	RootDirectory     string            `json:"rootDirectory,omitempty"`
+	TransitEncryption string            `json:"transitEncryption,omitempty"` // ENABLED or DISABLED
+	EncryptionPort    int32             `json:"transitEncryptionPort,omitempty"`
+	Authorization     *EFSAuthorization `json:"authorizationConfig,omitempty"`
+}
+
+// EFSAuthorization says as whom a file system is used.
+type EFSAuthorization struct {
+	AccessPointID string `json:"accessPointId,omitempty"`
+	IAM           string `json:"iam,omitempty"` // ENABLED or DISABLED
 }
 
 // HostVolume is a directory of the node.

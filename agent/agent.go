@@ -24,6 +24,7 @@ import (
 	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/agent/stats"
 	"github.com/roadstead/roadstead/agent/task"
+	"github.com/roadstead/roadstead/agent/volumes"
 	"github.com/roadstead/roadstead/client"
 )
 
@@ -53,6 +54,9 @@ type Config struct {
 	Memory  int64  // MiB; 0 means all but a reserve
 	Share   int64  // nodes that share this machine, each offering its part; 0 means 1
 	Subnet  string // of bridge and awsvpc tasks, "10.88.0.0/16"
+	// GPUs are "ID=/dev/a,/dev/b"; none means those of NVIDIA's driver. EFS are "fs-12345=/srv/data", or a directory below which
+	// file systems lie, called by their ids.
+	GPUs, EFS []string
 	// CleanupAfter is how long a stopped task's containers and logs stay; 0 means 3 h.
 	CleanupAfter time.Duration
 	Log          *slog.Logger
@@ -65,6 +69,8 @@ type Agent struct {
 	daemon  *runtime.Daemon // nil with a containerd of somebody else
 	runtime *runtime.Runtime
 	network *network.Network
+	volumes *volumes.Volumes
+	gpus    map[string][]string // device files by id
 	keeper  *logs.Keeper
 	auth    *pullAuth
 
@@ -98,6 +104,12 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 		cfg.Log.Warn("recall the members of the control plane", "err", err)
 	}
 	a.auth = newPullAuth(a.client, a.serves)
+	if a.gpus, err = findGPUs("/", cfg.GPUs); err != nil {
+		return nil, err
+	}
+	if err := a.openVolumes(); err != nil {
+		return nil, err
+	}
 	if err := a.openRuntime(); err != nil {
 		return nil, err
 	}
@@ -113,6 +125,15 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+func (a *Agent) openVolumes() error {
+	efs, err := readEFS(a.cfg.EFS)
+	if err != nil {
+		return err
+	}
+	a.volumes, err = volumes.New(volumes.Config{Dir: a.dir("volumes"), EFS: efs})
+	return err
 }
 
 func (a *Agent) openRuntime() (err error) {
@@ -133,7 +154,7 @@ func (a *Agent) openRuntime() (err error) {
 	a.runtime, err = runtime.New(runtime.Config{
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
-		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
+		GPUs: a.gpus, OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
 	})
 	return err
 }
@@ -294,7 +315,9 @@ func (a *Agent) clearOnce(ctx context.Context) error {
 	if listErr != nil {
 		return errors.Join(err, fmt.Errorf("list sandboxes: %w", listErr))
 	}
-	return errors.Join(err, each(sandboxes, func(s task.Sandbox) error { return a.network.Release(ctx, s.TaskID, s.Container) }))
+	err = errors.Join(err, each(sandboxes, func(s task.Sandbox) error { return a.network.Release(ctx, s.TaskID, s.Container) }))
+	users, listErr := a.volumes.List(ctx)
+	return errors.Join(err, listErr, each(users, func(id string) error { return a.volumes.Remove(ctx, id) }))
 }
 
 // each calls f for every item, 16 at a time.

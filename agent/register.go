@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -147,6 +148,12 @@ func (a *Agent) attributes() []acs.Attribute {
 		}
 	}
 	names := capabilities()
+	if len(a.cfg.EFS) > 0 {
+		names = append(names, "ecs.capability.efs", "ecs.capability.efsAuth")
+	}
+	if runtime.AppArmor() {
+		names = append(names, "com.amazonaws.ecs.capability.apparmor")
+	}
 	if a.cfg.Fargate || a.cfg.Pool == model.FargatePool {
 		names = append(names, model.FargateAttribute)
 	}
@@ -186,12 +193,16 @@ func (a *Agent) resources() []acs.TotalResource {
 	if memory == 0 {
 		memory = max((totalMemory()-memoryReserve)/max(a.cfg.Share, 1), 128)
 	}
-	return []acs.TotalResource{
+	out := []acs.TotalResource{
 		{Name: "CPU", Type: "INTEGER", IntegerValue: cpu},
 		{Name: "MEMORY", Type: "INTEGER", IntegerValue: memory},
 		{Name: "PORTS", Type: "STRINGSET", StringSetValue: reservedPorts()},
 		{Name: "PORTS_UDP", Type: "STRINGSET", StringSetValue: []string{}},
 	}
+	if len(a.gpus) > 0 {
+		out = append(out, acs.TotalResource{Name: "GPU", Type: "STRINGSET", StringSetValue: slices.Sorted(maps.Keys(a.gpus))})
+	}
+	return out
 }
 
 // totalMemory is the machine's memory in MiB, 1024 if it cannot be read.

@@ -44,6 +44,9 @@ func TestAttributes(t *testing.T) {
 		t.Error("an attribute comes twice")
 	}
 	want(t, "pool, if it has none", attribute(got, model.PoolAttribute)+" "+attribute(got, model.FargateAttribute), "absent absent")
+	want(t, "EFS, if it has none", attribute(got, "ecs.capability.efs"), "absent")
+	a.cfg.EFS = []string{"/srv"}
+	want(t, "EFS", attribute(a.attributes(), "ecs.capability.efs")+" "+attribute(a.attributes(), "ecs.capability.efsAuth"), "present present")
 	a.cfg.Pool, a.cfg.Fargate = "web", true
 	want(t, "pool", attribute(a.attributes(), model.PoolAttribute)+" "+attribute(a.attributes(), model.FargateAttribute), "=web present")
 	a.cfg.Pool, a.cfg.Fargate = model.FargatePool, false
@@ -70,6 +73,12 @@ func TestResources(t *testing.T) {
 		want(t, c.name+": memory", got[1].IntegerValue, c.memory)
 		want(t, "reserved ports [run]", strings.Join(got[2].StringSetValue, " "), "22 2375 2376 51678 51679 51680")
 	}
+}
+
+func TestGPUsAreOffered(t *testing.T) {
+	got := (&Agent{gpus: map[string][]string{"g1": nil, "g0": nil}}).resources()
+	want(t, "GPUs", got[4].Name+" "+strings.Join(got[4].StringSetValue, " "), "GPU g0 g1")
+	want(t, "resources without any", len((&Agent{}).resources()), 4)
 }
 
 func TestSubnets(t *testing.T) {

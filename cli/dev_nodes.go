@@ -110,6 +110,14 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 	if !cfg.keepTasks {
 		args = append(args, stopTasks)
 	}
+	for _, dir := range cfg.agent.EFS {
+		args = append(args, "--efs", dir)
+	}
+	if i == 0 { // GPUs are the first node's
+		for _, gpu := range cfg.agent.GPUs {
+			args = append(args, "--gpu", gpu)
+		}
+	}
 	if cfg.agent.Containerd != "" {
 		args = append(args, "--containerd", cfg.agent.Containerd)
 	}

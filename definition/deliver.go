@@ -14,8 +14,9 @@ func Undeliverable(def *types.TaskDefinition) string {
 		return "proxyConfiguration"
 	}
 	for i := range def.Volumes {
-		if v := &def.Volumes[i]; mounted(def, deref(v.Name)) && !deliverable(v) {
-			return "volume " + deref(v.Name)
+		v := &def.Volumes[i]
+		if what := obstacle(v); what != "" && mounted(def, deref(v.Name)) {
+			return what + " volume " + deref(v.Name)
 		}
 	}
 	for i := range def.ContainerDefinitions {
@@ -54,13 +55,24 @@ func mounted(def *types.TaskDefinition, volume string) bool {
 	})
 }
 
-// deliverable says whether the volume is a directory of the node, or one of the task's lifetime: a local Docker volume
-// of scope task without options is the same thing.
-func deliverable(v *types.Volume) bool {
-	if c := v.DockerVolumeConfiguration; c != nil {
-		driver := deref(c.Driver)
-		return c.Scope == types.ScopeTask && len(c.DriverOpts) == 0 && (driver == "" || driver == "local")
+// obstacle says what of a volume no node can be given, as "X of"; "" if there is nothing. Docker volumes of other drivers than
+// local need a node with the driver's attribute, and so are nobody's here.
+func obstacle(v *types.Volume) string {
+	if c := v.EfsVolumeConfiguration; c != nil && c.AuthorizationConfig != nil {
+		switch a := c.AuthorizationConfig; {
+		case deref(a.AccessPointId) != "":
+			return "the EFS access point of"
+		case a.Iam == types.EFSAuthorizationConfigIAMEnabled:
+			return "the IAM authorization of"
+		}
 	}
-	return v.EfsVolumeConfiguration == nil && v.FsxWindowsFileServerVolumeConfiguration == nil && v.S3filesVolumeConfiguration == nil &&
-		!deref(v.ConfiguredAtLaunch)
+	switch {
+	case v.FsxWindowsFileServerVolumeConfiguration != nil:
+		return "the FSx file system of"
+	case v.S3filesVolumeConfiguration != nil:
+		return "the S3 files of"
+	case deref(v.ConfiguredAtLaunch):
+		return "the configuration at launch of"
+	}
+	return ""
 }

@@ -94,6 +94,9 @@ func Payload(task *model.Task, def *types.TaskDefinition, a Around) (acs.Task, e
 			return acs.Task{}, fmt.Errorf("render container %s of task %s: %w", row.Name, task.ID, err)
 		}
 		addGPUs(rendered.Environment, c, gpus[row.Name])
+		for _, id := range gpus[row.Name] {
+			p.Associations = append(p.Associations, acs.Association{Containers: []string{row.Name}, Name: id, Type: "gpu"})
+		}
 		p.Containers = append(p.Containers, rendered)
 	}
 	return p, nil
@@ -185,16 +188,36 @@ func volumes(def *types.TaskDefinition) []acs.Volume {
 	var list []acs.Volume
 	for i := range def.Volumes {
 		v := &def.Volumes[i]
-		if !deliverable(v) {
+		if obstacle(v) != "" {
 			continue // nobody mounts it, or Undeliverable would have said so
 		}
-		out := acs.Volume{Name: deref(v.Name), Type: "host", Host: &acs.HostVolume{}}
-		if v.Host != nil {
-			out.Host.SourcePath = deref(v.Host.SourcePath)
-		}
-		list = append(list, out)
+		list = append(list, volume(v))
 	}
 	return list
+}
+
+func volume(v *types.Volume) acs.Volume {
+	out := acs.Volume{Name: deref(v.Name), Type: "host", Host: &acs.HostVolume{}}
+	if c := v.DockerVolumeConfiguration; c != nil {
+		out.Type, out.Host = "docker", nil
+		out.Docker = &acs.DockerVolume{
+			Scope: string(c.Scope), Autoprovision: deref(c.Autoprovision), Driver: deref(c.Driver), DriverOpts: c.DriverOpts, Labels: c.Labels,
+		}
+	}
+	if c := v.EfsVolumeConfiguration; c != nil {
+		out.Type, out.Host = "efs", nil
+		out.EFS = &acs.EFSVolume{
+			FileSystemID: deref(c.FileSystemId), RootDirectory: deref(c.RootDirectory),
+			TransitEncryption: string(c.TransitEncryption), EncryptionPort: deref(c.TransitEncryptionPort),
+		}
+		if a := c.AuthorizationConfig; a != nil {
+			out.EFS.Authorization = &acs.EFSAuthorization{AccessPointID: deref(a.AccessPointId), IAM: string(a.Iam)}
+		}
+	}
+	if v.Host != nil {
+		out.Host.SourcePath = deref(v.Host.SourcePath)
+	}
+	return out
 }
 
 // assignGPUs hands the task's GPUs out to its containers in their order; all GPUs go to one that asks for all, and

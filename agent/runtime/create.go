@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -54,6 +55,12 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name),
 	}
 	defer r.holdCgroup(path.Dir(who.cgroup))()
+	if err := os.MkdirAll(r.dir(cid), 0o711); err != nil {
+		return fmt.Errorf("make container directory: %w", err)
+	}
+	if spec.Mounts, err = r.withImageVolumes(spec, img); err != nil {
+		return err
+	}
 	snapshot := make(chan prepared, 1)
 	go func() { // ends with its one call; create does not return before
 		mounts, err := r.prepare(ctx, cid, img)
@@ -62,6 +69,9 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	rootfs, err := r.record(ctx, cid, who, spec, img, snapshot)
 	if err != nil {
 		return err
+	}
+	if err := r.seed(ctx, spec.Mounts, rootfs); err != nil {
+		return failure(cannotCreateVolume, err)
 	}
 	r.remember(cid, who)
 	who.pid, err = r.newTask(ctx, cid, who, rootfs)
@@ -172,7 +182,7 @@ func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who id
 	}
 	return specInput{
 		ContainerSpec: spec, image: img.config, cgroup: who.cgroup,
-		hostname: host, files: files, pidsLimit: r.cfg.PidsLimit, noFile: nodeNoFile(), share: share, init: r.init, apparmor: r.apparmor,
+		hostname: host, files: files, pidsLimit: r.cfg.PidsLimit, noFile: nodeNoFile(), share: share, gpus: r.cfg.GPUs, init: r.init, apparmor: r.apparmor,
 	}, nil
 }
 

@@ -144,6 +144,8 @@ func busyboxLayer(tb testing.TB) []byte {
 	for _, d := range []string{"bin/", "etc/", "tmp/", "home/"} {
 		add(&tar.Header{Name: d, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
 	}
+	add(&tar.Header{Name: "home/app/", Typeflag: tar.TypeDir, Mode: 0o750, Uid: 1234, Gid: 2345}, nil)
+	add(&tar.Header{Name: "home/app/notes", Typeflag: tar.TypeReg, Mode: 0o640, Uid: 1234, Gid: 2345}, []byte("from the image\n"))
 	add(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, body)
 	for _, a := range []string{"sh", "sleep", "cat", "echo", "id", "true", "false", "nc", "httpd", "wget", "hostname", "ulimit", "head", "tr", "kill", "ls", "touch", "ip", "grep", "cut", "sort", "df", "tail", "unshare", "ps", "stat", "wc", "mkdir", "rm"} {
 		add(&tar.Header{Name: "bin/" + a, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)

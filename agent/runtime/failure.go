@@ -22,6 +22,7 @@ const (
 	cannotPullManifest = "CannotPullImageManifestError"
 	cannotCreate       = "CannotCreateContainerError"
 	cannotStart        = "CannotStartContainerError"
+	cannotCreateVolume = "CannotCreateVolumeError"
 	cannotStop         = "CannotStopContainerError"
 	runtimeTimeout     = "ContainerRuntimeTimeoutError"
 )

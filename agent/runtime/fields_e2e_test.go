@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
 )
@@ -98,6 +100,42 @@ func TestFieldsOfOneContainer(t *testing.T) {
 		_, out := e.output(t, spec)
 		wantLines(t, out, "refused", "Seccomp: 2", "CapBnd: 00000000a00c25fb")
 	})
+	e.leftovers(t)
+}
+
+// [D] SEMANTICS §13.5: the image's content is copied into a volume that is mounted first, with owners and modes; an image's VOLUME
+// is one, also under a read-only root and for volumesFrom; afterwards nothing is left.
+func TestVolumes(t *testing.T) {
+	e := newEnv(t)
+	e.push(t, "vol:1", v1.Config{Cmd: []string{"/bin/sh"}, Volumes: map[string]struct{}{"/home/app": {}, "/fresh": {}}})
+	_, err := e.rt.Pull(within(t, time.Minute), e.image("vol:1"), nil)
+	must(t, err)
+	data := filepath.Join(e.dir, "data")
+	must(t, os.Mkdir(data, 0o755))
+	first := e.spec("first", `stat -c '%n %a %u:%g' /home/app /home/app/notes /v /v/app/notes /fresh; cat /v/app/notes; echo mine > /home/app/mine; echo new > /v/app/notes; touch /no 2>/dev/null || echo read-only; sleep 1000`)
+	first.TaskID, first.Name, first.Image = "vols", "first", e.image("vol:1")
+	first.ID = task.ContainerID("vols", "first")
+	first.Mounts = []task.Mount{{Source: data, Destination: "/v", Seed: true}}
+	first.HostConfig.ReadonlyRootfs = true
+	seed := first
+	seed.ID, seed.Name = task.ContainerID("vols", "seed"), "seed"
+	seed.Mounts = []task.Mount{{Source: data, Destination: "/home", Seed: true}}
+	seed.Container.Command = []string{"/bin/true"}
+	must(t, e.rt.Create(within(t, time.Minute), seed)) // the first one decides what is in it
+	e.start(t, first)
+	eventually(t, 10*time.Second, func() bool { return strings.Contains(e.log(t, first), "read-only") })
+	wantLines(t, e.log(t, first), "/home/app 750 1234:2345", "/home/app/notes 640 1234:2345", "/v 755 0:0", "/v/app/notes 640 1234:2345", "/fresh 755 0:0", "from the image")
+	from := e.spec("from", `cat /home/app/mine; cat /home/app/notes; echo x > /home/app/x 2>/dev/null || echo refused`)
+	from.TaskID, from.Container.VolumesFrom = "vols", []acs.VolumeFrom{{SourceContainer: "first", ReadOnly: true}}
+	_, out := e.output(t, from)
+	wantLines(t, out, "mine", "from the image", "refused")
+	later := e.spec("later", "cat /other/app/notes") // not copied a second time
+	later.Mounts = []task.Mount{{Source: data, Destination: "/other", Seed: true}}
+	_, out = e.output(t, later)
+	wantLines(t, out, "new")
+	for _, id := range []string{first.ID, seed.ID} {
+		must(t, e.rt.Delete(within(t, time.Minute), id))
+	}
 	e.leftovers(t)
 }
 

@@ -35,12 +35,13 @@ const (
 
 // Config is what a Runtime is made of.
 type Config struct {
-	Address     string // containerd's socket
-	Namespace   string // containerd namespace of this node alone; default "roadstead"
-	Dir         string // fifos, hosts files and start marks of containers; on disk, so that what ran before a power cut is not taken for new
-	Cgroup      string // parent of all tasks' cgroups; default "/roadstead"
-	Snapshotter string // default "overlayfs"
-	PidsLimit   int64  // processes of one container; 0 = 32768, -1 = no limit
+	Address     string              // containerd's socket
+	Namespace   string              // containerd namespace of this node alone; default "roadstead"
+	Dir         string              // fifos, hosts files and start marks of containers; on disk, so that what ran before a power cut is not taken for new
+	Cgroup      string              // parent of all tasks' cgroups; default "/roadstead"
+	Snapshotter string              // default "overlayfs"
+	GPUs        map[string][]string // device files by id
+	PidsLimit   int64               // processes of one container; 0 = 32768, -1 = no limit
 
 	DNS       []string // name servers of containers that ask for none; default: the node's own
 	DNSSearch []string
@@ -82,6 +83,8 @@ type Runtime struct {
 
 	images imageCache
 	pulls  pullGroup
+
+	seeding sync.Mutex // volumes are filled one at a time
 
 	mu     sync.Mutex
 	known  map[string]identity // by containerd's id; guarded by mu

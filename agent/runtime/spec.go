@@ -29,8 +29,9 @@ type specInput struct {
 	pidsLimit int64
 	noFile    uint64 // soft and hard bound on open files where the task names none
 	share     sharedNamespaces
-	init      string // the node's program for initProcessEnabled, "" if it has none
-	apparmor  string // profile of containers that name none, "" on a node without AppArmor
+	gpus      map[string][]string // the node's, device files by id
+	init      string              // the node's program for initProcessEnabled, "" if it has none
+	apparmor  string              // profile of containers that name none, "" on a node without AppArmor
 }
 
 // sharedNamespaces are the paths of namespaces to join, "" for one's own.

@@ -57,13 +57,37 @@ func setResources(s *specs.Spec, in specInput) {
 
 // setDevices maps devices of the node, or all of a directory's, with the permission to use them.
 func setDevices(ctx context.Context, s *specs.Spec, in specInput) error {
-	for _, d := range in.HostConfig.Devices {
+	devices, err := gpuDevices(in)
+	if err != nil {
+		return err
+	}
+	for _, d := range slices.Concat(in.HostConfig.Devices, devices) {
 		add := oci.WithDevices(d.PathOnHost, firstOf(d.PathInContainer, d.PathOnHost), firstOf(d.CgroupPermissions, "rwm"))
 		if err := oci.ApplyOpts(ctx, nil, nil, s, add); err != nil {
 			return fmt.Errorf("error gathering device information while adding custom device %q: %w", d.PathOnHost, err)
 		}
 	}
 	return nil
+}
+
+// gpuDevices are the device files of the GPUs that the task was given for the container (SEMANTICS §4.5): of those alone.
+func gpuDevices(in specInput) ([]acs.Device, error) {
+	var out []acs.Device
+	for _, a := range in.Task.Associations {
+		if a.Type != "gpu" || !slices.Contains(a.Containers, in.Name) {
+			continue
+		}
+		paths, ok := in.gpus[a.Name]
+		if !ok {
+			return nil, fmt.Errorf("GPU %s is not on this node", a.Name)
+		}
+		for _, p := range paths {
+			if d := (acs.Device{PathOnHost: p, CgroupPermissions: "rw"}); !slices.Contains(out, d) { // GPUs share some
+				out = append(out, d)
+			}
+		}
+	}
+	return out, nil
 }
 
 // mounts are the kernel file systems, shared memory, tmpfs, the task's volumes and the generated files of /etc, in

@@ -201,6 +201,9 @@ func TestPrivileges(t *testing.T) {
 		func(in *specInput) { in.HostConfig.Ulimits = []acs.Ulimit{{Name: "nope"}} },
 		func(in *specInput) { in.HostConfig.Devices = []acs.Device{{PathOnHost: "/dev/no-such"}} },
 		func(in *specInput) { in.HostConfig.SecurityOpt = []string{"label:disable"} },
+		func(in *specInput) {
+			in.Task.Associations = []acs.Association{{Type: "gpu", Name: "none", Containers: []string{"c"}}}
+		},
 		func(in *specInput) { in.HostConfig.SecurityOpt = []string{"no-new-privileges:perhaps"} },
 	} {
 		if _, err := buildSpec(context.Background(), input(bad)); err == nil {
@@ -223,6 +226,24 @@ func TestInit(t *testing.T) {
 	_, err := buildSpec(context.Background(), input(func(in *specInput) { on(in); in.init = "" }))
 	if !errors.Is(err, errNoInit) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// [D] SEMANTICS §4.5: a container has the devices of the GPUs that it was given, and no others.
+func TestGPUs(t *testing.T) {
+	s := build(t, func(in *specInput) {
+		in.gpus = map[string][]string{"g0": {"/dev/null", "/dev/full"}, "g1": {"/dev/zero"}, "g2": {"/dev/urandom", "/dev/full"}}
+		in.Task.Associations = []acs.Association{
+			{Type: "gpu", Name: "g0", Containers: []string{"c"}}, {Type: "gpu", Name: "g1", Containers: []string{"other"}},
+			{Type: "gpu", Name: "g2", Containers: []string{"c"}}, {Type: "elastic-inference", Name: "x", Containers: []string{"c"}},
+		}
+	})
+	var got []string
+	for _, d := range s.Linux.Devices {
+		got = append(got, d.Path)
+	}
+	if want := []string{"/dev/null", "/dev/full", "/dev/urandom"}; !slices.Equal(got, want) {
+		t.Errorf("devices %v, want %v", got, want)
 	}
 }
 

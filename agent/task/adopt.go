@@ -63,7 +63,28 @@ func (e *Engine) adopt(ctx context.Context) ([]orphan, error) {
 	}
 	slices.SortFunc(runners, func(a, b *runner) int { return cmp.Compare(a.id, b.id) })
 	e.register(runners)
-	return e.removeOnce(ctx, e.findOrphans(containers, sandboxes)), nil
+	left := e.removeOnce(ctx, e.findOrphans(containers, sandboxes))
+	e.removeVolumes(ctx)
+	return left, nil
+}
+
+// removeVolumes removes those of tasks that are in no assignment. What cannot be removed now is tried by the next process.
+func (e *Engine) removeVolumes(ctx context.Context) {
+	if e.config.Volumes == nil {
+		return
+	}
+	ids, err := e.config.Volumes.List(ctx)
+	if err != nil {
+		e.config.Log.Warn("list volumes", "error", err)
+	}
+	for _, id := range ids {
+		if e.tasks[id] != nil {
+			continue
+		}
+		if err := e.config.Volumes.Remove(ctx, id); err != nil {
+			e.config.Log.Warn("remove volumes", "task", id, "error", err)
+		}
+	}
 }
 
 // findOrphans compares the node with the assignments just loaded.

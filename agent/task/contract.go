@@ -58,6 +58,25 @@ type Network interface {
 	List(ctx context.Context) ([]Sandbox, error)
 }
 
+// Volumes gives tasks their Docker volumes and file systems. Attach is idempotent, Detach and Remove succeed where nothing is.
+// Errors are *Failure where a name exists for what went wrong.
+type Volumes interface {
+	// Attach makes the volume, mounts it if it is one to be mounted, and notes the task as its user.
+	Attach(ctx context.Context, taskID string, v acs.Volume) (Volume, error)
+	// Detach ends the task's use of its volumes: no container of it runs any more. What only it had mounted is unmounted.
+	Detach(ctx context.Context, taskID string) error
+	// Remove removes the volumes that live as long as the task; shared ones stay.
+	Remove(ctx context.Context, taskID string) error
+	// List returns the ids of the tasks that have volumes here, also of earlier processes.
+	List(ctx context.Context) ([]string, error)
+}
+
+// Volume is where an attached volume is on the node.
+type Volume struct {
+	Source string
+	Seed   bool // an empty one is filled with what the first container's image has at its place
+}
+
 // SandboxRequest asks for a network sandbox.
 type SandboxRequest struct {
 	TaskID    string
@@ -113,6 +132,9 @@ type Mount struct {
 	Source      string
 	Destination string
 	ReadOnly    bool
+	// Seed: when it is mounted first, and empty, it gets what the image has there, with owners and modes (SEMANTICS §13.5).
+	// Beside Source, Source.seeded then says that this is done.
+	Seed bool
 }
 
 // Container statuses on the node, in order.

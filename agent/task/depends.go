@@ -14,6 +14,7 @@ const (
 	onComplete = "COMPLETE"
 	onSuccess  = "SUCCESS"
 	onHealthy  = "HEALTHY"
+	onCreate   = "CREATE" // of volumesFrom, which is said to nobody
 )
 
 // edge says that a container waits for another one.
@@ -68,6 +69,9 @@ func newGraph(t *acs.Task) *graph {
 			name, _ := splitLink(l)
 			add(i, name, onStart, true)
 		}
+		for _, v := range c.VolumesFrom {
+			add(i, v.SourceContainer, onCreate, false)
+		}
 	}
 	if n == 0 {
 		g.broken = "TaskDependencyError: the task has no containers"
@@ -117,6 +121,8 @@ func (e edge) judge(t *acs.Task, s *State, now time.Time) verdict {
 		return verdict{never: fmt.Sprintf("TaskDependencyError: dependency %s never started", c.Name)}
 	}
 	switch e.condition {
+	case onCreate:
+		return verdict{ok: c.Phase >= PhaseCreated}
 	case onComplete:
 		if c.Phase == PhaseStopped {
 			return verdict{ok: true}
@@ -154,5 +160,5 @@ func (e edge) judge(t *acs.Task, s *State, now time.Time) verdict {
 // gates tells whether the edge must hold before the container is created and not only before it is started: what a
 // dependency leaves behind (a binary on a shared volume) must be there when the runtime prepares the process.
 func (e edge) gates() bool {
-	return slices.Contains([]string{onComplete, onSuccess, onHealthy}, e.condition)
+	return slices.Contains([]string{onCreate, onComplete, onSuccess, onHealthy}, e.condition)
 }

@@ -22,6 +22,8 @@ type Config struct {
 	Dir     string
 	Runtime Runtime
 	Network Network
+	// Volumes are those that are more than a directory; nil: the node has none of them.
+	Volumes Volumes
 	// Report tells the control plane; nil means that it has accepted all of them for good. It is called from one
 	// goroutine, with at most about 100 tasks at a time, again and again until it succeeds.
 	Report func(context.Context, []Report) error
@@ -111,8 +113,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.done = ctx.Done()
 	e.mach = &machine{
 		runtime: e.config.Runtime, network: e.config.Network, journal: j, reports: e.reports, log: e.config.Log,
-		look: make(chan struct{}, 1), health: e.health,
+		look: make(chan struct{}, 1), health: e.health, volumes: e.config.Volumes,
 		specs: specs{dir: e.config.Dir, decorate: e.config.Decorate},
+	}
+	if v := e.config.Volumes; v != nil {
+		e.mach.specs.attach = v.Attach
 	}
 	events := e.config.Runtime.Events(ctx) // before the first List, so that no exit falls between them
 	left, err := e.adopt(ctx)
@@ -285,7 +290,7 @@ func (e *Engine) takeStarts() []*runner {
 func (e *Engine) forget(ctx context.Context, r *runner) {
 	until := time.Now().Add(rememberGone)
 	err := retry(ctx, e.config.Log, "forget task "+r.id, func() error {
-		return errors.Join(e.mach.specs.discard(r.id), e.mach.journal.put(ctx, entry{ID: r.id, Gone: until}))
+		return errors.Join(e.discard(ctx, r.id), e.mach.journal.put(ctx, entry{ID: r.id, Gone: until}))
 	})
 	if err != nil {
 		return // the next start finds it cleaned up and comes here again
@@ -302,6 +307,15 @@ func (e *Engine) forget(ctx context.Context, r *runner) {
 		maps.DeleteFunc(e.gone, func(_ string, at time.Time) bool { return now.After(at) })
 		e.pruneAt = 2*len(e.gone) + 1000
 	}
+}
+
+// discard removes what a task has on the node's disks.
+func (e *Engine) discard(ctx context.Context, taskID string) error {
+	err := e.mach.specs.discard(taskID)
+	if v := e.config.Volumes; v != nil {
+		err = errors.Join(err, v.Remove(ctx, taskID))
+	}
+	return err
 }
 
 // retry calls f until it succeeds or ctx ends, with a growing pause.

@@ -241,7 +241,7 @@ func TestAnonymousVolume(t *testing.T) {
 		s.accept(l, a)
 		settle()
 		dir := filepath.Join(s.conf.Dir, "volumes", "t1", "scratch")
-		s.want("mount", mounts[0], task.Mount{Source: dir, Destination: "/scratch"})
+		s.want("mount", mounts[0], task.Mount{Source: dir, Destination: "/scratch", Seed: true})
 		if _, err := os.Stat(dir); err != nil {
 			t.Fatal(err)
 		}

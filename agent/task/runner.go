@@ -38,6 +38,7 @@ type runner struct {
 type machine struct {
 	runtime Runtime
 	network Network
+	volumes Volumes // nil on a node with plain volumes only
 	specs   specs
 	journal *journal
 	reports *reporter
@@ -238,9 +239,14 @@ func (m *machine) do(ctx context.Context, a Action, t *acs.Task, s *State) Outco
 	case VerbSetup:
 		o.Sandbox, o.Err = m.network.Setup(ctx, sandboxRequest(t, a.Container, i))
 	case VerbRelease:
-		o.Err = m.network.Release(ctx, id, a.Container)
+		if m.volumes != nil { // every container has stopped
+			o.Err = m.volumes.Detach(ctx, id)
+		}
+		if o.Err == nil {
+			o.Err = m.network.Release(ctx, id, a.Container)
+		}
 	case VerbCreate:
-		spec, err := m.specs.spec(t, s, i)
+		spec, err := m.specs.spec(ctx, t, s, i)
 		if err == nil {
 			err = prepare(&spec)
 		}

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -70,7 +71,8 @@ func splitLink(link string) (name, alias string) {
 
 // specs makes ContainerSpecs. It is immutable.
 type specs struct {
-	dir      string // of the engine: anonymous volumes and logs are below it
+	dir      string                                                                 // of the engine: anonymous volumes and logs are below it
+	attach   func(ctx context.Context, taskID string, v acs.Volume) (Volume, error) // nil on a node with plain volumes only
 	decorate func(*ContainerSpec)
 }
 
@@ -78,7 +80,7 @@ func (b *specs) volumes(taskID string) string { return filepath.Join(b.dir, "vol
 func (b *specs) logs(taskID string) string    { return filepath.Join(b.dir, "logs", taskID) }
 
 // spec is everything that the runtime needs for container i of the task. Errors are *Failure.
-func (b *specs) spec(t *acs.Task, s *State, i int) (ContainerSpec, error) {
+func (b *specs) spec(ctx context.Context, t *acs.Task, s *State, i int) (ContainerSpec, error) {
 	c, id := t.Containers[i], ID(t.Arn)
 	spec := ContainerSpec{
 		ID: ContainerID(id, c.Name), TaskID: id, Name: c.Name, Image: c.Image, Task: *t, Container: c,
@@ -115,7 +117,7 @@ func (b *specs) spec(t *acs.Task, s *State, i int) (ContainerSpec, error) {
 	}
 	spec.Hosts = linkHosts(t, s, i)
 	var err error
-	if spec.Mounts, err = b.mounts(t, i, map[string]bool{}); err != nil {
+	if spec.Mounts, err = b.mounts(ctx, t, i, map[string]bool{}); err != nil {
 		return spec, err
 	}
 	if b.decorate != nil {
@@ -149,7 +151,7 @@ func linkHosts(t *acs.Task, s *State, i int) []string {
 
 // mounts resolves mount points, and with volumesFrom those of other containers (SEMANTICS §13.5). A volume without a
 // source is a directory that lives as long as the task. seen guards against circles of volumesFrom.
-func (b *specs) mounts(t *acs.Task, i int, seen map[string]bool) ([]Mount, error) {
+func (b *specs) mounts(ctx context.Context, t *acs.Task, i int, seen map[string]bool) ([]Mount, error) {
 	c := &t.Containers[i]
 	if seen[c.Name] {
 		return nil, nil
@@ -157,18 +159,18 @@ func (b *specs) mounts(t *acs.Task, i int, seen map[string]bool) ([]Mount, error
 	seen[c.Name] = true
 	var out []Mount
 	for _, m := range c.MountPoints {
-		src, err := b.source(t, m.SourceVolume)
+		v, err := b.source(ctx, t, m.SourceVolume)
 		if err != nil {
-			return nil, &Failure{Name: "InvalidVolumeError", Err: err}
+			return nil, err
 		}
-		out = append(out, Mount{Source: src, Destination: m.ContainerPath, ReadOnly: m.ReadOnly})
+		out = append(out, Mount{Source: v.Source, Destination: m.ContainerPath, ReadOnly: m.ReadOnly, Seed: v.Seed})
 	}
 	for _, from := range c.VolumesFrom {
 		for j := range t.Containers {
 			if t.Containers[j].Name != from.SourceContainer {
 				continue
 			}
-			more, err := b.mounts(t, j, seen)
+			more, err := b.mounts(ctx, t, j, seen)
 			if err != nil {
 				return nil, err
 			}
@@ -181,21 +183,27 @@ func (b *specs) mounts(t *acs.Task, i int, seen map[string]bool) ([]Mount, error
 	return out, nil
 }
 
-func (b *specs) source(t *acs.Task, volume string) (string, error) {
+func (b *specs) source(ctx context.Context, t *acs.Task, volume string) (Volume, error) {
+	invalid := func(format string, args ...any) (Volume, error) {
+		return Volume{}, &Failure{Name: "InvalidVolumeError", Err: fmt.Errorf(format, args...)}
+	}
 	for _, v := range t.Volumes {
 		switch {
 		case v.Name != volume:
 		case v.Type != "" && v.Type != "host":
-			return "", fmt.Errorf("volume %s: this node has no volumes of type %s", volume, v.Type)
+			if b.attach == nil {
+				return invalid("volume %s: this node has no volumes of type %s", volume, v.Type)
+			}
+			return b.attach(ctx, ID(t.Arn), v)
 		case v.Host != nil && v.Host.SourcePath != "":
-			return v.Host.SourcePath, nil
+			return Volume{Source: v.Host.SourcePath}, nil
 		case volume != filepath.Base(volume) || volume == "." || volume == "..":
-			return "", fmt.Errorf("volume %q: the name is no file name", volume)
+			return invalid("volume %q: the name is no file name", volume)
 		default:
-			return filepath.Join(b.volumes(ID(t.Arn)), volume), nil
+			return Volume{Source: filepath.Join(b.volumes(ID(t.Arn)), volume), Seed: true}, nil
 		}
 	}
-	return "", fmt.Errorf("volume %q is not declared by the task", volume)
+	return invalid("volume %q is not declared by the task", volume)
 }
 
 // prepare makes the directories that a container needs: its log's, and sources of mounts that do not exist, as

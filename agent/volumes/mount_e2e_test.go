@@ -1,0 +1,70 @@
+//go:build e2e
+
+package volumes
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// [D] SEMANTICS §13.5: volumes of the local driver with options are mounted while a task uses them, over restarts of the agent
+// and of the machine.
+func TestMounts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	v := open(t, dir)
+	scratch := docker("scratch", "shared", true)
+	scratch.Docker.DriverOpts = map[string]string{"type": "tmpfs", "device": "tmpfs", "o": "size=1m,uid=1000,noexec"}
+	source := attach(t, v, "t1", scratch)
+	must(t, os.WriteFile(filepath.Join(source, "x"), nil, 0o600))
+	must(t, os.WriteFile(source+".seeded", nil, 0o600))
+	attach(t, v, "t2", scratch)
+	v = open(t, dir) // another agent
+	must(t, v.Detach(t.Context(), "t1"))
+	if _, err := os.Stat(filepath.Join(source, "x")); err != nil || mounts(t, source) != 1 {
+		t.Errorf("another task lost its volume: %v, %d mounts", err, mounts(t, source))
+	}
+	if err := os.WriteFile(filepath.Join(source, "big"), make([]byte, 2<<20), 0o600); err == nil {
+		t.Error("the tmpfs has no size")
+	}
+	must(t, unmount(source)) // as after a reboot
+	attach(t, v, "t2", scratch)
+	if _, err := os.Stat(source + ".seeded"); !os.IsNotExist(err) {
+		t.Errorf("a new tmpfs counts as filled: %v", err)
+	}
+	must(t, v.Remove(t.Context(), "t2"))
+	if mounts(t, source) != 0 {
+		t.Error("it is still mounted")
+	}
+
+	outside := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600))
+	bind := acs.Volume{Name: "bind", Type: "docker", Docker: &acs.DockerVolume{Scope: "task", DriverOpts: map[string]string{"device": outside, "o": "bind,ro", "type": "none"}}}
+	source = attach(t, v, "t3", bind)
+	if err := os.WriteFile(filepath.Join(source, "y"), nil, 0o600); err == nil {
+		t.Error("a volume that is read-only was written")
+	}
+	must(t, os.Remove(filepath.Join(dir, "tasks", "t3", "bind", usersName, "t3"))) // the note of its user is lost
+	must(t, v.Remove(t.Context(), "t3"))
+	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil || mounts(t, source) != 0 {
+		t.Errorf("what was mounted is gone: %v", err)
+	}
+	bind.Docker.DriverOpts["device"] = filepath.Join(outside, "nosuch")
+	if _, err := v.Attach(t.Context(), "t4", bind); err == nil || !strings.HasPrefix(err.Error(), "CannotCreateVolumeError: volume bind: failed to mount local volume: ") {
+		t.Errorf("error %v", err)
+	}
+	must(t, v.Remove(t.Context(), "t4"))
+}
+
+func mounts(t *testing.T, dir string) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	must(t, err)
+	return strings.Count(string(b), " "+dir+" ")
+}
