@@ -186,37 +186,6 @@ func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who id
 	}, nil
 }
 
-// shared finds the namespaces of the task's first living container, for pidMode and ipcMode "task". They live as
-// long as that container.
-func (r *Runtime) shared(ctx context.Context, spec task.ContainerSpec) (sharedNamespaces, error) {
-	var out sharedNamespaces
-	pid, ipc := pidMode(spec) == "task", ipcMode(spec) == "task"
-	if !pid && !ipc {
-		return out, nil
-	}
-	all, err := r.List(ctx)
-	if err != nil {
-		return out, err
-	}
-	var first *task.ContainerState
-	for i, c := range all {
-		if c.TaskID == spec.TaskID && c.ID != spec.ID && c.PID != 0 && c.Status != task.StatusStopped &&
-			(first == nil || c.StartedAt.Before(first.StartedAt)) {
-			first = &all[i]
-		}
-	}
-	if first == nil {
-		return out, nil
-	}
-	if pid {
-		out.pid = fmt.Sprintf("/proc/%d/ns/pid", first.PID)
-	}
-	if ipc {
-		out.ipc = fmt.Sprintf("/proc/%d/ns/ipc", first.PID)
-	}
-	return out, nil
-}
-
 // prepare makes the container's writable layer on the image's, unpacking the image if its layers are gone.
 func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.Mount, error) {
 	keep := map[string]string{"containerd.io/gc.root": time.Now().UTC().Format(time.RFC3339)}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -136,6 +137,60 @@ func TestVolumes(t *testing.T) {
 	for _, id := range []string{first.ID, seed.ID} {
 		must(t, e.rt.Delete(within(t, time.Minute), id))
 	}
+	e.leftovers(t)
+}
+
+// [D] SEMANTICS §4.1, MISSION 2: containers of a task share processes and memory if it says so, whichever ends first; a task's
+// shared namespaces go with its last container.
+func TestSharedNamespaces(t *testing.T) {
+	e := newEnv(t)
+	in := func(name, script string, change func(*task.ContainerSpec)) task.ContainerSpec {
+		spec := e.spec(task.ContainerID("share", name), script)
+		spec.TaskID, spec.Name = "share", name
+		spec.Task.PidMode, spec.Task.IpcMode = "task", "task"
+		if change != nil {
+			change(&spec)
+		}
+		return spec
+	}
+	first, second := in("first", "echo hello > /dev/shm/word; sleep 0.3; exit 3", nil), in("second", `
+		while [ ! -f /dev/shm/word ]; do sleep 0.02; done; cat /dev/shm/word
+		ps | grep -q '[/]init -P' && echo "sees the holder"; ps | grep -q 'echo [h]ello' && echo "sees the first"
+		[ "$(cat /proc/1/comm)" = init ] && echo "is not process 1"; df -m /dev/shm | grep -q ' 64 ' && echo "64 MiB"
+		while ps | grep -q 'echo [h]ello'; do sleep 0.05; done; echo "outlives it"; exit 0`, nil)
+	e.pull(t)
+	var wg sync.WaitGroup
+	for _, s := range []task.ContainerSpec{first, second} {
+		wg.Go(func() { must(t, e.rt.Create(within(t, time.Minute), s)) })
+	}
+	wg.Wait()
+	all, err := e.rt.List(within(t, time.Minute))
+	must(t, err)
+	if len(all) != 2 {
+		t.Errorf("lists %+v", all)
+	}
+	for _, s := range []task.ContainerSpec{first, second} {
+		_, err := e.rt.Start(within(t, time.Minute), s.ID)
+		must(t, err)
+	}
+	if s := e.awaitStopped(t, first.ID); s.ExitCode != 3 {
+		t.Errorf("first ended with %d", s.ExitCode)
+	}
+	if s := e.awaitStopped(t, second.ID); s.ExitCode != 0 {
+		t.Errorf("second ended with %d", s.ExitCode)
+	}
+	wantLines(t, e.log(t, second), "hello", "sees the holder", "sees the first", "is not process 1", "64 MiB", "outlives it")
+	must(t, e.rt.Delete(within(t, time.Minute), first.ID))
+	e.open(t) // another agent finds the holder, and removes it with the last container
+	_, out := e.output(t, in("third", "cat /dev/shm/word", nil))
+	wantLines(t, out, "hello")
+	must(t, e.rt.Delete(within(t, time.Minute), second.ID))
+	e.leftovers(t)
+
+	host := e.spec("host", `ps | grep -q '[c]ontainerd-shim' && echo "sees the host"; grep -q ' /dev/shm tmpfs' /proc/mounts && echo shm`)
+	host.Task.PidMode, host.Task.IpcMode = "host", "host"
+	_, out = e.output(t, host)
+	wantLines(t, out, "sees the host", "shm")
 	e.leftovers(t)
 }
 

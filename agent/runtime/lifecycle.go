@@ -95,6 +95,13 @@ func (r *Runtime) remove(ctx context.Context, cid string) error {
 	if err != nil && !errdefs.IsNotFound(err) {
 		return err
 	}
+	if err := r.removeParts(ctx, cid, who); err != nil {
+		return err
+	}
+	return r.dropHolderOf(ctx, who.task)
+}
+
+func (r *Runtime) removeParts(ctx context.Context, cid string, who identity) error {
 	if err := r.deleteTask(ctx, cid); err != nil {
 		return err
 	}
@@ -110,6 +117,9 @@ func (r *Runtime) remove(ctx context.Context, cid string) error {
 				return err
 			}
 		}
+	}
+	if err := r.unmountShm(cid); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(r.dir(cid)); err != nil {
 		return fmt.Errorf("remove container directory: %w", err)

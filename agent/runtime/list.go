@@ -34,6 +34,7 @@ func (r *Runtime) List(ctx context.Context) ([]task.ContainerState, error) {
 		processes[id] = r.observed(id, p)
 	}
 	r.rememberAll(all)
+	r.dropHolders(ctx, all)
 	out := make([]task.ContainerState, 0, len(all))
 	for _, c := range all {
 		who, ok := identityOf(c.Labels)

@@ -85,6 +85,7 @@ type Runtime struct {
 	pulls  pullGroup
 
 	seeding sync.Mutex // volumes are filled one at a time
+	holding sync.Mutex // holders are made and removed one at a time
 
 	mu     sync.Mutex
 	known  map[string]identity // by containerd's id; guarded by mu

@@ -34,8 +34,8 @@ type specInput struct {
 	apparmor  string              // profile of containers that name none, "" on a node without AppArmor
 }
 
-// sharedNamespaces are the paths of namespaces to join, "" for one's own.
-type sharedNamespaces struct{ pid, ipc string }
+// sharedNamespaces are the paths of namespaces to join, "" for one's own, and with ipc the directory of the shared memory.
+type sharedNamespaces struct{ pid, ipc, shm string }
 
 var (
 	errNoCommand = errors.New("no command specified")

@@ -105,8 +105,8 @@ func mounts(in specInput) ([]specs.Mount, error) {
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
 		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"ro", "nosuid", "noexec", "nodev"}},
 	}
-	if ipcMode(in.ContainerSpec) == "host" {
-		kernel = append(kernel, specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "rw"}})
+	if in.share.shm != "" || ipcMode(in.ContainerSpec) == "host" {
+		kernel = append(kernel, specs.Mount{Destination: "/dev/shm", Type: "bind", Source: firstOf(in.share.shm, "/dev/shm"), Options: []string{"rbind", "rw"}})
 	} else {
 		kernel = append(kernel, specs.Mount{
 			Destination: "/dev/shm", Type: "tmpfs", Source: "shm",
