@@ -103,6 +103,7 @@ type Happening struct {
 	Deployment string // id, for an ECS Deployment or Hook State Change; "" for an ECS Service Action
 	Reason     string
 	Instances  []string // container instance ids concerned
+	Providers  []string // ARNs of capacity providers concerned
 	// Hook is that of an ECS Hook State Change, as it is now, and Stage the one it belongs to; nil otherwise.
 	Hook  *model.Hook
 	Stage string

@@ -45,6 +45,9 @@ func (d *deed) complain(tried bool) {
 // explain is the message about a lack, with its event (SEMANTICS §14.1, §14.2).
 func (d *deed) explain(l *lack) *deployment.Said {
 	s := &deployment.Said{Once: true, With: &deployment.Happening{Type: "ERROR", Name: "SERVICE_TASK_PLACEMENT_FAILURE", Reason: l.why}}
+	if l.provider != nil {
+		s.With.Providers = []string{l.provider.ARN()}
+	}
 	if l.why != "" {
 		s.Text = l.why
 		if l.why == limitReached {

@@ -164,6 +164,7 @@ type detail struct {
 	EventName    string   `json:"eventName"`
 	ClusterARN   string   `json:"clusterArn,omitempty"`
 	DeploymentID string   `json:"deploymentId,omitempty"`
+	Providers    []string `json:"capacityProviderArns,omitempty"`
 	Instances    []string `json:"containerInstanceArns,omitempty"`
 	CreatedAt    string   `json:"createdAt,omitempty"`
 	UpdatedAt    string   `json:"updatedAt,omitempty"`
@@ -178,7 +179,7 @@ func (d *deed) event(h *deployment.Happening) *model.Event {
 	v := detail{EventType: h.Type, EventName: h.Name, Reason: h.Reason}
 	switch {
 	case h.Deployment == "":
-		v.ClusterARN, v.CreatedAt = model.ClusterARN(s.Scope, s.Cluster), now
+		v.ClusterARN, v.CreatedAt, v.Providers = model.ClusterARN(s.Scope, s.Cluster), now, h.Providers
 		for _, id := range h.Instances {
 			v.Instances = append(v.Instances, model.InstanceARN(s.Scope, s.Cluster, id))
 		}
