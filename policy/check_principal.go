@@ -72,8 +72,8 @@ func principalARN(arn string) bool {
 	case "iam user", "iam role", "sts federated-user":
 		return name != "" && !strings.HasSuffix(name, "/")
 	case "sts assumed-role":
-		role, session, ok := strings.Cut(name, "/")
-		return ok && role != "" && session != "" && !strings.Contains(session, "/")
+		role, session, _ := strings.Cut(name, "/")
+		return role != "" && session != "" && !strings.Contains(session, "/")
 	}
 	return false
 }

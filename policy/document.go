@@ -99,25 +99,25 @@ func readStatement(v *value) (s written, err error) {
 	return s, errSyntax
 }
 
-func (s *written) element(m *member) (err error) {
+func (w *written) element(m *member) (err error) {
 	switch m.name {
 	case "Sid", "Effect":
 		if m.kind != text {
 			return errSyntax
 		}
 		if m.name == "Sid" {
-			s.sid = m.text
+			w.sid = m.text
 		} else {
-			s.effect = m.text
+			w.effect = m.text
 		}
 	case "Action", "NotAction":
-		s.actions, err = m.strings()
+		w.actions, err = m.strings()
 	case "Resource", "NotResource":
-		s.resources, err = m.strings()
+		w.resources, err = m.strings()
 	case "Principal", "NotPrincipal":
-		s.principals, err = readPrincipals(&m.value)
+		w.principals, err = readPrincipals(&m.value)
 	case "Condition":
-		s.conditions, err = readConditions(&m.value)
+		w.conditions, err = readConditions(&m.value)
 	default:
 		err = errSyntax
 	}

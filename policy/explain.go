@@ -18,11 +18,7 @@ func (d Decision) Message(r *Request) string {
 	if d.trust && r.Principal.Kind == Root && strings.EqualFold(r.Action, "sts:AssumeRole") {
 		return "Roles may not be assumed by root accounts." // [O]
 	}
-	who := r.Principal.ARN
-	if r.Principal.Kind == Anonymous {
-		who = "anonymous"
-	}
-	text := "User: " + who + " is not authorized to perform: " + r.Action
+	text := "User: " + r.Principal.name() + " is not authorized to perform: " + r.Action
 	if r.Resource != "" {
 		text += " on resource: " + r.Resource
 	}
@@ -106,7 +102,7 @@ func Near(r *Request, ps *Policies) []string {
 // short says what a statement lacks, "" if nothing.
 func (q *query) short(l Layer, p *Policy, s *statement) string {
 	if q.reaches(l, p, s) == nobody {
-		return "it is not about " + q.Principal.ARN
+		return "it is not about " + q.Principal.name()
 	}
 	if !s.covers(q.resource, q.context) {
 		return "it is not about " + q.resource

@@ -255,6 +255,13 @@ func TestSimulation(t *testing.T) {
 	if got := policy.Matches(r, ps); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	others, err := policy.Parse(policy.Resource, "o", doc(`"Effect":"Allow","Action":"*","Resource":"*","Principal":{"AWS":"arn:aws:iam::111122223333:user/bob"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := policy.Matches(r, &policy.Policies{Resource: others}); got != nil {
+		t.Errorf("a policy about somebody else: %+v", got)
+	}
 	if got := policy.Missing(r, ps); !slices.Equal(got, []string{"aws:tokenissuetime"}) {
 		t.Errorf("missing %q", got)
 	}

@@ -71,6 +71,14 @@ func (p *Principal) arn() string {
 	return p.ARN
 }
 
+// name is what messages call the principal.
+func (p *Principal) name() string {
+	if p.Kind == Anonymous {
+		return "anonymous"
+	}
+	return p.ARN
+}
+
 // identities says whether the principal has policies of its own, which its account gave it.
 func (p *Principal) identities() bool {
 	return p.Kind == User || p.Kind == Session || p.Kind == FederatedUser
@@ -111,7 +119,7 @@ func (e *entry) reaches(p *Principal) reach {
 		return direct
 	case ofAccount:
 		switch {
-		case p.Account == "" || p.Account != e.value:
+		case p.Account != e.value:
 			return nobody
 		case p.Kind == Root:
 			return direct

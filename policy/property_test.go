@@ -210,6 +210,20 @@ func TestNothingByItself(t *testing.T) {
 	})
 }
 
+// [D] Abroad nobody but a root user has access that his own side does not allow, whatever the other side says.
+func TestAbroadNeedsBothSides(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t)
+		s.identity, s.request.Owner = nil, "999999999999"
+		if k := s.request.Principal.Kind; k != policy.User && k != policy.Session {
+			return
+		}
+		if d := s.decide(t); d.Allowed {
+			t.Fatal(d.Explain())
+		}
+	})
+}
+
 // [D] Wildcards mean what the same regular expression does.
 func TestWildcards(t *testing.T) {
 	letters := rapid.StringOfN(rapid.RuneFrom([]rune("ab:/*?€$")), 0, 12, -1)
