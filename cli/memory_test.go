@@ -9,20 +9,23 @@ func TestHeapGrowth(t *testing.T) {
 		allocated, live uint64
 		want            int
 	}{
-		"nothing lives":       {100, 0, 0, 100},
+		"nothing lives":       {100, 0, 0, 400},
 		"busy":                {20, 400 * mib, 300 * mib, 100},
-		"just busy":           {100, 20 * mib, 300 * mib, 100},
-		"a load that is over": {100, 0, 300 * mib, 87},
+		"busy and small":      {20, 400 * mib, 80 * mib, 200},
+		"busy and tiny":       {20, 400 * mib, 10 * mib, 400},
+		"small and idle":      {100, 0, 80 * mib, 96},
+		"just busy":           {100, 5 * mib, 300 * mib, 100},
+		"a load that is over": {100, 0, 300 * mib, 96},
 		"idle":                {21, 0, 300 * mib, 20},
-		"heartbeats":          {30, 4 * mib, 300 * mib, 26},
-		"heartbeats of more":  {20, 8 * mib, 300 * mib, 40},
+		"heartbeats":          {30, 1 * mib, 300 * mib, 29},
+		"heartbeats of more":  {20, 2 * mib, 300 * mib, 40},
 	} {
 		if got := heapGrowth(c.before, c.allocated, c.live); got != c.want {
 			t.Errorf("%s: %d %%, want %d", name, got, c.want)
 		}
 	}
-	for n, growth := 0, mostGrowth; growth > leastGrowth; n++ { // it takes half a minute
-		if growth = heapGrowth(growth, 0, 300*mib); n > 20 {
+	for n, growth := 0, mostGrowth; growth > leastGrowth; n++ { // it takes a minute
+		if growth = heapGrowth(growth, 0, 300*mib); n > 150 {
 			t.Fatalf("still %d %%", growth)
 		}
 	}

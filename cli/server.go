@@ -49,7 +49,7 @@ The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET
 			return err
 		}
 		done := make(chan error, 1)
-		go func() { done <- paced(cmd.Context(), s.Run) }()
+		go func() { done <- Paced(cmd.Context(), s.Run) }()
 		if s.Ready(cmd.Context()) == nil {
 			fmt.Fprintln(cmd.OutOrStdout(), "ready", s.URL())
 		}

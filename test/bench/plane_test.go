@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/cli"
 	"github.com/roadstead/roadstead/client"
 	"github.com/roadstead/roadstead/server"
 )
@@ -32,7 +33,7 @@ func startPlane(b *testing.B) *plane {
 		b.Fatal(err)
 	}
 	done := make(chan error, 2)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- cli.Paced(ctx, s.Run) }() // as `roadstead server` does
 	if err := s.Ready(ctx); err != nil {
 		b.Fatal(err)
 	}
