@@ -101,7 +101,7 @@ func (r *round) run(ctx context.Context) {
 	defer cancel()
 	snap, cursor := r.d.cfg.DB.Watch()
 	revisions := make(chan *state.Revision)
-	running.Go(func() { follow(ctx, cursor, revisions) })
+	running.Go(func() { cursor.Follow(ctx, revisions) })
 	r.queue.Begin(snap.Tables, r.d.cfg.Now())
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
@@ -118,21 +118,6 @@ func (r *round) run(ctx context.Context) {
 			}
 			r.settle(ctx, o)
 		case <-alarm.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// follow hands the revisions on.
-func follow(ctx context.Context, cursor *state.Cursor, out chan<- *state.Revision) {
-	for {
-		rev, err := cursor.Next(ctx)
-		if err != nil {
-			return
-		}
-		select {
-		case out <- rev:
 		case <-ctx.Done():
 			return
 		}

@@ -51,7 +51,7 @@ func (r *round) run(ctx context.Context) {
 	defer cancel()
 	snap, cursor := r.h.cfg.DB.Watch()
 	revisions := make(chan *state.Revision)
-	r.running.Go(func() { follow(ctx, cursor, revisions) })
+	r.running.Go(func() { cursor.Follow(ctx, revisions) })
 	r.survey(snap.Tables)
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
@@ -70,21 +70,6 @@ func (r *round) run(ctx context.Context) {
 			}
 			r.settle(ctx, o)
 		case <-alarm.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// follow hands the revisions on.
-func follow(ctx context.Context, cursor *state.Cursor, out chan<- *state.Revision) {
-	for {
-		rev, err := cursor.Next(ctx)
-		if err != nil {
-			return
-		}
-		select {
-		case out <- rev:
 		case <-ctx.Done():
 			return
 		}

@@ -37,6 +37,21 @@ func (c *Cursor) Next(ctx context.Context) (*Revision, error) {
 	}
 }
 
+// Follow hands the revisions to a channel, one after the other, until ctx ends.
+func (c *Cursor) Follow(ctx context.Context, out chan<- *Revision) {
+	for {
+		r, err := c.Next(ctx)
+		if err != nil {
+			return
+		}
+		select {
+		case out <- r:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Latest skips to the newest revision without waiting.
 func (c *Cursor) Latest() *Revision {
 	for {
