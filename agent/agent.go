@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,6 +75,7 @@ type Agent struct {
 	keeper  *logs.Keeper
 	auth    *pullAuth
 
+	lock     *os.File // of the data directory, while the agent works there
 	metadata *metadata.Server
 	stats    *stats.Sampler
 	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
@@ -84,10 +86,6 @@ type Agent struct {
 
 // New opens what the node works with, and makes its bridge; nothing runs before Run.
 func New(ctx context.Context, cfg Config) (*Agent, error) {
-	token, err := acs.ParseJoinToken(cfg.Token)
-	if err != nil {
-		return nil, err
-	}
 	cfg.Subnet = cmp.Or(cfg.Subnet, "10.88.0.0/16")
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -95,36 +93,60 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	a := &Agent{cfg: cfg}
-	a.client, err = client.New(client.Config{Endpoint: cfg.Server, AccessKeyID: token.KeyID, Secret: token.Secret, Region: token.Region})
+	lock, err := lockNode(cfg.DataDir)
 	if err != nil {
 		return nil, err
+	}
+	a := &Agent{cfg: cfg, lock: lock}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return a, nil
+}
+
+// open opens all that the node works with.
+func (a *Agent) open(ctx context.Context) error {
+	cfg := a.cfg
+	token, err := acs.ParseJoinToken(cfg.Token)
+	if err != nil {
+		return err
+	}
+	here, err := json.Marshal(site{Name: cfg.Name, Subnet: cfg.Subnet, Containerd: cfg.Containerd})
+	if err == nil {
+		err = writeWhole(a.dir(siteFile), here)
+	}
+	if err != nil {
+		return fmt.Errorf("say where the node is: %w", err)
+	}
+	a.client, err = client.New(client.Config{Endpoint: cfg.Server, AccessKeyID: token.KeyID, Secret: token.Secret, Region: token.Region})
+	if err != nil {
+		return err
 	}
 	if err := a.recallMembers(); err != nil {
 		cfg.Log.Warn("recall the members of the control plane", "err", err)
 	}
 	a.auth = newPullAuth(a.client, a.serves)
 	if a.gpus, err = findGPUs("/", cfg.GPUs); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.openVolumes(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.openRuntime(); err != nil {
-		return nil, err
+		return err
 	}
 	netConfig, err := a.networkConfig()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if a.network, err = network.New(ctx, netConfig); err != nil {
-		return nil, fmt.Errorf("open network: %w", err)
+		return fmt.Errorf("open network: %w", err)
 	}
 	a.stats = stats.New(stats.Config{Tasks: a.tasks, Cgroup: a.runtime.Cgroup})
 	if err := a.openMetadata(); err != nil {
-		return nil, err
+		return err
 	}
-	return a, nil
+	return nil
 }
 
 func (a *Agent) openVolumes() error {
@@ -220,7 +242,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		err = errors.Join(err, a.network.Cleanup(last))
 	}
 	a.client.Close()
-	return errors.Join(err, a.runtime.Close())
+	return errors.Join(err, a.runtime.Close(), a.lock.Close())
 }
 
 // clearPatience bounds the removal of all containers and sandboxes of the node.
@@ -234,6 +256,7 @@ func (a *Agent) live(ctx context.Context) error {
 	if left, err := a.runtime.Leftovers(ctx); err == nil {
 		a.killShims(orphans(left))
 	}
+	a.tidy(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := &link{agent: a, log: a.cfg.Log, failed: make(chan error, 1)}
@@ -317,7 +340,7 @@ func (a *Agent) clearOnce(ctx context.Context) error {
 	}
 	err = errors.Join(err, each(sandboxes, func(s task.Sandbox) error { return a.network.Release(ctx, s.TaskID, s.Container) }))
 	users, listErr := a.volumes.List(ctx)
-	return errors.Join(err, listErr, each(users, func(id string) error { return a.volumes.Remove(ctx, id) }))
+	return errors.Join(err, listErr, a.network.EndFaults(), each(users, func(id string) error { return a.volumes.Remove(ctx, id) }))
 }
 
 // each calls f for every item, 16 at a time.

@@ -10,6 +10,9 @@ import (
 	"github.com/roadstead/roadstead/agent"
 )
 
+// defaultAgentDir is the data directory that an agent has when it is told none.
+const defaultAgentDir = "/var/lib/roadstead/agent"
+
 func newAgent() *cobra.Command {
 	var cfg agent.Config
 	cmd := &cobra.Command{
@@ -24,7 +27,7 @@ func newAgent() *cobra.Command {
 	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane; several of its members, comma separated, or one that names the others")
 	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from `roadstead token create` ($ROADSTEAD_TOKEN)")
 	nodeFlags(cmd, &cfg, "")
-	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/roadstead/agent", "where images, assignments and logs are kept")
+	f.StringVar(&cfg.DataDir, "data-dir", defaultAgentDir, "where images, assignments and logs are kept")
 	f.StringVar(&cfg.Name, "name", "node", "tells nodes of one machine apart")
 	f.StringVar(&cfg.Zone, "zone", "a", "availability zone")
 	f.StringVar(&cfg.Address, "address", "", "address at which published ports of this node are reached (default: that of the route to the server)")

@@ -204,6 +204,15 @@ func (n *Network) endFaults(taskID string) error {
 	return n.atSite(task.Sandbox{TaskID: taskID}, (*site).end)
 }
 
+// EndFaults removes what tasks in mode host have left.
+func (n *Network) EndFaults() error {
+	ids, err := n.faulty()
+	for _, id := range ids {
+		err = errors.Join(err, n.endFaults(id))
+	}
+	return err
+}
+
 // blackhole drops packets to a port, on their way in or out.
 func (x *site) blackhole(f task.Fault) error {
 	_, name := x.chain(f)

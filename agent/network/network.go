@@ -368,11 +368,7 @@ func (n *Network) Cleanup(ctx context.Context) error {
 	for _, e := range n.entries {
 		err = errors.Join(err, n.finish(e))
 	}
-	tasks, ferr := n.faulty()
-	for _, id := range tasks {
-		ferr = errors.Join(ferr, n.endFaults(id))
-	}
-	err = errors.Join(err, ferr, n.nft.remove())
+	err = errors.Join(err, n.EndFaults(), n.nft.remove())
 	if l, lerr := netlink.LinkByName(n.cfg.Bridge); lerr == nil {
 		err = errors.Join(err, netlink.LinkDel(l))
 	}

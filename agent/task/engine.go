@@ -98,7 +98,7 @@ func New(c Config) *Engine {
 // every container as it is. It fails if the assignments cannot be read. Call it once.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.ended)
-	j, err := openJournal(filepath.Join(e.config.Dir, "tasks"), e.fault)
+	j, err := openJournal(filepath.Join(e.config.Dir, tasksDir), e.fault)
 	if err != nil {
 		return fmt.Errorf("load tasks: %w", err)
 	}

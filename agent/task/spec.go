@@ -76,8 +76,8 @@ type specs struct {
 	decorate func(*ContainerSpec)
 }
 
-func (b *specs) volumes(taskID string) string { return filepath.Join(b.dir, "volumes", taskID) }
-func (b *specs) logs(taskID string) string    { return filepath.Join(b.dir, "logs", taskID) }
+func (b *specs) volumes(taskID string) string { return filepath.Join(b.dir, volumesDir, taskID) }
+func (b *specs) logs(taskID string) string    { return filepath.Join(b.dir, logsDir, taskID) }
 
 // spec is everything that the runtime needs for container i of the task. Errors are *Failure.
 func (b *specs) spec(ctx context.Context, t *acs.Task, s *State, i int) (ContainerSpec, error) {
