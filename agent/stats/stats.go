@@ -229,6 +229,9 @@ func (s *Sampler) Take() []acs.TaskMetrics {
 			}
 			x.fresh = 0
 			c.Name, c.Arn = v.Task.Containers[i].Name, v.Task.Containers[i].Arn
+			if p := v.Task.Containers[i].RestartPolicy; p != nil && p.Enabled {
+				c.Restart = &acs.RestartStats{RestartCount: int64(v.State.Containers[i].Restarts)}
+			}
 			if shared && len(t.Containers) > 0 {
 				c.Network = nil
 			}

@@ -150,6 +150,7 @@ func TestTake(t *testing.T) {
 		}
 		v := running("awsvpc", "app", "side", "ended")
 		v.State.Containers[2].Phase = task.PhaseStopped
+		v.Task.Containers[1].RestartPolicy, v.State.Containers[1].Restarts = &acs.RestartPolicy{Enabled: true}, 3
 		s := New(Config{
 			Tasks: func() []task.View { return []task.View{v} }, Proc: "testdata/proc", CPUs: 1,
 			Cgroup: func(string) (map[string]string, bool) { return map[string]string{"": dir}, true },
@@ -171,6 +172,9 @@ func TestTake(t *testing.T) {
 		app, side := got[0].Containers[0], got[0].Containers[1]
 		if app.Name != "app" || app.Arn != "arn:app" || *app.CPU != (acs.StatsSet{Min: 20, Max: 20, Sum: 140, SampleCount: kept - 1}) {
 			t.Errorf("app: %+v", app.CPU)
+		}
+		if app.Restart != nil || side.Restart == nil || side.Restart.RestartCount != 3 {
+			t.Errorf("restarts of app %v, of side %v", app.Restart, side.Restart)
 		}
 		if app.Network == nil || app.Network.RxBytes.Max != 160737731 || side.Network != nil {
 			t.Errorf("network of app %+v, of side %+v", app.Network, side.Network)
