@@ -55,6 +55,10 @@ type Config struct {
 	Memory  int64  // MiB; 0 means all but a reserve
 	Share   int64  // nodes that share this machine, each offering its part; 0 means 1
 	Subnet  string // of bridge and awsvpc tasks, "10.88.0.0/16"
+	// Runtime runs containers, as containerd calls it; "" means runc's, which alone puts FARGATE tasks into user namespaces, of
+	// 65,536 users from UserBase on; 0 means none.
+	Runtime  string
+	UserBase uint32
 	// GPUs are "ID=/dev/a,/dev/b"; none means those of NVIDIA's driver. EFS are "fs-12345=/srv/data", or a directory below which
 	// file systems lie, called by their ids.
 	GPUs, EFS []string
@@ -176,7 +180,7 @@ func (a *Agent) openRuntime() (err error) {
 	a.runtime, err = runtime.New(runtime.Config{
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
-		GPUs: a.gpus, OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
+		GPUs: a.gpus, OCIRuntime: a.cfg.Runtime, OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
 	})
 	return err
 }

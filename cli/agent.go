@@ -68,6 +68,8 @@ func nodeFlags(cmd *cobra.Command, cfg *agent.Config, pool string) {
 	f.StringVar(&cfg.Pool, "pool", pool, "pool to belong to: the Auto Scaling group's name of a capacity provider, or \"fargate\" to take FARGATE tasks only")
 	f.StringVar(&cfg.Cluster, "cluster", "default", "cluster to join")
 	f.StringVar(&cfg.Containerd, "containerd", "", "socket of a containerd that runs already (default: start a private one)")
+	f.StringVar(&cfg.Runtime, "runtime", "", "what runs containers, as containerd calls it, e.g. io.containerd.runsc.v1 (default: runc)")
+	f.Uint32Var(&cfg.UserBase, "user-base", 0x40000000, "first of 65536 users of the machine that those of FARGATE tasks are; 0: they are the machine's own")
 	f.StringArrayVar(&cfg.GPUs, "gpu", nil, "GPU to offer, ID=DEVICE[,DEVICE...]; repeat for more (default: those of NVIDIA's driver)")
 	f.StringArrayVar(&cfg.EFS, "efs", nil, "directory that is an EFS file system, fs-12345=/srv/data, or below which they lie by id; repeat for more")
 	f.DurationVar(&cfg.CleanupAfter, "cleanup-after", 0, "how long containers and logs of stopped tasks stay (0 = 3h)")

@@ -110,6 +110,7 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 	if !cfg.keepTasks {
 		args = append(args, stopTasks)
 	}
+	args = append(args, "--runtime", cfg.agent.Runtime, "--user-base", strconv.FormatUint(uint64(cfg.agent.UserBase), 10))
 	for _, dir := range cfg.agent.EFS {
 		args = append(args, "--efs", dir)
 	}

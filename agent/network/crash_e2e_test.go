@@ -26,7 +26,7 @@ func TestKilledAfterAnyStep(t *testing.T) {
 	ctx := context.Background()
 	req := task.SandboxRequest{TaskID: "t", Container: "c", Mode: "bridge", Ports: []acs.PortMapping{{ContainerPort: 80, HostPort: 28333}}}
 	steps := []func(*Network, *entry) error{
-		func(n *Network, e *entry) error { return n.netns.make(e.name()) },
+		func(n *Network, e *entry) error { return n.netns.make(e.name(), e.UserBase) },
 		func(n *Network, e *entry) error { return n.attach(e) },
 		func(n *Network, e *entry) error { return n.nft.publish(e.published()) },
 		func(n *Network, e *entry) error { return n.nft.unpublish(e.published()) },

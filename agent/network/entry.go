@@ -25,6 +25,7 @@ type entry struct {
 	IPv4      string         `json:"ipv4"`
 	MAC       string         `json:"mac"`
 	Gateway   string         `json:"gateway"`
+	UserBase  uint32         `json:"userBase,omitempty"` // of the user namespace that owns it, 0 without one
 	Bindings  []task.Binding `json:"bindings,omitempty"`
 	Released  bool           `json:"released,omitempty"` // only its link may still exist
 }
@@ -43,10 +44,14 @@ func (e *entry) name() string {
 func (e *entry) link(bridge string) string { return "rv" + shortHash(bridge, e.TaskID, e.Container) }
 
 func (e *entry) sandbox(m *netnsMaker) task.Sandbox {
-	return task.Sandbox{
+	s := task.Sandbox{
 		TaskID: e.TaskID, Container: e.Container, Mode: e.Mode, Path: m.path(e.name()),
-		IPv4: e.IPv4, MAC: e.MAC, Gateway: e.Gateway, Bindings: slices.Clone(e.Bindings),
+		IPv4: e.IPv4, MAC: e.MAC, Gateway: e.Gateway, Bindings: slices.Clone(e.Bindings), UserBase: e.UserBase,
 	}
+	if e.UserBase > 0 {
+		s.User = s.Path + userSuffix
+	}
+	return s
 }
 
 func (e *entry) published() published { return published{ip: e.IPv4, bindings: e.Bindings} }

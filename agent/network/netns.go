@@ -33,16 +33,17 @@ func (m *netnsMaker) exists(name string) bool {
 	return unix.Statfs(m.path(name), &s) == nil && s.Type == unix.NSFS_MAGIC
 }
 
-// make makes a namespace with its loopback up, if there is none of that name.
-func (m *netnsMaker) make(name string) error {
+// make makes a namespace with its loopback up, if there is none of that name. With a base it is owned by a user namespace.
+func (m *netnsMaker) make(name string, base uint32) error {
 	if m.exists(name) {
 		return nil
 	}
-	f, err := os.OpenFile(m.path(name), os.O_CREATE|os.O_RDONLY, 0o444)
-	if err != nil {
-		return fmt.Errorf("make namespace file: %w", err)
+	if base > 0 {
+		return m.makeOwned(name, base)
 	}
-	f.Close()
+	if err := touch(m.path(name)); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() { // a goroutine of its own, so that a thread that cannot come back dies with it
 		runtime.LockOSThread()
@@ -60,6 +61,14 @@ func (m *netnsMaker) make(name string) error {
 	return <-done
 }
 
+func touch(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDONLY, 0o444)
+	if err != nil {
+		return fmt.Errorf("make namespace file: %w", err)
+	}
+	return f.Close()
+}
+
 // inNewNetns runs fn in a new network namespace; back says whether the thread is in its old one again.
 func inNewNetns(fn func() error) (back bool, err error) {
 	old, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -70,7 +79,11 @@ func inNewNetns(fn func() error) (back bool, err error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return true, fmt.Errorf("unshare namespace: %w", err)
 	}
-	err = fn()
+	return comeBack(old, fn())
+}
+
+// comeBack returns the thread to its old namespace after what it did elsewhere.
+func comeBack(old int, err error) (bool, error) {
 	if serr := unix.Setns(old, unix.CLONE_NEWNET); serr != nil {
 		return false, errors.Join(err, fmt.Errorf("return to own namespace: %w", serr))
 	}
@@ -96,6 +109,10 @@ func loopbackUp() error {
 
 // remove takes the name away; the kernel removes the namespace with its links when the last process has left it.
 func (m *netnsMaker) remove(name string) error {
+	return errors.Join(m.removeOne(name), m.removeOne(name+userSuffix))
+}
+
+func (m *netnsMaker) removeOne(name string) error {
 	for m.exists(name) { // one that was mounted twice, too
 		if err := unix.Unmount(m.path(name), unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmount namespace: %w", err)
@@ -114,7 +131,7 @@ func (m *netnsMaker) close() error {
 		return nil
 	}
 	for _, f := range files {
-		err = errors.Join(err, m.remove(f.Name()))
+		err = errors.Join(err, m.removeOne(f.Name()))
 	}
 	return err
 }

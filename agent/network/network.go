@@ -33,7 +33,9 @@ type Config struct {
 	// MetadataIP is an address that the bridge has besides, at whose port 80 containers find the node's metadata server;
 	// default DefaultMetadataIP, "-" for none. The server itself listens at Metadata.
 	MetadataIP string
-	Logger     *slog.Logger
+	// UserBase is the first of 65,536 users of the machine that those of isolated sandboxes are; 0: there are no user namespaces.
+	UserBase uint32
+	Logger   *slog.Logger
 }
 
 // Network implements task.Network. Run must run for released addresses and ports to become free again.
@@ -253,6 +255,9 @@ func (n *Network) choose(req task.SandboxRequest) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{TaskID: req.TaskID, Container: req.Container, Mode: req.Mode, IPv4: ip.String(), MAC: macOf(req.ENI, ip), Gateway: n.gateway.String()}
+	if req.Isolated {
+		e.UserBase = n.cfg.UserBase
+	}
 	if req.Mode == "bridge" {
 		if e.Bindings, err = n.ports.choose(req.Ports, portFree); err != nil {
 			n.addrs.free(ip)
@@ -297,7 +302,7 @@ func (n *Network) chooseAddress(eni *acs.ENI) (netip.Addr, error) {
 
 // build makes what the entry says, as far as it is not there.
 func (n *Network) build(e *entry) error {
-	if err := n.netns.make(e.name()); err != nil {
+	if err := n.netns.make(e.name(), e.UserBase); err != nil {
 		return err
 	}
 	if err := n.attach(e); err != nil {

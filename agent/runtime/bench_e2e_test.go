@@ -138,7 +138,7 @@ func newNetwork(tb testing.TB) (*network.Network, func()) {
 	dir, err := os.MkdirTemp("/dev/shm", "rsnet")
 	must(tb, err)
 	n, err := network.New(context.Background(), network.Config{
-		Dir: dir, Bridge: "rse" + strconv.Itoa(os.Getpid()%100000), Subnet: netip.MustParsePrefix("10.214.0.0/22"), MetadataIP: "-",
+		Dir: dir, Bridge: "rse" + strconv.Itoa(os.Getpid()%100000), Subnet: netip.MustParsePrefix("10.214.0.0/22"), MetadataIP: "-", UserBase: 0x40000000,
 	})
 	must(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())

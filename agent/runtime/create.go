@@ -11,6 +11,7 @@ import (
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types"
+	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/oci"
@@ -52,7 +53,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	who := identity{
 		id: spec.ID, task: spec.TaskID, name: spec.Name, log: spec.LogPath,
 		stopSignal: firstOf(spec.Config.StopSignal, img.config.StopSignal), io: ioMode(spec),
-		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name),
+		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name), base: spec.Sandbox.UserBase,
 	}
 	defer r.holdCgroup(path.Dir(who.cgroup))()
 	if err := os.MkdirAll(r.dir(cid), 0o711); err != nil {
@@ -61,16 +62,21 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	if spec.Mounts, err = r.withImageVolumes(spec, img); err != nil {
 		return err
 	}
+	if who.base > 0 {
+		if spec.Mounts, err = r.idmap(cid, spec.Mounts, spec.Sandbox); err != nil {
+			return &task.Failure{Name: cannotCreateVolume, Err: err}
+		}
+	}
 	snapshot := make(chan prepared, 1)
 	go func() { // ends with its one call; create does not return before
-		mounts, err := r.prepare(ctx, cid, img)
+		mounts, err := r.prepare(ctx, cid, img, who.base)
 		snapshot <- prepared{mounts, err}
 	}()
 	rootfs, err := r.record(ctx, cid, who, spec, img, snapshot)
 	if err != nil {
 		return err
 	}
-	if err := r.seed(ctx, spec.Mounts, rootfs); err != nil {
+	if err := r.seed(ctx, spec.Mounts, rootfs, who.base); err != nil {
 		return failure(cannotCreateVolume, err)
 	}
 	r.remember(cid, who)
@@ -142,7 +148,7 @@ func (r *Runtime) newContainer(ctx context.Context, cid string, who identity, sp
 			return recorded{rootfs: []mount.Mount{}}, got.err
 		}
 		out.rootfs = got.mounts
-		if user, err = r.lookUpUser(ctx, cid, userName); err != nil {
+		if user, err = r.lookUpUser(ctx, cid, userName, who.base); err != nil {
 			return out, err
 		}
 		r.images.putUser(userKey{img.chainID, userName}, user)
@@ -158,7 +164,7 @@ func (r *Runtime) newContainer(ctx context.Context, cid string, who identity, sp
 	}
 	_, err = r.containers.Create(ctx, containers.Container{
 		ID: cid, Labels: labelsOf(spec, who), Image: img.name, Spec: body,
-		Runtime:     containers.RuntimeInfo{Name: runcShim},
+		Runtime:     containers.RuntimeInfo{Name: r.cfg.OCIRuntime},
 		Snapshotter: r.cfg.Snapshotter, SnapshotKey: cid,
 	})
 	if err != nil && !errdefs.IsAlreadyExists(err) {
@@ -169,7 +175,7 @@ func (r *Runtime) newContainer(ctx context.Context, cid string, who identity, sp
 
 func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who identity, img *image) (specInput, error) {
 	host := hostname(spec)
-	files, err := r.writeFiles(spec, host)
+	files, err := r.writeFiles(spec, host, who.base)
 	if err != nil {
 		return specInput{}, err
 	}
@@ -187,18 +193,22 @@ func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who id
 }
 
 // prepare makes the container's writable layer on the image's, unpacking the image if its layers are gone.
-func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.Mount, error) {
+func (r *Runtime) prepare(ctx context.Context, cid string, img *image, base uint32) ([]mount.Mount, error) {
 	keep := map[string]string{"containerd.io/gc.root": time.Now().UTC().Format(time.RFC3339)}
 	for again := false; ; again = true {
-		mounts, err := r.snapshots.Prepare(ctx, cid, img.chainID, withLabels(keep))
+		parent, err := img.chainID, error(nil)
+		if base > 0 {
+			parent, err = r.remap(ctx, img, base)
+		}
+		var mounts []mount.Mount
+		if err == nil {
+			mounts, err = r.snapshots.Prepare(ctx, cid, parent, withLabels(keep))
+		}
 		switch {
 		case err == nil:
-			return mounts, nil
+			return mapped(mounts, base), nil
 		case errdefs.IsAlreadyExists(err):
-			if mounts, err = r.snapshots.Mounts(ctx, cid); err != nil {
-				return nil, fmt.Errorf("mount snapshot: %w", err)
-			}
-			return mounts, nil
+			return r.rootfs(ctx, cid, base)
 		case !errdefs.IsNotFound(err) || again:
 			return nil, fmt.Errorf("prepare snapshot: %w", err)
 		}
@@ -207,6 +217,15 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image) ([]mount.
 			return nil, err
 		}
 	}
+}
+
+// rootfs are the mounts of a container's writable layer.
+func (r *Runtime) rootfs(ctx context.Context, cid string, base uint32) ([]mount.Mount, error) {
+	mounts, err := r.snapshots.Mounts(ctx, cid)
+	if err != nil {
+		return nil, fmt.Errorf("mount snapshot: %w", err)
+	}
+	return mapped(mounts, base), nil
 }
 
 // createPatience bounds the making of a shim and its container.
@@ -229,6 +248,13 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	}
 	q := &tasksapi.CreateTaskRequest{
 		ContainerID: cid, Stdin: io.stdin, Stdout: io.stdout, Stderr: io.stderr, Terminal: who.tty(),
+	}
+	if who.base > 0 { // its streams are its own, so that it can open them again
+		options, err := typeurl.MarshalAnyToProto(&runcoptions.Options{IoUid: who.base, IoGid: who.base})
+		if err != nil {
+			return 0, fmt.Errorf("encode options: %w", err)
+		}
+		q.Options = options
 	}
 	for _, m := range rootfs {
 		q.Rootfs = append(q.Rootfs, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
@@ -255,7 +281,7 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 }
 
 // lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.
-func (r *Runtime) lookUpUser(ctx context.Context, cid, name string) (specs.User, error) {
+func (r *Runtime) lookUpUser(ctx context.Context, cid, name string, base uint32) (specs.User, error) {
 	c := &containers.Container{ID: cid, Snapshotter: r.cfg.Snapshotter, SnapshotKey: cid}
 	s := &specs.Spec{Root: &specs.Root{}, Process: &specs.Process{}, Linux: &specs.Linux{}}
 	opts := []oci.SpecOpts{oci.WithAdditionalGIDs("root")}
@@ -266,7 +292,11 @@ func (r *Runtime) lookUpUser(ctx context.Context, cid, name string) (specs.User,
 			opts = append(opts, oci.WithAdditionalGIDs(user))
 		}
 	}
-	if err := oci.ApplyOpts(ctx, r.client, c, s, opts...); err != nil {
+	var from oci.Client = r.client
+	if base > 0 {
+		from = imageClient{r.client}
+	}
+	if err := oci.ApplyOpts(ctx, from, c, s, opts...); err != nil {
 		return specs.User{}, fmt.Errorf("unable to find user %s: %w", name, err)
 	}
 	return s.Process.User, nil

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -62,6 +63,7 @@ func newEnv(tb testing.TB) *env {
 	must(tb, err)
 	run, err := os.MkdirTemp("/dev/shm", "rse2e")
 	must(tb, err)
+	must(tb, errors.Join(os.Chmod(dir, 0o711), os.Chmod(run, 0o711))) //nolint:gosec // users of namespaces pass through
 	e := &env{dir: dir, run: run}
 	logger := slog.New(slog.NewTextHandler(tb.Output(), nil))
 	e.daemon, err = runtime.NewDaemon(runtime.DaemonConfig{Dir: filepath.Join(dir, "cd"), Logger: logger})
@@ -147,7 +149,7 @@ func busyboxLayer(tb testing.TB) []byte {
 	add(&tar.Header{Name: "home/app/", Typeflag: tar.TypeDir, Mode: 0o750, Uid: 1234, Gid: 2345}, nil)
 	add(&tar.Header{Name: "home/app/notes", Typeflag: tar.TypeReg, Mode: 0o640, Uid: 1234, Gid: 2345}, []byte("from the image\n"))
 	add(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, body)
-	for _, a := range []string{"sh", "sleep", "cat", "echo", "id", "true", "false", "nc", "httpd", "wget", "hostname", "ulimit", "head", "tr", "kill", "ls", "touch", "ip", "grep", "cut", "sort", "df", "tail", "unshare", "ps", "stat", "wc", "mkdir", "rm"} {
+	for _, a := range []string{"sh", "sleep", "cat", "echo", "id", "true", "false", "nc", "httpd", "wget", "hostname", "ulimit", "head", "tr", "kill", "ls", "touch", "ip", "grep", "cut", "sort", "df", "tail", "unshare", "ps", "stat", "wc", "mkdir", "rm", "mount"} {
 		add(&tar.Header{Name: "bin/" + a, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}
 	add(&tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("root:x:0:0::/root:/bin/sh\napp:x:1234:2345::/home:/bin/sh\n"))

@@ -3,6 +3,7 @@
 package runtime_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,6 +192,65 @@ func TestSharedNamespaces(t *testing.T) {
 	host.Task.PidMode, host.Task.IpcMode = "host", "host"
 	_, out = e.output(t, host)
 	wantLines(t, out, "sees the host", "shm")
+	e.leftovers(t)
+}
+
+// [I] MISSION 40: a FARGATE task's root is nobody outside, owns its files inside, and cannot tell otherwise.
+func TestUserNamespace(t *testing.T) {
+	e := newEnv(t)
+	n, tidy := newNetwork(t)
+	defer tidy()
+	e.push(t, "vol:1", v1.Config{Cmd: []string{"/bin/sh"}, Volumes: map[string]struct{}{"/home/app": {}}})
+	data := filepath.Join(e.dir, "data")
+	must(t, os.Mkdir(data, 0o755))
+	efs := filepath.Join(e.dir, "efs")
+	must(t, os.MkdirAll(filepath.Join(efs, "sub"), 0o755))
+	must(t, os.WriteFile(filepath.Join(efs, "theirs"), []byte("shared\n"), 0o600))
+	spec := func(name, script string) task.ContainerSpec {
+		s := e.spec(task.ContainerID("fargate", name), script)
+		s.TaskID, s.Name, s.Image, s.Task.LaunchType, s.Task.NetworkMode, s.Task.PidMode = "fargate", name, e.image("vol:1"), "FARGATE", "awsvpc", "task"
+		s.Mounts = []task.Mount{{Source: data, Destination: "/data", Seed: true}, {Source: efs, Destination: "/efs"}}
+		return s
+	}
+	box, err := n.Setup(within(t, time.Minute), task.SandboxRequest{TaskID: "fargate", Mode: "awsvpc", Isolated: true})
+	must(t, err)
+	_, err = e.rt.Pull(within(t, time.Minute), e.image("vol:1"), nil)
+	must(t, err)
+	first := spec("first", `
+		id -u; stat -c '%n %u:%g %a' /bin/busybox /home/app/notes /etc/hosts /data /tmp; cat /proc/self/uid_map | tr -s ' '
+		echo more >> /etc/hosts && echo "hosts is mine"; echo out > /dev/stdout; echo x > /data/x && echo "data is mine"
+		cat /efs/theirs; echo x > /efs/new && stat -c '%n %u:%g' /efs/new; cat /proc/sys/net/core/somaxconn; ls /sys/class/net | tr '\n' ' '; echo; [ -e /sys/devices/system/cpu/online ] && echo processors
+		mount -t tmpfs x /mnt 2>/dev/null || echo "no mounts"; (echo 1 > /proc/sys/vm/drop_caches) 2>/dev/null || echo "no kernel"
+		grep -c . /sys/fs/cgroup/memory*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null | grep -q 1 && echo "own limits"
+		(echo hi | nc -l -p 80) & sleep 0.1; nc 127.0.0.1 80; ps | grep -q '[/]init -P' && echo "that is all"; exec sleep 1000`)
+	first.Sandbox = box
+	first.HostConfig.Sysctls, first.Container.Memory = map[string]string{"net.core.somaxconn": "99"}, 64
+	must(t, e.rt.Create(within(t, time.Minute), first))
+	pid, err := e.rt.Start(within(t, time.Minute), first.ID)
+	must(t, err)
+	eventually(t, 20*time.Second, func() bool { return strings.Contains(e.log(t, first), "that is all") })
+	wantLines(t, e.log(t, first), "0", "/bin/busybox 0:0 755", "/home/app/notes 1234:2345 640", "/etc/hosts 0:0 644", "/data 0:0 755", "/tmp 0:0 755", " 0 1073741824 65536",
+		"hosts is mine", "out", "data is mine", "99", "shared", "/efs/new 0:0", "eth0 lo ", "processors", "no mounts", "no kernel", "own limits", "hi")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(t, err)
+	if !strings.Contains(string(status), "\nUid:	1073741824	1073741824") {
+		t.Errorf("outside it is %s", status)
+	}
+	second := spec("second", `id -u; cat /data/x; ls -ln /home/app | grep -c '1234 .*2345 .* notes'; ps | grep -q '[s]leep 1000' && echo "sees the first"`)
+	second.Sandbox, second.Config.User = box, "app"
+	_, out := e.output(t, second)
+	wantLines(t, out, "1234", "x", "1", "sees the first")
+	run, err := e.rt.Check(within(t, time.Minute), first.ID, []string{"/bin/sh", "-c", "id -u"}, time.Minute)
+	if err != nil || run.Output != "0\n" {
+		t.Errorf("check %+v, %v", run, err)
+	}
+	must(t, e.rt.Delete(within(t, time.Minute), first.ID))
+	info, err := os.Stat(filepath.Join(efs, "new"))
+	must(t, err)
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 {
+		t.Errorf("a file of the shared file system belongs to %d", uid)
+	}
+	must(t, n.Release(within(t, time.Minute), "fargate", ""))
 	e.leftovers(t)
 }
 

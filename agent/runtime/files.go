@@ -120,7 +120,7 @@ func loopbackOnly(resolv string) bool {
 }
 
 // writeFiles makes the container's directory with the generated files of /etc and returns how to mount them.
-func (r *Runtime) writeFiles(spec task.ContainerSpec, host string) ([]task.Mount, error) {
+func (r *Runtime) writeFiles(spec task.ContainerSpec, host string, base uint32) ([]task.Mount, error) {
 	dir := r.dir(containerdID(spec.ID))
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make container directory: %w", err)
@@ -134,6 +134,9 @@ func (r *Runtime) writeFiles(spec task.ContainerSpec, host string) ([]task.Mount
 		name := filepath.Join(dir, f.name)
 		if err := os.WriteFile(name, []byte(f.text), 0o644); err != nil {
 			return nil, fmt.Errorf("write %s: %w", f.name, err)
+		}
+		if err := own(name, base); err != nil {
+			return nil, fmt.Errorf("hand over %s: %w", f.name, err)
 		}
 		out = append(out, task.Mount{Source: name, Destination: "/etc/" + f.name})
 	}

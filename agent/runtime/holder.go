@@ -2,9 +2,7 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -50,7 +48,10 @@ func (r *Runtime) shared(ctx context.Context, spec task.ContainerSpec) (sharedNa
 			return out, err
 		}
 	}
-	pid, err := r.hold(ctx, cid, spec.TaskID)
+	if r.cfg.OCIRuntime != runcShim {
+		return out, fmt.Errorf("pidMode and ipcMode task are runc's, and this node runs %s", r.cfg.OCIRuntime)
+	}
+	pid, err := r.hold(ctx, cid, spec)
 	if err != nil {
 		return out, fmt.Errorf("hold the task's namespaces: %w", err)
 	}
@@ -64,7 +65,7 @@ func (r *Runtime) shared(ctx context.Context, spec task.ContainerSpec) (sharedNa
 }
 
 // hold returns the holder's process, making what is missing.
-func (r *Runtime) hold(ctx context.Context, cid, taskID string) (uint32, error) {
+func (r *Runtime) hold(ctx context.Context, cid string, spec task.ContainerSpec) (uint32, error) {
 	p, err := r.process(ctx, cid)
 	switch {
 	case err == nil && p.Status == tasktypes.Status_RUNNING:
@@ -76,8 +77,8 @@ func (r *Runtime) hold(ctx context.Context, cid, taskID string) (uint32, error) 
 	case err != nil && !errdefs.IsNotFound(err):
 		return 0, err
 	}
-	who := identity{task: taskID, cgroup: path.Join(r.cfg.Cgroup, taskID, holderName)}
-	if err := r.recordHolder(ctx, cid, who); err != nil {
+	who := identity{task: spec.TaskID, cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, holderName)}
+	if err := r.recordHolder(ctx, cid, who, spec.Sandbox); err != nil {
 		return 0, err
 	}
 	pid, err := r.newTask(ctx, cid, who, nil)
@@ -87,7 +88,7 @@ func (r *Runtime) hold(ctx context.Context, cid, taskID string) (uint32, error) 
 	return r.release(ctx, cid, pid)
 }
 
-func (r *Runtime) recordHolder(ctx context.Context, cid string, who identity) error {
+func (r *Runtime) recordHolder(ctx context.Context, cid string, who identity, sandbox task.Sandbox) error {
 	if r.init == "" {
 		return errNoInit
 	}
@@ -100,7 +101,7 @@ func (r *Runtime) recordHolder(ctx context.Context, cid string, who identity) er
 	if err := os.WriteFile(filepath.Join(root, "init"), nil, 0o755); err != nil {
 		return err
 	}
-	s, err := holderSpec(ctx, root, r.init, who.cgroup)
+	s, err := holderSpec(ctx, root, r.init, who.cgroup, sandbox)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (r *Runtime) recordHolder(ctx context.Context, cid string, who identity) er
 }
 
 // holderSpec confines the holder as far as it goes: whoever gets hold of it from a container has got nothing.
-func holderSpec(ctx context.Context, root, init, cgroup string) (*specs.Spec, error) {
+func holderSpec(ctx context.Context, root, init, cgroup string, sandbox task.Sandbox) (*specs.Spec, error) {
 	ctx = namespaces.WithNamespace(ctx, "roadstead") // see buildSpec
 	s, err := oci.GenerateSpec(ctx, nil, &containers.Container{ID: "holder"})
 	if err != nil {
@@ -133,6 +134,7 @@ func holderSpec(ctx context.Context, root, init, cgroup string) (*specs.Spec, er
 	s.Linux.CgroupsPath = cgroup
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination != "/proc" && m.Destination != "/dev" })
 	s.Mounts = append(s.Mounts, bind(task.Mount{Source: init, Destination: "/init", ReadOnly: true}))
+	setUserNamespace(s, specInput{ContainerSpec: task.ContainerSpec{Sandbox: sandbox}})
 	return s, nil
 }
 
@@ -163,15 +165,6 @@ func isMountPoint(dir string) (bool, error) {
 		return false, fmt.Errorf("look at %s: %w", filepath.Dir(dir), err)
 	}
 	return here.Dev != above.Dev, nil
-}
-
-// unmountShm is for a holder that goes; it succeeds where there is none.
-func (r *Runtime) unmountShm(cid string) error {
-	err := unix.Unmount(filepath.Join(r.dir(cid), shmDir), unix.MNT_DETACH)
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EINVAL) {
-		return nil
-	}
-	return fmt.Errorf("unmount shared memory: %w", err)
 }
 
 // dropHolder removes a task's holder unless a container of the task is there or being made. all is what containerd has.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"strconv"
 
 	"github.com/containerd/containerd/v2/core/containers"
 
@@ -19,6 +20,7 @@ const (
 	labelLog        = "roadstead.log"
 	labelIO         = "roadstead.io" // "tty", "stdin", "tty,stdin" or absent
 	labelCgroup     = "roadstead.cgroup"
+	labelBase       = "roadstead.user-base"
 )
 
 // labelMax is containerd's bound on the bytes of a label's key and value together.
@@ -31,6 +33,7 @@ type identity struct {
 	log            string
 	io             string
 	cgroup         string // the container's; its parent is the task's
+	base           uint32 // what its root is outside, 0 without a user namespace
 	pid            uint32 // of the process that Create made, 0 if this Runtime did not; no label holds it
 }
 
@@ -52,6 +55,9 @@ func identityOf(labels map[string]string) (identity, bool) {
 		stopSignal: labels[labelStopSignal], log: labels[labelLog], io: labels[labelIO],
 		cgroup: labels[labelCgroup],
 	}
+	if base, err := strconv.ParseUint(labels[labelBase], 10, 32); err == nil {
+		i.base = uint32(base)
+	}
 	return i, i.id != ""
 }
 
@@ -65,6 +71,9 @@ func labelsOf(spec task.ContainerSpec, i identity) map[string]string {
 				out[k] = v
 			}
 		}
+	}
+	if i.base > 0 {
+		out[labelBase] = strconv.FormatUint(uint64(i.base), 10)
 	}
 	for k, v := range map[string]string{
 		labelID: i.id, labelTask: i.task, labelName: i.name, labelStopSignal: i.stopSignal, labelLog: i.log, labelIO: i.io,
@@ -82,7 +91,7 @@ func publicLabels(labels map[string]string) map[string]string {
 	out := make(map[string]string, len(labels))
 	for k, v := range labels {
 		switch k {
-		case labelID, labelTask, labelName, labelStopSignal, labelLog, labelIO, labelCgroup:
+		case labelID, labelTask, labelName, labelStopSignal, labelLog, labelIO, labelCgroup, labelBase:
 		default:
 			out[k] = v
 		}

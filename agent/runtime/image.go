@@ -19,10 +19,12 @@ import (
 
 // image is what Create needs of an image; it never changes for a digest.
 type image struct {
-	name    string // in containerd's image store
-	digest  digest.Digest
-	chainID string // the snapshot of its unpacked layers
-	config  ocispec.ImageConfig
+	name   string // in containerd's image store
+	digest digest.Digest
+	// configDigest is what containerd's references of the layers hang on.
+	configDigest digest.Digest
+	chainID      string // the snapshot of its unpacked layers
+	config       ocispec.ImageConfig
 }
 
 // imageCache spares Create from reading manifests and configs from containerd for every container.
@@ -153,7 +155,7 @@ func (r *Runtime) readImage(ctx context.Context, img images.Image) (*image, erro
 		r.images.setUnpacked(img.Target.Digest)
 	}
 	return &image{
-		name: img.Name, digest: img.Target.Digest,
+		name: img.Name, digest: img.Target.Digest, configDigest: desc.Digest,
 		chainID: imageid.ChainID(o.RootFS.DiffIDs).String(), config: o.Config,
 	}, nil
 }

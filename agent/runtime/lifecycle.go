@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -118,7 +119,10 @@ func (r *Runtime) removeParts(ctx context.Context, cid string, who identity) err
 			}
 		}
 	}
-	if err := r.unmountShm(cid); err != nil {
+	if err := unmountAll(filepath.Join(r.dir(cid), shmDir)); err != nil {
+		return err
+	}
+	if err := r.removeIdmaps(cid); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(r.dir(cid)); err != nil {

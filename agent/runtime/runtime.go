@@ -41,7 +41,9 @@ type Config struct {
 	Cgroup      string              // parent of all tasks' cgroups; default "/roadstead"
 	Snapshotter string              // default "overlayfs"
 	GPUs        map[string][]string // device files by id
-	PidsLimit   int64               // processes of one container; 0 = 32768, -1 = no limit
+	// OCIRuntime is what runs containers, as containerd calls it: "io.containerd.runsc.v1"; default runc.
+	OCIRuntime string
+	PidsLimit  int64 // processes of one container; 0 = 32768, -1 = no limit
 
 	DNS       []string // name servers of containers that ask for none; default: the node's own
 	DNSSearch []string
@@ -84,8 +86,9 @@ type Runtime struct {
 	images imageCache
 	pulls  pullGroup
 
-	seeding sync.Mutex // volumes are filled one at a time
-	holding sync.Mutex // holders are made and removed one at a time
+	seeding   sync.Mutex // volumes are filled one at a time
+	remapping sync.Mutex // an image's owners are changed once
+	holding   sync.Mutex // holders are made and removed one at a time
 
 	mu     sync.Mutex
 	known  map[string]identity // by containerd's id; guarded by mu
@@ -102,6 +105,9 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	if cfg.Snapshotter == "" {
 		cfg.Snapshotter = "overlayfs"
+	}
+	if cfg.OCIRuntime == "" {
+		cfg.OCIRuntime = runcShim
 	}
 	if cfg.PidsLimit == 0 {
 		cfg.PidsLimit = 32768

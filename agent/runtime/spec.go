@@ -29,6 +29,7 @@ type specInput struct {
 	pidsLimit int64
 	noFile    uint64 // soft and hard bound on open files where the task names none
 	share     sharedNamespaces
+	base      uint32              // what root is outside, 0 without a user namespace
 	gpus      map[string][]string // the node's, device files by id
 	init      string              // the node's program for initProcessEnabled, "" if it has none
 	apparmor  string              // profile of containers that name none, "" on a node without AppArmor
@@ -84,7 +85,7 @@ func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
 	s.Hostname = in.hostname
 	s.Linux.CgroupsPath = in.cgroup
 	setNamespaces(s, in)
-	setSysctls(s, in)
+	s.Linux.Sysctl = sysctls(in)
 	if s.Mounts, err = mounts(in); err != nil {
 		return nil, err
 	}
@@ -100,6 +101,7 @@ func buildSpec(ctx context.Context, in specInput) (*specs.Spec, error) {
 	if err := setPrivileges(ctx, s, in, security); err != nil {
 		return nil, err
 	}
+	setUserNamespace(s, in)
 	return s, nil
 }
 
@@ -213,14 +215,18 @@ func ipcMode(spec task.ContainerSpec) string {
 	return firstOf(spec.HostConfig.IpcMode, spec.Task.IpcMode)
 }
 
-// setSysctls lets unprivileged processes ping and listen on any port, as Docker does, in namespaces of their own.
-func setSysctls(s *specs.Spec, in specInput) {
-	s.Linux.Sysctl = map[string]string{}
+// sysctls lets unprivileged processes ping and listen on any port, as Docker does, in namespaces of their own.
+func sysctls(in specInput) map[string]string {
+	out := map[string]string{}
 	if !hostNetwork(in.ContainerSpec) {
-		s.Linux.Sysctl["net.ipv4.ip_unprivileged_port_start"] = "0"
-		s.Linux.Sysctl["net.ipv4.ping_group_range"] = "0 2147483647"
+		out["net.ipv4.ip_unprivileged_port_start"] = "0"
+		out["net.ipv4.ping_group_range"] = "0 2147483647"
+		if in.Sandbox.UserBase > 0 {
+			out["net.ipv4.ping_group_range"] = "0 65535" // it has no others
+		}
 	}
-	maps.Copy(s.Linux.Sysctl, in.HostConfig.Sysctls)
+	maps.Copy(out, in.HostConfig.Sysctls)
+	return out
 }
 
 func firstOf(values ...string) string {

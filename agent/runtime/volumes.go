@@ -85,7 +85,7 @@ func (r *Runtime) readVolumes(cid string) ([]task.Mount, error) {
 
 // seed fills the volumes that are to be filled when they are mounted first with what the image has at their places. rootfs is
 // the container's snapshot.
-func (r *Runtime) seed(ctx context.Context, volumes []task.Mount, rootfs []mount.Mount) error {
+func (r *Runtime) seed(ctx context.Context, volumes []task.Mount, rootfs []mount.Mount, base uint32) error {
 	if !slices.ContainsFunc(volumes, unseeded) {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (r *Runtime) seed(ctx context.Context, volumes []task.Mount, rootfs []mount
 	}
 	return mount.WithReadonlyTempMount(ctx, rootfs, func(root string) error {
 		for _, m := range open {
-			if err := fill(m, root); err != nil {
+			if err := fill(m, root, base); err != nil {
 				return fmt.Errorf("fill volume at %s: %w", m.Destination, err)
 			}
 		}
@@ -115,7 +115,7 @@ func unseeded(m task.Mount) bool {
 
 // fill copies a directory of the image with its owner and mode into an empty volume. A mark says from before the first file to
 // after the last that a copy is under way, so that one that was cut short is made again.
-func fill(m task.Mount, root string) error {
+func fill(m task.Mount, root string, base uint32) error {
 	from, err := copyfs.RootPath(root, m.Destination)
 	if err != nil {
 		return err
@@ -123,6 +123,11 @@ func fill(m task.Mount, root string) error {
 	have, err := os.ReadDir(m.Source)
 	if err != nil {
 		return err
+	}
+	if len(have) == 0 {
+		if err := own(m.Source, base); err != nil {
+			return err
+		}
 	}
 	_, half := os.Stat(m.Source + seedingMark)
 	info, err := os.Stat(from)

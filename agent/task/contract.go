@@ -84,6 +84,8 @@ type SandboxRequest struct {
 	Mode      string // bridge, host, none, awsvpc
 	Ports     []acs.PortMapping
 	ENI       *acs.ENI // awsvpc: nil means that the node chooses the address
+	// Isolated asks for a user namespace that owns the network, if the node makes such: for FARGATE tasks.
+	Isolated bool
 }
 
 // Sandbox is a network namespace with its addresses and published ports.
@@ -96,6 +98,10 @@ type Sandbox struct {
 	MAC       string
 	Gateway   string
 	Bindings  []Binding
+	// User is the path of the user namespace that owns the network's, "" = the node's own. Its users 0 to 65535 are the node's
+	// from UserBase on.
+	User     string
+	UserBase uint32
 }
 
 // Binding is one published port (or range), in the words of networkBindings.

@@ -283,9 +283,12 @@ func stopSignal(c *acs.Container) string {
 	return config.StopSignal
 }
 
+// fargate is the launch type whose tasks are kept apart from the node.
+const fargate = "FARGATE"
+
 // sandboxRequest asks for container i's sandbox, or with i < 0 for the whole task's.
 func sandboxRequest(t *acs.Task, container string, i int) SandboxRequest {
-	req := SandboxRequest{TaskID: ID(t.Arn), Container: container, Mode: mode(t)}
+	req := SandboxRequest{TaskID: ID(t.Arn), Container: container, Mode: mode(t), Isolated: t.LaunchType == fargate}
 	if i >= 0 {
 		req.Ports = t.Containers[i].PortMappings
 		var host acs.HostConfig

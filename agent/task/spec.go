@@ -113,7 +113,7 @@ func (b *specs) spec(ctx context.Context, t *acs.Task, s *State, i int) (Contain
 		spec.Sandbox = n.Sandbox
 	}
 	if spec.HostConfig.NetworkMode == modeNone { // disableNetworking, beside others that have the task's network
-		spec.Sandbox = Sandbox{TaskID: id, Container: c.Name, Mode: modeNone}
+		spec.Sandbox = Sandbox{TaskID: id, Container: c.Name, Mode: modeNone, User: spec.Sandbox.User, UserBase: spec.Sandbox.UserBase}
 	}
 	spec.Hosts = linkHosts(t, s, i)
 	var err error
