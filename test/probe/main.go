@@ -44,6 +44,7 @@ var verbs = map[string]func(string) error{
 	"where":  where,
 	"write":  write,
 	"there":  there,
+	"read":   read,
 	"serve":  serve,
 	"echo":   echo,
 	"dial":   dial,
@@ -152,6 +153,25 @@ func there(path string) error {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	return nil
+}
+
+// read prints who owns a file or directory, its mode, and its text; a refusal is printed, not an end.
+func read(path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		fmt.Println("not read:", path, err)
+		return nil
+	}
+	text := []byte{}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFREG {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			fmt.Println("not read:", path, err)
+			return nil
+		}
+	}
+	fmt.Printf("%s %d:%d %o: %s\n", path, st.Uid, st.Gid, st.Mode&0o7777, strings.Join(strings.Fields(string(text)), " "))
 	return nil
 }
 
