@@ -85,6 +85,25 @@ func startNode(b *testing.B) *node {
 	return n
 }
 
+// sleeper sleeps, until it is told to stop; with an argument, it is its own health check.
+const sleeper = `package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		return
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	<-stop
+}
+`
+
 // ctrImage is the name that the archive gives the image.
 const ctrImage = "roadstead.local/sleeper.tar:latest"
 
@@ -93,7 +112,7 @@ func (n *node) push(b *testing.B, endpoint string) {
 	b.Helper()
 	dir := n.dir
 	src := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(src, []byte("package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n"), 0o600); err != nil {
+	if err := os.WriteFile(src, []byte(sleeper), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, "sleeper"), src)
@@ -112,11 +131,12 @@ func (n *node) push(b *testing.B, endpoint string) {
 	if _, err := registry.PushArchive(b.Context(), archive, image, registry.PushOptions{User: "test", Password: "test"}); err != nil {
 		b.Fatal(err)
 	}
-	def := map[string]any{"family": "sleeper", "networkMode": "bridge", "containerDefinitions": []map[string]any{
-		{"name": "c", "image": image, "memory": 16, "stopTimeout": 2}}}
-	if err := n.client.Call(b.Context(), "ecs", "RegisterTaskDefinition", def, nil); err != nil {
-		b.Fatal(err)
-	}
+	c := map[string]any{"name": "c", "image": image, "memory": 16, "stopTimeout": 2}
+	n.must(b, "RegisterTaskDefinition", map[string]any{"family": "sleeper", "networkMode": "bridge", "containerDefinitions": []any{c}})
+	c["portMappings"] = []any{map[string]any{"containerPort": 80}}
+	n.must(b, "RegisterTaskDefinition", map[string]any{"family": "served", "networkMode": "bridge", "containerDefinitions": []any{c}})
+	c["healthCheck"] = map[string]any{"command": []string{"CMD", "/sleeper", "check"}, "interval": 5}
+	n.must(b, "RegisterTaskDefinition", map[string]any{"family": "checked", "networkMode": "bridge", "containerDefinitions": []any{c}})
 	if out, err := exec.Command("ctr", "-a", n.socket, "-n", ctrNamespace, "images", "import", archive).CombinedOutput(); err != nil {
 		b.Fatalf("ctr images import: %v: %s", err, out)
 	}
