@@ -22,9 +22,11 @@ type Task struct {
 	Overrides         string      `json:"overrides,omitempty"`
 	FaultInjection    bool        `json:"enableFaultInjection,omitempty"`
 	// Associations give containers devices of the node.
-	Associations    []Association `json:"associations,omitempty"`
-	RoleCredentials *RoleCreds    `json:"roleCredentials,omitempty"`
-	ExecutionRole   *RoleCreds    `json:"executionRoleCredentials,omitempty"`
+	Associations []Association `json:"associations,omitempty"`
+	// EphemeralStorage is in GiB, 0 = as much as the node has. It is ours: stock agents run no FARGATE tasks.
+	EphemeralStorage int64      `json:"roadsteadEphemeralStorage,omitempty"`
+	RoleCredentials  *RoleCreds `json:"roleCredentials,omitempty"`
+	ExecutionRole    *RoleCreds `json:"executionRoleCredentials,omitempty"`
 }
 
 // Association gives containers a device of the node: of type "gpu" the one with the id Name.

@@ -78,6 +78,9 @@ func Payload(task *model.Task, def *types.TaskDefinition, a Around) (acs.Task, e
 		ExecutionRole:     a.ExecutionRole,
 		Volumes:           volumes(def),
 	}
+	if s := def.EphemeralStorage; s != nil {
+		p.EphemeralStorage = int64(s.SizeInGiB)
+	}
 	byName := make(map[string]*types.ContainerDefinition, len(def.ContainerDefinitions))
 	for i := range def.ContainerDefinitions {
 		byName[deref(def.ContainerDefinitions[i].Name)] = &def.ContainerDefinitions[i]

@@ -53,7 +53,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	who := identity{
 		id: spec.ID, task: spec.TaskID, name: spec.Name, log: spec.LogPath,
 		stopSignal: firstOf(spec.Config.StopSignal, img.config.StopSignal), io: ioMode(spec),
-		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name), base: spec.Sandbox.UserBase,
+		cgroup: path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name), base: spec.Sandbox.UserBase, storage: spec.Storage,
 	}
 	defer r.holdCgroup(path.Dir(who.cgroup))()
 	if err := os.MkdirAll(r.dir(cid), 0o711); err != nil {
@@ -69,7 +69,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	}
 	snapshot := make(chan prepared, 1)
 	go func() { // ends with its one call; create does not return before
-		mounts, err := r.prepare(ctx, cid, img, who.base)
+		mounts, err := r.prepare(ctx, cid, img, who)
 		snapshot <- prepared{mounts, err}
 	}()
 	rootfs, err := r.record(ctx, cid, who, spec, img, snapshot)
@@ -193,12 +193,12 @@ func (r *Runtime) specInput(ctx context.Context, spec task.ContainerSpec, who id
 }
 
 // prepare makes the container's writable layer on the image's, unpacking the image if its layers are gone.
-func (r *Runtime) prepare(ctx context.Context, cid string, img *image, base uint32) ([]mount.Mount, error) {
+func (r *Runtime) prepare(ctx context.Context, cid string, img *image, who identity) ([]mount.Mount, error) {
 	keep := map[string]string{"containerd.io/gc.root": time.Now().UTC().Format(time.RFC3339)}
 	for again := false; ; again = true {
 		parent, err := img.chainID, error(nil)
-		if base > 0 {
-			parent, err = r.remap(ctx, img, base)
+		if who.base > 0 {
+			parent, err = r.remap(ctx, img, who.base)
 		}
 		var mounts []mount.Mount
 		if err == nil {
@@ -206,9 +206,9 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image, base uint
 		}
 		switch {
 		case err == nil:
-			return mapped(mounts, base), nil
+			return own(mounts, cid, who)
 		case errdefs.IsAlreadyExists(err):
-			return r.rootfs(ctx, cid, base)
+			return r.rootfs(ctx, cid, who)
 		case !errdefs.IsNotFound(err) || again:
 			return nil, fmt.Errorf("prepare snapshot: %w", err)
 		}
@@ -220,12 +220,12 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image, base uint
 }
 
 // rootfs are the mounts of a container's writable layer.
-func (r *Runtime) rootfs(ctx context.Context, cid string, base uint32) ([]mount.Mount, error) {
+func (r *Runtime) rootfs(ctx context.Context, cid string, who identity) ([]mount.Mount, error) {
 	mounts, err := r.snapshots.Mounts(ctx, cid)
 	if err != nil {
 		return nil, fmt.Errorf("mount snapshot: %w", err)
 	}
-	return mapped(mounts, base), nil
+	return own(mounts, cid, who)
 }
 
 // createPatience bounds the making of a shim and its container.

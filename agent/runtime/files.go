@@ -135,7 +135,7 @@ func (r *Runtime) writeFiles(spec task.ContainerSpec, host string, base uint32) 
 		if err := os.WriteFile(name, []byte(f.text), 0o644); err != nil {
 			return nil, fmt.Errorf("write %s: %w", f.name, err)
 		}
-		if err := own(name, base); err != nil {
+		if err := handOver(name, base); err != nil {
 			return nil, fmt.Errorf("hand over %s: %w", f.name, err)
 		}
 		out = append(out, task.Mount{Source: name, Destination: "/etc/" + f.name})

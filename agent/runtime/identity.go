@@ -20,6 +20,7 @@ const (
 	labelLog        = "roadstead.log"
 	labelIO         = "roadstead.io" // "tty", "stdin", "tty,stdin" or absent
 	labelCgroup     = "roadstead.cgroup"
+	labelStorage    = "roadstead.storage"
 	labelBase       = "roadstead.user-base"
 )
 
@@ -33,6 +34,7 @@ type identity struct {
 	log            string
 	io             string
 	cgroup         string // the container's; its parent is the task's
+	storage        string // of the task's own for what the container writes, "" for the node's
 	base           uint32 // what its root is outside, 0 without a user namespace
 	pid            uint32 // of the process that Create made, 0 if this Runtime did not; no label holds it
 }
@@ -53,7 +55,7 @@ func identityOf(labels map[string]string) (identity, bool) {
 	i := identity{
 		id: labels[labelID], task: labels[labelTask], name: labels[labelName],
 		stopSignal: labels[labelStopSignal], log: labels[labelLog], io: labels[labelIO],
-		cgroup: labels[labelCgroup],
+		cgroup: labels[labelCgroup], storage: labels[labelStorage],
 	}
 	if base, err := strconv.ParseUint(labels[labelBase], 10, 32); err == nil {
 		i.base = uint32(base)
@@ -77,7 +79,7 @@ func labelsOf(spec task.ContainerSpec, i identity) map[string]string {
 	}
 	for k, v := range map[string]string{
 		labelID: i.id, labelTask: i.task, labelName: i.name, labelStopSignal: i.stopSignal, labelLog: i.log, labelIO: i.io,
-		labelCgroup: i.cgroup,
+		labelCgroup: i.cgroup, labelStorage: i.storage,
 	} {
 		if v != "" {
 			out[k] = v
@@ -91,7 +93,7 @@ func publicLabels(labels map[string]string) map[string]string {
 	out := make(map[string]string, len(labels))
 	for k, v := range labels {
 		switch k {
-		case labelID, labelTask, labelName, labelStopSignal, labelLog, labelIO, labelCgroup, labelBase:
+		case labelID, labelTask, labelName, labelStopSignal, labelLog, labelIO, labelCgroup, labelStorage, labelBase:
 		default:
 			out[k] = v
 		}

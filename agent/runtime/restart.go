@@ -72,7 +72,7 @@ func (r *Runtime) runAgain(ctx context.Context, cid string, who identity, create
 				return 0, err
 			}
 		}
-		rootfs, err := r.rootfs(ctx, cid, who.base)
+		rootfs, err := r.rootfs(ctx, cid, who)
 		if err != nil {
 			return 0, fmt.Errorf("mount snapshot: %w", err)
 		}

@@ -80,7 +80,7 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, err
 	}
-	rootfs, err := r.rootfs(ctx, cid, who.base)
+	rootfs, err := r.rootfs(ctx, cid, who)
 	if err != nil {
 		return 0, fmt.Errorf("mount snapshot: %w", err)
 	}

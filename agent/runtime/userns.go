@@ -197,8 +197,8 @@ func (s imageSnapshots) Mounts(ctx context.Context, key string) ([]mount.Mount, 
 	return mounts, err
 }
 
-// own gives a file that was made for the container to its root.
-func own(path string, base uint32) error {
+// handOver gives a file that was made for the container to its root.
+func handOver(path string, base uint32) error {
 	if base == 0 {
 		return nil
 	}

@@ -54,7 +54,11 @@ func (r *Runtime) withImageVolumes(spec task.ContainerSpec, img *image) ([]task.
 			continue
 		}
 		sum := sha256.Sum256([]byte(destination))
-		m := task.Mount{Source: filepath.Join(r.dir(cid), volumesDir, hex.EncodeToString(sum[:8])), Destination: destination, Seed: true}
+		dir := r.dir(cid)
+		if spec.Storage != "" {
+			dir = storageDir(spec.Storage, cid)
+		}
+		m := task.Mount{Source: filepath.Join(dir, volumesDir, hex.EncodeToString(sum[:8])), Destination: destination, Seed: true}
 		if err := os.MkdirAll(m.Source, 0o755); err != nil {
 			return nil, fmt.Errorf("make volume: %w", err)
 		}
@@ -125,7 +129,7 @@ func fill(m task.Mount, root string, base uint32) error {
 		return err
 	}
 	if len(have) == 0 {
-		if err := own(m.Source, base); err != nil {
+		if err := handOver(m.Source, base); err != nil {
 			return err
 		}
 	}

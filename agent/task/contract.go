@@ -63,6 +63,8 @@ type Network interface {
 type Volumes interface {
 	// Attach makes the volume, mounts it if it is one to be mounted, and notes the task as its user.
 	Attach(ctx context.Context, taskID string, v acs.Volume) (Volume, error)
+	// Storage makes a file system of so many GiB for what the task writes, and returns its directory. Remove removes it.
+	Storage(ctx context.Context, taskID string, gib int64) (dir string, err error)
 	// Detach ends the task's use of its volumes: no container of it runs any more. What only it had mounted is unmounted.
 	Detach(ctx context.Context, taskID string) error
 	// Remove removes the volumes that live as long as the task; shared ones stay.
@@ -129,6 +131,7 @@ type ContainerSpec struct {
 	Region      string            // told in AWS_REGION and AWS_DEFAULT_REGION, if neither image nor Environment has one of them
 	Sandbox     Sandbox
 	Mounts      []Mount
+	Storage     string   // directory of the task's own file system, for what the container writes; "" = the node's
 	Hosts       []string // "name:ip" of linked containers, on top of HostConfig.ExtraHosts
 	LogPath     string   // where stdout and stderr go, one JSON line a record
 }

@@ -114,10 +114,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.mach = &machine{
 		runtime: e.config.Runtime, network: e.config.Network, journal: j, reports: e.reports, log: e.config.Log,
 		look: make(chan struct{}, 1), health: e.health, volumes: e.config.Volumes,
-		specs: specs{dir: e.config.Dir, decorate: e.config.Decorate},
-	}
-	if v := e.config.Volumes; v != nil {
-		e.mach.specs.attach = v.Attach
+		specs: specs{dir: e.config.Dir, more: e.config.Volumes, decorate: e.config.Decorate},
 	}
 	events := e.config.Runtime.Events(ctx) // before the first List, so that no exit falls between them
 	left, err := e.adopt(ctx)

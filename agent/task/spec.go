@@ -71,8 +71,8 @@ func splitLink(link string) (name, alias string) {
 
 // specs makes ContainerSpecs. It is immutable.
 type specs struct {
-	dir      string                                                                 // of the engine: anonymous volumes and logs are below it
-	attach   func(ctx context.Context, taskID string, v acs.Volume) (Volume, error) // nil on a node with plain volumes only
+	dir      string  // of the engine: anonymous volumes and logs are below it
+	more     Volumes // nil on a node with plain volumes only
 	decorate func(*ContainerSpec)
 }
 
@@ -117,6 +117,9 @@ func (b *specs) spec(ctx context.Context, t *acs.Task, s *State, i int) (Contain
 	}
 	spec.Hosts = linkHosts(t, s, i)
 	var err error
+	if spec.Storage, err = b.storage(ctx, t); err != nil {
+		return spec, err
+	}
 	if spec.Mounts, err = b.mounts(ctx, t, i, map[string]bool{}); err != nil {
 		return spec, err
 	}
@@ -191,19 +194,37 @@ func (b *specs) source(ctx context.Context, t *acs.Task, volume string) (Volume,
 		switch {
 		case v.Name != volume:
 		case v.Type != "" && v.Type != "host":
-			if b.attach == nil {
+			if b.more == nil {
 				return invalid("volume %s: this node has no volumes of type %s", volume, v.Type)
 			}
-			return b.attach(ctx, ID(t.Arn), v)
+			return b.more.Attach(ctx, ID(t.Arn), v)
 		case v.Host != nil && v.Host.SourcePath != "":
 			return Volume{Source: v.Host.SourcePath}, nil
 		case volume != filepath.Base(volume) || volume == "." || volume == "..":
 			return invalid("volume %q: the name is no file name", volume)
 		default:
-			return Volume{Source: filepath.Join(b.volumes(ID(t.Arn)), volume), Seed: true}, nil
+			dir, err := b.storage(ctx, t)
+			if err != nil {
+				return Volume{}, err
+			}
+			if dir == "" {
+				return Volume{Source: filepath.Join(b.volumes(ID(t.Arn)), volume), Seed: true}, nil
+			}
+			return Volume{Source: filepath.Join(dir, "volumes", volume), Seed: true}, nil
 		}
 	}
 	return invalid("volume %q is not declared by the task", volume)
+}
+
+// storage is the directory of the task's own file system, "" if it asks for none.
+func (b *specs) storage(ctx context.Context, t *acs.Task) (string, error) {
+	if t.EphemeralStorage == 0 {
+		return "", nil
+	}
+	if b.more == nil {
+		return "", &Failure{Name: "ResourceInitializationError", Err: errors.New("this node has no storage of a size")}
+	}
+	return b.more.Storage(ctx, ID(t.Arn), t.EphemeralStorage)
 }
 
 // prepare makes the directories that a container needs: its log's, and sources of mounts that do not exist, as

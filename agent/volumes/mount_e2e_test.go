@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/roadstead/roadstead/acs"
 )
 
@@ -60,6 +62,33 @@ func TestMounts(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	must(t, v.Remove(t.Context(), "t4"))
+}
+
+// [D] SEMANTICS §4.2: a task's storage has its size, is found again by the next agent, and goes with the task.
+func TestStorage(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	at, err := open(t, dir).Storage(t.Context(), "t1", 21)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(at, "x"), make([]byte, 1<<20), 0o600))
+	v := open(t, dir)
+	again, err := v.Storage(t.Context(), "t1", 21)
+	must(t, err)
+	var fs unix.Statfs_t
+	must(t, unix.Statfs(again, &fs))
+	if gib := float64(fs.Blocks) * float64(fs.Bsize) / (1 << 30); again != at || gib < 20.5 || gib > 21 || mounts(t, at) != 1 {
+		t.Errorf("%s, then %s of %.2f GiB, %d mounts", at, again, gib, mounts(t, at))
+	}
+	if ids, err := v.List(t.Context()); err != nil || len(ids) != 1 {
+		t.Errorf("tasks %v, %v", ids, err)
+	}
+	must(t, v.Detach(t.Context(), "t1"))
+	must(t, v.Remove(t.Context(), "t1"))
+	if _, err := os.Stat(filepath.Join(dir, "tasks", "t1")); !os.IsNotExist(err) || mounts(t, at) != 0 {
+		t.Errorf("it is left: %v", err)
+	}
 }
 
 func mounts(t *testing.T, dir string) int {

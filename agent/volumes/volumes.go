@@ -243,6 +243,9 @@ func (v *Volumes) Remove(ctx context.Context, taskID string) error {
 			return err
 		}
 	}
+	if err := unmount(filepath.Join(v.cfg.Dir, "tasks", taskID, storageName, mountedName)); err != nil {
+		return err
+	}
 	return os.RemoveAll(filepath.Join(v.cfg.Dir, "tasks", taskID))
 }
 

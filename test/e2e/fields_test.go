@@ -102,7 +102,7 @@ func manyFields(t *testing.T, e *Env, gpu string) {
 
 func fargateApart(t *testing.T, e *Env) {
 	app := e.container("app", "read=/proc/self/uid_map", "write=/scratch/x,mine", "read=/scratch/x", "read=/efs/theirs", "write=/efs/new,x", "read=/efs/new",
-		"read=/etc/hosts", "metadata=/task", "serve=:80", "print=app is done", "wait=0")
+		"read=/etc/hosts", "metadata=/task", "room=/", "room=/scratch", "serve=:80", "print=app is done", "wait=0")
 	app.MountPoints = []types.MountPoint{mount("scratch", "/scratch"), mount("efs", "/efs")}
 	app.HealthCheck = &types.HealthCheck{Command: []string{"CMD", "/probe", "there=/scratch/x"}, Interval: aws.Int32(5)}
 	side := e.container("side", "dial=127.0.0.1:80", "read=/scratch/x", "print=side is done", "wait=0")
@@ -110,6 +110,7 @@ func fargateApart(t *testing.T, e *Env) {
 	in := ecs.RegisterTaskDefinitionInput{
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, NetworkMode: types.NetworkModeAwsvpc,
 		Cpu: aws.String("256"), Memory: aws.String("512"), PidMode: types.PidModeTask, Volumes: []types.Volume{{Name: aws.String("scratch")}, efsVolume("fs-1")},
+		EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 30},
 	}
 	arn := e.RunTask(e.Define("apart", in, app, side), inVPC, func(in *ecs.RunTaskInput) {
 		in.LaunchType, in.PlatformVersion = types.LaunchTypeFargate, aws.String("1.3.0")
@@ -117,7 +118,7 @@ func fargateApart(t *testing.T, e *Env) {
 	e.AwaitLog(arn, "app is done")
 	out := e.AwaitLog(arn, "side is done")
 	for _, want := range []string{
-		"0 1073741824 65536", "/scratch/x 0:0 644: mine", "/efs/theirs 0:0 600: from EFS", "/efs/new 0:0 644: x", "/etc/hosts 0:0 644:", "200 {", "reached 127.0.0.1:80",
+		"0 1073741824 65536", "/scratch/x 0:0 644: mine", "/efs/theirs 0:0 600: from EFS", "/efs/new 0:0 644: x", "/etc/hosts 0:0 644:", "200 {", "/ has 30 GiB", "/scratch has 30 GiB", "reached 127.0.0.1:80",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

@@ -45,6 +45,7 @@ var verbs = map[string]func(string) error{
 	"write":  write,
 	"there":  there,
 	"read":   read,
+	"room":   room,
 	"serve":  serve,
 	"echo":   echo,
 	"dial":   dial,
@@ -173,6 +174,14 @@ func read(path string) error {
 	}
 	fmt.Printf("%s %d:%d %o: %s\n", path, st.Uid, st.Gid, st.Mode&0o7777, strings.Join(strings.Fields(string(text)), " "))
 	return nil
+}
+
+// room prints the size of a file system.
+func room(path string) error {
+	var st syscall.Statfs_t
+	err := syscall.Statfs(path, &st)
+	fmt.Printf("%s has %d GiB\n", path, (st.Blocks*uint64(st.Bsize)+1<<29)>>30)
+	return err
 }
 
 // write writes TEXT to PATH ("PATH,TEXT"); a refusal is printed, not an end.
