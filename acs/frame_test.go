@@ -12,11 +12,17 @@ import (
 
 // Every message struct must be known to Decode under its own name, or a frame would be dropped in silence.
 func TestEveryMessageOfTheProtocolDecodes(t *testing.T) {
+	structs := regexp.MustCompile(`(?m)^\t(\w*(?:Message|Request|Ack|Logs|Reset|Done)|AckPublish\w+) struct`)
 	src, err := os.ReadFile("message.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^\t(\w*(?:Message|Request|Ack|Logs|Reset|Done)|AckPublish\w+) struct`).FindAllStringSubmatch(string(src), -1) {
+	exec, err := os.ReadFile("exec.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := regexp.MustCompile(`(?m)^\t(Roadstead\w+) struct`)
+	for _, m := range append(structs.FindAllStringSubmatch(string(src), -1), ours.FindAllStringSubmatch(string(exec), -1)...) {
 		msg, err := acs.Decode([]byte(`{"type":"` + m[1] + `","message":{}}`))
 		if err != nil {
 			t.Errorf("%s: %v", m[1], err)

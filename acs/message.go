@@ -197,6 +197,18 @@ func message(name string) any {
 		return new(RoadsteadReset)
 	case "RoadsteadResetDone":
 		return new(RoadsteadResetDone)
+	case "RoadsteadOpenExec":
+		return new(RoadsteadOpenExec)
+	case "RoadsteadExecOpened":
+		return new(RoadsteadExecOpened)
+	case "RoadsteadAttachExec":
+		return new(RoadsteadAttachExec)
+	case "RoadsteadEndExec":
+		return new(RoadsteadEndExec)
+	case "RoadsteadExecEnded":
+		return new(RoadsteadExecEnded)
+	case "RoadsteadExecNoted":
+		return new(RoadsteadExecNoted)
 	case "RoadsteadReadLogs":
 		return new(RoadsteadReadLogs)
 	case "AckRequest":

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/exec"
 	"github.com/roadstead/roadstead/agent/logs"
 	"github.com/roadstead/roadstead/agent/metadata"
 	"github.com/roadstead/roadstead/agent/network"
@@ -82,6 +83,7 @@ type Agent struct {
 	lock     *os.File // of the data directory, while the agent works there
 	metadata *metadata.Server
 	stats    *stats.Sampler
+	exec     *exec.Sessions
 	engine   atomic.Pointer[task.Engine] // nil while a reset replaces it
 	instance atomic.Pointer[string]      // the ARN of its container instance; nil before it has registered
 	// registry is the host under which the control plane serves images if that is no member's own; nil if there is none.
@@ -150,6 +152,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.openMetadata(); err != nil {
 		return err
 	}
+	a.exec = a.newExec()
 	return nil
 }
 
@@ -264,8 +267,12 @@ func (a *Agent) live(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := &link{agent: a, log: a.cfg.Log, failed: make(chan error, 1)}
+	if err := a.runtime.EndExecs(ctx); err != nil {
+		a.cfg.Log.Warn("end the sessions of an earlier agent", "err", err)
+	}
 	l.startEngine(ctx)
 	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.exec.Run(ctx) })
 	wg.Go(func() { l.run(ctx) })
 	var err error
 	select {

@@ -29,6 +29,8 @@ type link struct {
 	engine *task.Engine // nil after a reset, until run starts another
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when the engine has ended
+
+	endpoint string // of the member that the node is connected to; belongs to run
 }
 
 // startEngine begins a life of the engine.
@@ -132,9 +134,11 @@ func (l *link) once(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	l.endpoint = poll.Endpoint
 	engine := l.engine // a reset replaces it, and ends this connection
 	wg.Go(func() { l.telemetry(ctx, engine, poll.TelemetryEndpoint, id) })
 	wg.Go(func() { l.watchMembers(ctx) })
+	wg.Go(func() { l.tellExec(ctx, conn) })
 	defer conn.Close("agent leaves")
 	return l.serve(ctx, conn, id)
 }
@@ -211,7 +215,7 @@ func (l *link) handle(ctx context.Context, conn *acs.Conn, id identity, msg any)
 	case *acs.RoadsteadReset:
 		return l.reset(ctx, conn, m)
 	}
-	return nil
+	return l.handleExec(ctx, conn, msg)
 }
 
 // acknowledgeRoles says of each role's credentials that came with tasks that they are here (AGENT-PROTOCOL §1.2).

@@ -84,6 +84,7 @@ func (p *plane) node(t *testing.T, cfg Config) *Agent {
 	}
 	a := &Agent{cfg: cfg, client: c}
 	a.auth = newPullAuth(c, a.serves)
+	a.exec = a.newExec()
 	return a
 }
 

@@ -10,41 +10,21 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// ErrNotConnected is returned by ReadLogs when the task's agent is not connected to this member.
+// ErrNotConnected says that the task's agent is not connected to this member.
 var ErrNotConnected = errors.New("the agent of the task's instance is not connected")
 
 // ReadLogs asks the task's node for log records (see acs.RoadsteadReadLogs).
 func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.RoadsteadReadLogs) (*acs.RoadsteadLogs, error) {
-	x, ok := s.of(t.InstanceKey())
-	if !ok {
-		return nil, ErrNotConnected
-	}
 	req.MessageID, req.TaskArn = s.cfg.NewID(), t.ARN()
-	c := call{msg: req, answer: make(chan *acs.RoadsteadLogs, 1)}
-	select {
-	case x.calls <- c:
-	case <-x.ended:
-		return nil, ErrNotConnected
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	answer, err := s.tell(ctx, t, call{msg: req, id: req.MessageID, answer: make(chan any, 1)})
+	if err != nil {
+		return nil, err
 	}
-	select {
-	case a := <-c.answer:
-		if a.Error != "" {
-			return nil, errors.New(a.Error)
-		}
-		return a, nil
-	case <-x.ended:
-		return nil, ErrNotConnected
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	a := answer.(*acs.RoadsteadLogs)
+	if a.Error != "" {
+		return nil, errors.New(a.Error)
 	}
-}
-
-// ask sends a log request and remembers who waits for the answer.
-func (x *session) ask(ctx context.Context, c call) error {
-	x.waiting[c.msg.MessageID] = c
-	return x.conn.Send(ctx, c.msg)
+	return a, nil
 }
 
 // findTask looks a task up by its ARN; another account's is not found.

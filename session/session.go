@@ -29,15 +29,16 @@ type session struct {
 	overdue   <-chan time.Time // fires when the unacknowledged payload is to be sent again
 	seq       int64
 	beats     int             // heartbeats since the agent's last ack of one
-	waiting   map[string]call // log reads by message id
+	waiting   map[string]call // questions by message id
 	resetAck  map[string]chan struct{}
 	manifest  string // id of the newest manifest
 }
 
-// call is a request to the agent with its answer's channel, which has room for one.
+// call is a message for the agent. If an answer is expected, id is the message's, and answer has room for one.
 type call struct {
-	msg    acs.RoadsteadReadLogs
-	answer chan *acs.RoadsteadLogs
+	msg    any
+	id     string
+	answer chan any
 }
 
 func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.CancelFunc) *session {
@@ -164,10 +165,11 @@ func (x *session) handle(ctx context.Context, frame []byte) error {
 			close(done)
 		}
 	case *acs.RoadsteadLogs:
-		if c, ok := x.waiting[m.MessageID]; ok {
-			delete(x.waiting, m.MessageID)
-			c.answer <- m
-		}
+		x.answered(m.MessageID, m)
+	case *acs.RoadsteadExecOpened:
+		x.answered(m.MessageID, m)
+	case *acs.RoadsteadExecEnded:
+		return x.execEnded(ctx, m)
 	}
 	return nil
 }

@@ -17,7 +17,9 @@ type Config struct {
 	NewID func() string
 	// RegistryAuth says how a node authenticates to an image's registry, nil for anonymously.
 	RegistryAuth func(image string) *acs.RegistryAuth
-	Log          *slog.Logger
+	// ExecEnded keeps the record of a session with a command in a container of the task; nil: nobody does. It may come twice.
+	ExecEnded func(ctx context.Context, t *model.Task, m *acs.RoadsteadExecEnded) error
+	Log       *slog.Logger
 }
 
 // AgentGrace is how long an instance counts as connected after its agent fell silent (SEMANTICS §8.9).
