@@ -1,7 +1,8 @@
 package model
 
 // Event is what EventBridge is to be told of a service (SEMANTICS §14.2). The events of tasks and container instances are not
-// stored: they follow from the changes of those rows. Writers: controller/deploy, api/ecs.
+// stored: they follow from the changes of those rows. Records of exec sessions are
+// events, too. Writers: controller/deploy, api/ecs, exec.
 type Event struct {
 	Scope
 	ID         string   `json:"id"` // uuid

@@ -19,6 +19,7 @@ import (
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
@@ -39,7 +40,10 @@ func (s *Server) assemble() error {
 		Codec:    state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
 		NewIndex: func() state.Index { return scheduler.NewIndex() },
 	})
-	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Log: s.cfg.Log})
+	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, ExecEnded: s.execEnded, Log: s.cfg.Log})
+	if err := s.openExec(); err != nil {
+		return err
+	}
 	s.driver = controller.New(controller.Config{DB: s.db, Loops: s.loops(), Now: s.cfg.Now, Seed: mathrand.Uint64(), Log: s.cfg.Log})
 	s.hooks = hooks.New(hooks.Config{DB: s.db, Now: s.cfg.Now, Log: s.cfg.Log, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64})
 	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Now: s.cfg.Now}
@@ -57,6 +61,7 @@ func (s *Server) services() []*wire.Mux {
 	return []*wire.Mux{
 		ecs.New(s.ecsConfig()),
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
+		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec}),
 		sts.New(),
 	}
 }
@@ -66,6 +71,7 @@ func (s *Server) ecsConfig() ecs.Config {
 		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
 		PollEndpoint:   func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
 		WaitingRequest: (&place.Loop{}).Request, ServiceWhy: serviceWhy, ServiceStep: serviceStep,
+		Exec: s.executeCommand,
 	}
 }
 
@@ -74,7 +80,7 @@ func Coverage() []*wire.Mux { return (&Server{}).services() }
 
 // openRegistry opens the image store. Its tokens are signed with a key that all members derive from the root secret.
 func (s *Server) openRegistry() error {
-	key, err := hkdf.Key(sha256.New, []byte(s.cfg.RootSecret), []byte(s.cfg.Account), "roadstead registry tokens", 32)
+	key, err := s.deriveKey("roadstead registry tokens")
 	if err != nil {
 		return err
 	}
@@ -91,6 +97,11 @@ func (s *Server) openRegistry() error {
 		Now: s.cfg.Now, Replicas: s.replicas(),
 	})
 	return err
+}
+
+// deriveKey makes a key for one purpose, the same on all members.
+func (s *Server) deriveKey(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, []byte(s.cfg.RootSecret), []byte(s.cfg.Account), purpose, 32)
 }
 
 func (s *Server) accessKey(id string) (model.AccessKey, bool) {

@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
@@ -23,6 +25,8 @@ func (s *Server) handler() http.Handler {
 	lead.Handle("/v2/", s.registry)
 	lead.Handle("GET /ws", s.signed("Poll", s.sessions.ServeACS))
 	lead.Handle("GET /tcs/ws", s.signed("StartTelemetrySession", s.sessions.ServeTCS))
+	lead.HandleFunc("GET "+exec.ClientPath, s.exec.ServeClient) // a token says who it is
+	lead.Handle("GET "+acs.ExecNodePath, s.signed("Poll", s.exec.ServeNode))
 	s.operatorRoutes(lead)
 
 	mux := http.NewServeMux()

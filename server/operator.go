@@ -27,6 +27,7 @@ func (s *Server) operatorRoutes(mux *http.ServeMux) {
 	mux.Handle("GET "+acs.MembersPath, s.signed("DiscoverPollEndpoint", s.listMembers)) // by nodes
 	mux.HandleFunc("POST /roadstead/v1/plan", s.operator(s.plan))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/logs", s.operator(s.taskLogs))
+	mux.HandleFunc("POST /roadstead/v1/tasks/{id}/exec", s.operator(s.execTask))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/explain", s.operator(s.explainTask))
 	mux.HandleFunc("GET /roadstead/v1/services/{name}/explain", s.operator(s.explainService))
 	mux.HandleFunc("GET /roadstead/v1/usage", s.operator(s.usage))

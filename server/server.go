@@ -15,6 +15,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
+	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/hooks"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
@@ -31,6 +32,7 @@ type Server struct {
 	backend  state.Backend
 	db       *state.DB
 	sessions *session.Sessions
+	exec     *exec.Exec
 	driver   *controller.Driver
 	hooks    *hooks.Hooks
 	members  members
@@ -136,6 +138,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	run("state", s.db.Run)
 	run("sessions", s.sessions.Run)
+	run("exec", s.exec.Run)
 	run("bootstrap", s.bootstrap)
 	run("controllers", s.driver.Run)
 	run("hooks", s.hooks.Run)

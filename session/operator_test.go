@@ -122,3 +122,50 @@ func TestDisconnect(t *testing.T) {
 		w.want("connected, after coming back", w.sessions.Connected(), 1)
 	})
 }
+
+// An agent is told of sessions with commands in its containers, answers, and has its records noted once they are kept.
+func TestExec(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run("i1", "t1")
+		w.run("i2", "t2")
+		if err := w.sessions.OpenExec(w.Context(), w.task("t1"), acs.RoadsteadOpenExec{}); !errors.Is(err, session.ErrNotConnected) {
+			w.Errorf("without an agent: %v", err)
+		}
+		a := w.connect("i1")
+		done := make(chan error, 1)
+		go func() {
+			done <- w.sessions.OpenExec(w.Context(), w.task("t1"), acs.RoadsteadOpenExec{SessionID: "s1", Command: []string{"sh"}})
+		}()
+		synctest.Wait()
+		q := a.last.(*acs.RoadsteadOpenExec)
+		if q.SessionID != "s1" || q.TaskArn != w.task("t1").ARN() || len(q.Command) != 1 {
+			w.Errorf("the agent is told %+v", q)
+		}
+		a.send(acs.RoadsteadExecOpened{MessageID: q.MessageID})
+		if err := <-done; err != nil {
+			w.Error(err)
+		}
+		go func() { done <- w.sessions.AttachExec(w.Context(), w.task("t1"), "s1") }()
+		synctest.Wait()
+		a.send(acs.RoadsteadExecOpened{MessageID: a.last.(*acs.RoadsteadAttachExec).MessageID, Error: "the session is over"})
+		if err := <-done; err == nil || err.Error() != "the session is over" {
+			w.Errorf("the agent's refusal: %v", err)
+		}
+		if err := w.sessions.EndExec(w.Context(), w.task("t1"), "s1"); err != nil {
+			w.Error(err)
+		}
+		synctest.Wait()
+		if m, ok := a.last.(*acs.RoadsteadEndExec); !ok || m.SessionID != "s1" {
+			w.Errorf("the agent is told %+v", a.last)
+		}
+		for _, task := range []string{"t1", "t2"} { // t2 is not the agent's to speak of, but it need not say so again
+			a.send(acs.RoadsteadExecEnded{SessionID: "of " + task, TaskArn: w.task(task).ARN()})
+			if m, ok := a.last.(*acs.RoadsteadExecNoted); !ok || m.SessionID != "of "+task {
+				w.Errorf("the agent is told %+v", a.last)
+			}
+		}
+		if len(w.records) != 1 || w.records[0] != "of t1" {
+			w.Errorf("records %q", w.records)
+		}
+	})
+}

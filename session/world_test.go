@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"go.uber.org/goleak"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/session"
@@ -35,6 +36,7 @@ type world struct {
 	sessions *session.Sessions
 	pipe     *pipeListener
 	ids      atomic.Int64
+	records  []string // of exec sessions
 }
 
 // inWorld runs f in a bubble with a member that leads, and with two instances i1, i2 and a definition.
@@ -58,7 +60,11 @@ func inWorld(t *testing.T, f func(w *world)) {
 func newMember(t *testing.T, store *state.Memory) *world {
 	w := &world{T: t, store: store, pipe: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	w.db = state.Open(state.Config{Backend: store.Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
-	w.sessions = session.New(session.Config{DB: w.db, Log: slog.New(slog.DiscardHandler), NewID: func() string { return fmt.Sprint("m", w.ids.Add(1)) }})
+	w.sessions = session.New(session.Config{DB: w.db, Log: slog.New(slog.DiscardHandler), NewID: func() string { return fmt.Sprint("m", w.ids.Add(1)) },
+		ExecEnded: func(_ context.Context, _ *model.Task, m *acs.RoadsteadExecEnded) error {
+			w.records = append(w.records, m.SessionID)
+			return nil
+		}})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", w.sessions.ServeACS)
 	mux.HandleFunc("/tcs/ws", w.sessions.ServeTCS)

@@ -65,7 +65,8 @@ type Call struct {
 	Operation string // as requested: it may not exist
 	Protocol  string // awsJson, rpc-v2-cbor, awsQuery or ec2Query
 	RequestID string
-	DryRun    bool // DryRunHeader is there
+	DryRun    bool   // DryRunHeader is there
+	Base      string // URL at which the caller reached us: "http://10.0.0.1:4566"
 }
 
 type callKey struct{}
@@ -119,7 +120,7 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 		return g.refuse(q, id, readErr, true)
 	}
 	call := Call{Service: q.service().Name, Operation: q.operation, Protocol: q.protocol.String(), RequestID: id,
-		DryRun: dryRun(q.http.Header.Get(DryRunHeader))}
+		DryRun: dryRun(q.http.Header.Get(DryRunHeader)), Base: Base(q.http)}
 	ctx, err := g.cfg.Authenticate(q.http.WithContext(context.WithValue(q.http.Context(), callKey{}, call)), q.raw)
 	if err != nil {
 		return g.refuse(q, id, err, false)
@@ -143,6 +144,15 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 		return g.refuse(q, id, err, true)
 	}
 	return answer{status: http.StatusOK, contentType: q.contentType(), body: body}
+}
+
+// Base is the URL at which the request's sender reached us, also if a proxy that says so has taken TLS off.
+func Base(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }
 
 // dryRun reads DryRunHeader. A value that we do not know is taken for a wish not to change anything.

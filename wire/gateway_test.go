@@ -383,7 +383,7 @@ func TestRawCaptures(t *testing.T) {
 
 // The authenticator and the handler can tell which call they serve.
 func TestCallFrom(t *testing.T) {
-	want := wire.Call{Service: "ecs", Operation: "ListClusters", Protocol: "awsJson", RequestID: "req-1"}
+	want := wire.Call{Service: "ecs", Operation: "ListClusters", Protocol: "awsJson", RequestID: "req-1", Base: "http://example.com"}
 	check := func(who string, ctx context.Context) {
 		if got, ok := wire.CallFrom(ctx); !ok || got != want {
 			t.Errorf("%s sees %+v, want %+v", who, got, want)

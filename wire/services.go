@@ -27,6 +27,15 @@ func ECR() *Service {
 	}
 }
 
+// SSM is AWS Systems Manager (awsJson 1.1).
+func SSM() *Service {
+	return &Service{
+		Name: "ssm", SigningName: "ssm", TargetPrefix: "AmazonSSM", JSONVersion: "1.1",
+		APIVersion: "2014-11-06", XMLNamespace: "http://ssm.amazonaws.com/doc/2014-11-06/",
+		Operations: ssmOperations(), ServerFaults: ssmFaults(), FaultCode: "InternalServerError",
+	}
+}
+
 // STS is AWS Security Token Service (awsQuery).
 func STS() *Service {
 	return &Service{

@@ -9,6 +9,7 @@ import (
 	ecsdocument "github.com/aws/aws-sdk-go-v2/service/ecs/document"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
 // requiredFields returns the Go fields of an SDK struct that the service's model requires.
@@ -22,6 +23,8 @@ func requiredFields(service, structName string) []string {
 		return ecsRequired(structName)
 	case "iam":
 		return iamRequired(structName)
+	case "ssm":
+		return ssmRequired(structName)
 	case "sts":
 		return stsRequired(structName)
 	}
@@ -92,6 +95,26 @@ func unionTypes(union reflect.Type) []reflect.Type {
 			reflect.TypeFor[iamtypes.PolicyIdentifierMemberInlinePolicyIdentifier](),
 			reflect.TypeFor[iamtypes.PolicyIdentifierMemberPolicyArn](),
 			reflect.TypeFor[iamtypes.PolicyIdentifierMemberPolicyType](),
+		}
+	case reflect.TypeFor[ssmtypes.CloudConnectorConfiguration]():
+		return []reflect.Type{
+			reflect.TypeFor[ssmtypes.CloudConnectorConfigurationMemberAzureConfiguration](),
+		}
+	case reflect.TypeFor[ssmtypes.ConfigurationTargets]():
+		return []reflect.Type{
+			reflect.TypeFor[ssmtypes.ConfigurationTargetsMemberSubscriptions](),
+		}
+	case reflect.TypeFor[ssmtypes.ExecutionInputs]():
+		return []reflect.Type{
+			reflect.TypeFor[ssmtypes.ExecutionInputsMemberAutomation](),
+		}
+	case reflect.TypeFor[ssmtypes.ExecutionPreview]():
+		return []reflect.Type{
+			reflect.TypeFor[ssmtypes.ExecutionPreviewMemberAutomation](),
+		}
+	case reflect.TypeFor[ssmtypes.NodeType]():
+		return []reflect.Type{
+			reflect.TypeFor[ssmtypes.NodeTypeMemberInstance](),
 		}
 	}
 	return nil

@@ -110,7 +110,7 @@ func TestExecLongOutput(t *testing.T) {
 	}
 	_, err = p.Wait(within(t, time.Minute))
 	must(t, err)
-	time.Sleep(2 * time.Second) // longer than the quiet that is taken for the end
+	<-within(t, 2*time.Second).Done() // longer than the quiet that is taken for the end
 	rest, err := io.ReadAll(p.Stdout())
 	if must(t, err); len(rest) != 3000 {
 		t.Errorf("%d bytes after the end of the command", len(rest))

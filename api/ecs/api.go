@@ -32,6 +32,8 @@ type Config struct {
 	ServiceStep ServiceStep
 	// PollEndpoint returns where agents open their ACS and TCS websockets.
 	PollEndpoint func() (endpoint, telemetry string)
+	// Exec opens sessions with commands in containers. Nil: there are none.
+	Exec Exec
 	// Limits are the quotas (SEMANTICS §17).
 	Limits Limits
 }
@@ -123,6 +125,7 @@ func (a *api) handleTasks(m *wire.Mux) {
 	wire.Handle(m, "ListTasks", a.listTasks)
 	wire.Handle(m, "GetTaskProtection", a.getTaskProtection)
 	wire.Handle(m, "UpdateTaskProtection", a.updateTaskProtection)
+	wire.Handle(m, "ExecuteCommand", a.executeCommand)
 	m.AllowDryRun("RunTask", "StartTask")
 }
 

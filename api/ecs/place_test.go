@@ -18,7 +18,7 @@ import (
 // TestServed pins which operations have a handler; the others are refused with a modelled 4xx (CLIENTS.md).
 func TestServed(t *testing.T) {
 	s := newServer(t)
-	same(t, "operations", len(ecs.New(s.config()).Served()), 60)
+	same(t, "operations", len(ecs.New(s.config()).Served()), 61)
 	status, body := s.raw("CreateDaemon", `{"daemonName":"d","daemonTaskDefinitionArn":"x","capacityProviderArns":["x"]}`)
 	same(t, "status", status, 400)
 	refusal(t, wireError(body), "UnsupportedFeatureException", "Roadstead does not serve ecs CreateDaemon.")

@@ -113,6 +113,7 @@ func containerViews(task *model.Task, taskARN string) []types.Container {
 			RuntimeId: text(c.RuntimeID), LastStatus: &c.Status, Reason: text(c.Reason),
 			HealthStatus: types.HealthStatus(cmp.Or(c.Health, string(types.HealthStatusUnknown))),
 			Cpu:          text(strconv.Itoa(int(c.CPU))), NetworkBindings: bindingViews(c.Bindings), NetworkInterfaces: interfaces,
+			ManagedAgents: managedAgents(task, c),
 		}
 		if c.Memory != 0 {
 			out[i].Memory = text(strconv.Itoa(int(c.Memory)))
