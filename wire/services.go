@@ -65,6 +65,19 @@ func CloudWatch() *Service {
 	}
 }
 
+// Logs is Amazon CloudWatch Logs (awsJson 1.1).
+func Logs() *Service {
+	return &Service{
+		Name: "logs", SigningName: "logs", TargetPrefix: "Logs_20140328", JSONVersion: "1.1",
+		APIVersion: "2014-03-28", XMLNamespace: "http://logs.amazonaws.com/doc/2014-03-28/",
+		Operations: cloudwatchlogsOperations(), ServerFaults: cloudwatchlogsFaults(), FaultCode: "ServiceUnavailableException",
+		MissingRequired: func(b Blank) *model.Error { // [O]
+			return model.Errorf("InvalidParameterException",
+				"1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", b.Path)
+		},
+	}
+}
+
 // blankECS words ECS's refusal: "Tasks cannot be empty." for lists [O], "Service name can not be blank." for others; in a
 // task definition's containers "Container.image should not be null or empty." [O]. The remaining wordings are [I].
 func blankECS(b Blank) *model.Error {

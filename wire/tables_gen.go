@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	cloudwatchlogstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	ecsdocument "github.com/aws/aws-sdk-go-v2/service/ecs/document"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -17,6 +18,8 @@ func requiredFields(service, structName string) []string {
 	switch service {
 	case "cloudwatch":
 		return cloudwatchRequired(structName)
+	case "cloudwatchlogs":
+		return cloudwatchlogsRequired(structName)
 	case "ecr":
 		return ecrRequired(structName)
 	case "ecs":
@@ -53,6 +56,23 @@ func unionTypes(union reflect.Type) []reflect.Type {
 		return []reflect.Type{
 			reflect.TypeFor[cloudwatchtypes.EvaluationWindowMemberSlidingWindow](),
 			reflect.TypeFor[cloudwatchtypes.EvaluationWindowMemberWallClockWindow](),
+		}
+	case reflect.TypeFor[cloudwatchlogstypes.GetLogObjectResponseStream]():
+		return []reflect.Type{
+			reflect.TypeFor[cloudwatchlogstypes.GetLogObjectResponseStreamMemberFields](),
+		}
+	case reflect.TypeFor[cloudwatchlogstypes.IntegrationDetails]():
+		return []reflect.Type{
+			reflect.TypeFor[cloudwatchlogstypes.IntegrationDetailsMemberOpenSearchIntegrationDetails](),
+		}
+	case reflect.TypeFor[cloudwatchlogstypes.ResourceConfig]():
+		return []reflect.Type{
+			reflect.TypeFor[cloudwatchlogstypes.ResourceConfigMemberOpenSearchResourceConfig](),
+		}
+	case reflect.TypeFor[cloudwatchlogstypes.StartLiveTailResponseStream]():
+		return []reflect.Type{
+			reflect.TypeFor[cloudwatchlogstypes.StartLiveTailResponseStreamMemberSessionStart](),
+			reflect.TypeFor[cloudwatchlogstypes.StartLiveTailResponseStreamMemberSessionUpdate](),
 		}
 	case reflect.TypeFor[ecstypes.DescribeGatewayConfiguration]():
 		return []reflect.Type{
