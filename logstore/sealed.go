@@ -1,0 +1,234 @@
+package logstore
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	blockBytes  = 256 << 10 // of a block, uncompressed: a longer one compresses little better, and one line costs its whole block
+	magic       = "rslogs01"
+	trailerSize = 8 + 4 + 4 // magic, length and checksum of the index
+)
+
+// sealed is what is remembered of a file of blocks; its index is read when it is needed.
+type sealed struct {
+	number uint64
+	size   int64 // of the file
+	summary
+	lastSeq uint64
+}
+
+// index is what a sealed file says of itself, behind its blocks.
+type index struct {
+	lastSeq uint64
+	streams []streamSummary // by stream
+	blocks  []block
+}
+
+type streamSummary struct {
+	stream uint32
+	summary
+}
+
+type block struct {
+	from, to uint32 // streams
+	at       int64
+	length   int
+	summary
+}
+
+// codec compresses, for all groups.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(512<<10))
+	if err != nil {
+		return nil, err
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(64<<20))
+	return &codec{enc, dec}, err
+}
+
+// seal writes events into a new file, which is there as a whole or not at all. It sorts them.
+func (c *codec) seal(path string, number uint64, events []Event, sync func(*os.File) error) (*sealed, []streamSummary, error) {
+	slices.SortFunc(events, func(a, b Event) int {
+		return cmp.Or(cmp.Compare(a.stream, b.stream), a.At().Compare(b.At()))
+	})
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 64<<10)
+	ix, size, err := c.writeBlocks(w, events)
+	if err == nil {
+		var n int
+		n, err = w.Write(c.appendIndex(nil, ix))
+		size += int64(n)
+	}
+	if err = errors.Join(err, w.Flush()); err == nil {
+		err = sync(f)
+	}
+	if err == nil {
+		err = os.Rename(path+".tmp", path)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("seal %s: %w", path, err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, nil, err
+	}
+	return ix.file(number, size), ix.streams, nil
+}
+
+func (c *codec) writeBlocks(w io.Writer, events []Event) (*index, int64, error) {
+	ix := &index{}
+	var raw, packed []byte
+	at := int64(0)
+	for len(events) > 0 {
+		b, n := block{from: events[0].stream, at: at}, 0
+		for size := 0; n < len(events) && (n == 0 || size < blockBytes); n++ {
+			e := &events[n]
+			size += len(e.Message) + 8
+			b.to = e.stream
+			b.add(e)
+			ix.lastSeq = max(ix.lastSeq, e.Seq)
+			if k := len(ix.streams); k == 0 || ix.streams[k-1].stream != e.stream {
+				ix.streams = append(ix.streams, streamSummary{stream: e.stream})
+			}
+			ix.streams[len(ix.streams)-1].add(e)
+		}
+		raw = appendBlock(raw[:0], events[:n])
+		packed = c.enc.EncodeAll(raw, packed[:0])
+		if _, err := w.Write(packed); err != nil {
+			return nil, 0, err
+		}
+		b.length = len(packed)
+		at += int64(len(packed))
+		ix.blocks = append(ix.blocks, b)
+		events = events[n:]
+	}
+	return ix, at, nil
+}
+
+func (ix *index) file(number uint64, size int64) *sealed {
+	s := &sealed{number: number, size: size, lastSeq: ix.lastSeq}
+	for _, st := range ix.streams {
+		s.merge(st.summary)
+	}
+	return s
+}
+
+func (c *codec) appendIndex(dst []byte, ix *index) []byte {
+	b := binary.AppendUvarint(nil, ix.lastSeq)
+	b = binary.AppendUvarint(b, uint64(len(ix.streams)))
+	for i := range ix.streams {
+		b = binary.AppendUvarint(b, uint64(ix.streams[i].stream))
+		b = ix.streams[i].append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(ix.blocks)))
+	for i := range ix.blocks {
+		k := &ix.blocks[i]
+		for _, n := range []uint64{uint64(k.from), uint64(k.to), uint64(k.at), uint64(k.length)} {
+			b = binary.AppendUvarint(b, n)
+		}
+		b = k.append(b)
+	}
+	at := len(dst)
+	dst = c.enc.EncodeAll(b, dst)
+	n, sum := len(dst)-at, castagnoli(dst[at:])
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
+	dst = binary.LittleEndian.AppendUint32(dst, sum)
+	return append(dst, magic...)
+}
+
+// readIndex reads what a sealed file says of itself.
+func (c *codec) readIndex(f *os.File) (*index, int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	size := info.Size()
+	if size < trailerSize {
+		return nil, 0, errDamaged
+	}
+	t := make([]byte, trailerSize)
+	if _, err := f.ReadAt(t, size-trailerSize); err != nil {
+		return nil, 0, err
+	}
+	n := int64(binary.LittleEndian.Uint32(t))
+	if string(t[8:]) != magic || n > size-trailerSize {
+		return nil, 0, errDamaged
+	}
+	packed := make([]byte, n)
+	if _, err := f.ReadAt(packed, size-trailerSize-n); err != nil {
+		return nil, 0, err
+	}
+	if castagnoli(packed) != binary.LittleEndian.Uint32(t[4:]) {
+		return nil, 0, errDamaged
+	}
+	b, err := c.dec.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	ix, err := parseIndex(b)
+	return ix, size, err
+}
+
+func parseIndex(b []byte) (*index, error) {
+	r := reader{b: b}
+	ix := &index{lastSeq: r.uint()}
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		ix.streams = append(ix.streams, streamSummary{r.id(), r.summary()})
+	}
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		ix.blocks = append(ix.blocks, block{from: r.id(), to: r.id(), at: int64(r.uint()), length: int(r.uint()), summary: r.summary()})
+	}
+	if r.bad {
+		return nil, errDamaged
+	}
+	return ix, nil
+}
+
+// read returns the events of a block that want says yes to.
+func (c *codec) read(f io.ReaderAt, k *block, want func(*Event) bool) ([]Event, error) {
+	packed := make([]byte, k.length)
+	if _, err := f.ReadAt(packed, k.at); err != nil {
+		return nil, err
+	}
+	raw, err := c.dec.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	err = parseBlock(raw, func(e *Event, message []byte) {
+		if want(e) {
+			kept := *e
+			kept.Message = string(message)
+			events = append(events, kept)
+		}
+	})
+	return events, err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
