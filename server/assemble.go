@@ -19,12 +19,14 @@ import (
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/hooks"
+	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/scheduler"
@@ -51,6 +53,9 @@ func (s *Server) assemble() error {
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
+	if err := s.openLogs(); err != nil {
+		return err
+	}
 	s.planner = ecs.NewPlanner(s.ecsConfig())
 	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Explain: explain, Log: s.cfg.Log}, s.services()...)
 	return nil
@@ -61,6 +66,7 @@ func (s *Server) services() []*wire.Mux {
 	return []*wire.Mux{
 		ecs.New(s.ecsConfig()),
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
+		s.logs.Mux(),
 		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec}),
 		sts.New(),
 	}
@@ -76,7 +82,18 @@ func (s *Server) ecsConfig() ecs.Config {
 }
 
 // Coverage returns the services with their handlers, to be counted and not to be called.
-func Coverage() []*wire.Mux { return (&Server{}).services() }
+func Coverage() []*wire.Mux { return (&Server{logs: logs.New(logs.Config{})}).services() }
+
+// openLogs opens the log store of this member (docs/decisions/019).
+func (s *Server) openLogs() error {
+	store, err := logstore.Open(logstore.Config{Dir: filepath.Join(s.cfg.DataDir, "logs"), Log: s.cfg.Log})
+	if err != nil {
+		return err
+	}
+	s.logStore = store
+	s.logs = logs.New(logs.Config{DB: s.db, Store: store, NewID: newID, Now: s.cfg.Now, Log: s.cfg.Log})
+	return nil
+}
 
 // openRegistry opens the image store. Its tokens are signed with a key that all members derive from the root secret.
 func (s *Server) openRegistry() error {

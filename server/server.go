@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/hooks"
+	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/session"
@@ -39,6 +41,8 @@ type Server struct {
 	planner  *ecs.Planner
 	verifier *auth.Verifier
 	registry *registry.Registry
+	logStore *logstore.Store
+	logs     *logs.API
 	gateway  *wire.Gateway
 	metrics  *metrics
 }
@@ -121,7 +125,11 @@ func (s *Server) DB() *state.DB { return s.db }
 // Close releases what Open took.
 func (s *Server) Close() error {
 	s.listener.Close()
-	return s.backend.Close()
+	var err error
+	if s.logStore != nil {
+		err = s.logStore.Close()
+	}
+	return errors.Join(err, s.backend.Close())
 }
 
 // Run serves until ctx ends. It returns nil if that is the reason.
@@ -145,6 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("collect", s.collect)
 	run("announce", s.announce)
 	run("images", s.replicate)
+	run("logs", s.logs.Run)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

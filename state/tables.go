@@ -27,6 +27,8 @@ type Tables struct {
 	TaskSets        *Table[model.TaskSet]
 	Messages        *Table[model.Message]
 	Events          *Table[model.Event]
+	LogGroups       *Table[model.LogGroup]
+	LogPolicies     *Table[model.LogPolicy]
 
 	index   Index // of a head, nil otherwise
 	scratch scratch
@@ -141,6 +143,8 @@ func newTables() *Tables {
 		TaskSets:        newTable(keyed[model.TaskSet]("tasksets")),
 		Messages:        newTable(keyed[model.Message]("messages")),
 		Events:          newTable(keyed[model.Event]("events")),
+		LogGroups:       newTable(keyed[model.LogGroup]("loggroups")),
+		LogPolicies:     newTable(keyed[model.LogPolicy]("logpolicies")),
 	}
 }
 
@@ -188,6 +192,8 @@ func (t *Tables) each(f func(table)) {
 	f(t.TaskSets)
 	f(t.Messages)
 	f(t.Events)
+	f(t.LogGroups)
+	f(t.LogPolicies)
 }
 
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
@@ -210,6 +216,8 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		TaskSets:        frozen(t.TaskSets, prev.TaskSets),
 		Messages:        frozen(t.Messages, prev.Messages),
 		Events:          frozen(t.Events, prev.Events),
+		LogGroups:       frozen(t.LogGroups, prev.LogGroups),
+		LogPolicies:     frozen(t.LogPolicies, prev.LogPolicies),
 	}
 }
 
@@ -233,6 +241,8 @@ func (t *Tables) thaw() *Tables {
 		TaskSets:        t.TaskSets.copy(),
 		Messages:        t.Messages.copy(),
 		Events:          t.Events.copy(),
+		LogGroups:       t.LogGroups.copy(),
+		LogPolicies:     t.LogPolicies.copy(),
 	}
 }
 

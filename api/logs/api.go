@@ -1,0 +1,165 @@
+// Package logs is the CloudWatch Logs API: one handler per operation, one file per noun (group, stream, event, query, ...).
+//
+// Groups are rows; their streams and events are in the log store of the member that leads (docs/decisions/019). What a filter
+// pattern or a query means is logquery's. The package must not know how requests are decoded (wire) or verified (auth), how
+// events are stored, nor who else reads the rows.
+package logs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/logstore"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// Config says what the API is made of. DB, Store and NewID are required.
+type Config struct {
+	DB    *state.DB
+	Store *logstore.Store
+	NewID func() string    // 32 hex digits
+	Now   func() time.Time // nil means time.Now
+	Log   *slog.Logger     // nil means slog.Default()
+}
+
+// API has the handlers, and what they start: queries. Run it.
+type API struct {
+	Config
+}
+
+// New returns the API; Mux has its handlers.
+func New(cfg Config) *API {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &API{Config: cfg}
+}
+
+// Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
+func (a *API) Mux() *wire.Mux {
+	m := wire.NewMux(wire.Logs())
+	wire.Handle(m, "CreateLogGroup", a.createLogGroup)
+	wire.Handle(m, "DescribeLogGroups", a.describeLogGroups)
+	wire.Handle(m, "ListLogGroups", a.listLogGroups)
+	wire.Handle(m, "DeleteLogGroup", a.deleteLogGroup)
+	wire.Handle(m, "PutRetentionPolicy", a.putRetentionPolicy)
+	wire.Handle(m, "DeleteRetentionPolicy", a.deleteRetentionPolicy)
+	wire.Handle(m, "PutLogGroupDeletionProtection", a.putLogGroupDeletionProtection)
+
+	wire.Handle(m, "CreateLogStream", a.createLogStream)
+	wire.Handle(m, "DescribeLogStreams", a.describeLogStreams)
+	wire.Handle(m, "DeleteLogStream", a.deleteLogStream)
+
+	wire.Handle(m, "PutLogEvents", a.putLogEvents)
+	wire.Handle(m, "GetLogEvents", a.getLogEvents)
+
+	wire.Handle(m, "TagLogGroup", a.tagLogGroup)
+	wire.Handle(m, "UntagLogGroup", a.untagLogGroup)
+	wire.Handle(m, "ListTagsLogGroup", a.listTagsLogGroup)
+	wire.Handle(m, "TagResource", a.tagResource)
+	wire.Handle(m, "UntagResource", a.untagResource)
+	wire.Handle(m, "ListTagsForResource", a.listTagsForResource)
+
+	wire.Handle(m, "PutResourcePolicy", a.putResourcePolicy)
+	wire.Handle(m, "DescribeResourcePolicies", a.describeResourcePolicies)
+	wire.Handle(m, "DeleteResourcePolicy", a.deleteResourcePolicy)
+	return m
+}
+
+// caller returns whose rows the call is about.
+func caller(ctx context.Context) (model.Scope, error) {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return model.Scope{}, errors.New("the request was not verified")
+	}
+	return p.Scope(), nil
+}
+
+// find returns a group's row.
+func (a *API) find(ctx context.Context, name *string) (*model.LogGroup, error) {
+	s, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lookup(a.DB.Snapshot().Tables, s, name)
+}
+
+func lookup(t *state.Tables, s model.Scope, name *string) (*model.LogGroup, error) {
+	if err := checkGroupName(value(name)); err != nil {
+		return nil, err
+	}
+	row, ok := t.LogGroups.Get(s.Key(*name))
+	if !ok {
+		return nil, errNoGroup()
+	}
+	return row, nil
+}
+
+// identify returns the row of the group that is named, or whose name or ARN is the identifier. Another's ARN names none.
+func (a *API) identify(ctx context.Context, name, identifier *string) (*model.LogGroup, error) {
+	switch {
+	case name != nil && identifier != nil:
+		return nil, invalid("LogGroupName and LogGroupIdentifier cannot be specified at the same time.") // [I]
+	case name == nil && identifier == nil:
+		return nil, invalid("1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null")
+	case name != nil:
+		return a.find(ctx, name)
+	}
+	s, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := groupOf(s, *identifier)
+	if err != nil {
+		return nil, err
+	}
+	return a.find(ctx, &plain)
+}
+
+// open returns a group's row and what is stored of it.
+func (a *API) open(ctx context.Context, name *string) (*model.LogGroup, *logstore.Group, error) {
+	row, err := a.find(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := a.Store.Group(row.ID)
+	return row, g, err
+}
+
+// change puts a changed copy of a group's row.
+func (a *API) change(ctx context.Context, name *string, f func(*model.LogGroup) error) error {
+	s, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	return a.DB.Update(ctx, func(tx *state.Tx) error {
+		r, err := lookup(tx.Tables, s, name)
+		if err != nil {
+			return err
+		}
+		row := *r
+		if err := f(&row); err != nil {
+			return err
+		}
+		tx.LogGroups.Put(&row)
+		return nil
+	})
+}
+
+func (a *API) now() int64 { return a.Now().UnixMilli() }
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

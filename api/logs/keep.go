@@ -1,0 +1,62 @@
+package logs
+
+import (
+	"context"
+	"time"
+)
+
+// sweepEvery is how often what is too old goes.
+const sweepEvery = time.Hour
+
+// Run removes what retention and deletion leave, while this member leads, until ctx ends.
+func (a *API) Run(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		if err := a.DB.AwaitLead(ctx); err != nil {
+			return err
+		}
+		a.sweep()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sweep removes folders of groups that have no row, and files whose events are past their group's retention. What fails is tried
+// again the next time.
+func (a *API) sweep() {
+	stored, err := a.Store.Groups() // before the rows: a group has a row before it has a folder
+	if err != nil {
+		a.Log.Warn("list stored log groups", "err", err)
+		return
+	}
+	retention := map[string]int32{}
+	for row := range a.DB.Snapshot().LogGroups.All() {
+		retention[row.ID] = row.RetentionDays
+	}
+	for _, id := range stored {
+		kept, alive := retention[id]
+		var err error
+		switch {
+		case !alive:
+			err = a.Store.Remove(id)
+		case kept > 0:
+			err = a.expire(id, a.now()-days(kept))
+		}
+		if err != nil {
+			a.Log.Warn("remove old log events", "group", id, "err", err)
+		}
+	}
+}
+
+func (a *API) expire(id string, before int64) error {
+	g, err := a.Store.Group(id)
+	if err != nil {
+		return err
+	}
+	_, err = g.Expire(before)
+	return err
+}

@@ -1,0 +1,53 @@
+package model
+
+// LogGroup is a log group of CloudWatch Logs; its streams and events are in the log store, under ID. Writer: api/logs.
+type LogGroup struct {
+	Scope
+	Name      string `json:"name"` // may hold "/"
+	ID        string `json:"id"`   // of its folder in the log store: a group that is made again has another
+	CreatedAt Millis `json:"createdAt"`
+	// RetentionDays is after how many days events go; 0 means never.
+	RetentionDays int32             `json:"retentionDays,omitempty"`
+	Class         string            `json:"class,omitempty"` // STANDARD, INFREQUENT_ACCESS or DELIVERY
+	KMSKey        string            `json:"kmsKey,omitempty"`
+	Protected     bool              `json:"protected,omitempty"` // deletionProtectionEnabled
+	Tags          []Tag             `json:"tags,omitempty"`
+	MetricFilters []LogMetricFilter `json:"metricFilters,omitempty"` // by name
+}
+
+// Key is the group's row key.
+func (g *LogGroup) Key() string { return g.Scope.Key(g.Name) }
+
+// ARN is the group's Amazon resource name, without the ":*" that stands for its streams.
+func (g *LogGroup) ARN() string { return g.Scope.ARN("logs", "log-group:"+g.Name) }
+
+// LogMetricFilter says which events of a group make values of metrics.
+type LogMetricFilter struct {
+	Name      string               `json:"name"`
+	Pattern   string               `json:"pattern"`
+	CreatedAt Millis               `json:"createdAt"`
+	Metrics   []LogMetricTransform `json:"metrics"`
+	// Transformed means that it looks at events as the group's transformer leaves them.
+	Transformed bool `json:"transformed,omitempty"`
+}
+
+// LogMetricTransform is the metric of a filter.
+type LogMetricTransform struct {
+	Namespace  string            `json:"namespace"`
+	Name       string            `json:"name"`
+	Value      string            `json:"value"` // a number, or a field of the event: "$.latency"
+	Default    *float64          `json:"default,omitempty"`
+	Unit       string            `json:"unit,omitempty"`
+	Dimensions map[string]string `json:"dimensions,omitempty"` // their values are fields of the event
+}
+
+// LogPolicy is a resource policy of CloudWatch Logs. Writer: api/logs.
+type LogPolicy struct {
+	Scope
+	Name      string `json:"name"`
+	Document  string `json:"document"`
+	UpdatedAt Millis `json:"updatedAt"`
+}
+
+// Key is the policy's row key.
+func (p *LogPolicy) Key() string { return p.Scope.Key(p.Name) }
