@@ -63,6 +63,13 @@ type Config struct {
 	// GPUs are "ID=/dev/a,/dev/b"; none means those of NVIDIA's driver. EFS are "fs-12345=/srv/data", or a directory below which
 	// file systems lie, called by their ids.
 	GPUs, EFS []string
+	// PullBehavior says when a registry is asked for an image that is here (ECS_IMAGE_PULL_BEHAVIOR): "default", "always", "once" or
+	// "prefer-cached"; "" means default.
+	PullBehavior string
+	// Images are removed when more than ImageHigh percent of the disk are in use, until no more than ImageLow are, and none that
+	// was used within ImageMinAge. 0 means 85, 80 and 1 h; ImageHigh 100 means never.
+	ImageHigh, ImageLow int
+	ImageMinAge         time.Duration
 	// CleanupAfter is how long a stopped task's containers and logs stay; 0 means 3 h.
 	CleanupAfter time.Duration
 	Log          *slog.Logger
@@ -92,6 +99,9 @@ type Agent struct {
 
 // New opens what the node works with, and makes its bridge; nothing runs before Run.
 func New(ctx context.Context, cfg Config) (*Agent, error) {
+	if err := checkImages(&cfg); err != nil {
+		return nil, err
+	}
 	cfg.Subnet = cmp.Or(cfg.Subnet, "10.88.0.0/16")
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -183,7 +193,8 @@ func (a *Agent) openRuntime() (err error) {
 	a.runtime, err = runtime.New(runtime.Config{
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
-		GPUs: a.gpus, OCIRuntime: a.cfg.Runtime, OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
+		GPUs: a.gpus, OCIRuntime: a.cfg.Runtime, PullBehavior: a.cfg.PullBehavior,
+		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
 	})
 	return err
 }
@@ -207,7 +218,7 @@ func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, na
 func (a *Agent) Run(ctx context.Context) error {
 	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMachinery()
-	failed := make(chan error, 5)
+	failed := make(chan error, 6)
 	var wg sync.WaitGroup
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
@@ -223,6 +234,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start(a.network.Run)
 	start(a.serveMetadata)
 	start(a.stats.Run)
+	start(a.collectImages)
 
 	life, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,5 +73,9 @@ func nodeFlags(cmd *cobra.Command, cfg *agent.Config, pool string) {
 	f.Uint32Var(&cfg.UserBase, "user-base", 0x40000000, "first of 65536 users of the machine that those of FARGATE tasks are; 0: they are the machine's own")
 	f.StringArrayVar(&cfg.GPUs, "gpu", nil, "GPU to offer, ID=DEVICE[,DEVICE...]; repeat for more (default: those of NVIDIA's driver)")
 	f.StringArrayVar(&cfg.EFS, "efs", nil, "directory that is an EFS file system, fs-12345=/srv/data, or below which they lie by id; repeat for more")
+	f.StringVar(&cfg.PullBehavior, "image-pull", "default", "when a registry is asked for an image that is here: default (and if it fails use what is here), always, once, prefer-cached")
+	f.IntVar(&cfg.ImageHigh, "image-high", 85, "percent of the disk in use above which unused images are removed (100 = never)")
+	f.IntVar(&cfg.ImageLow, "image-low", 80, "percent of the disk in use at which that ends")
+	f.DurationVar(&cfg.ImageMinAge, "image-min-age", time.Hour, "how long an image stays after it was used last")
 	f.DurationVar(&cfg.CleanupAfter, "cleanup-after", 0, "how long containers and logs of stopped tasks stay (0 = 3h)")
 }

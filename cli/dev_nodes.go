@@ -107,6 +107,8 @@ func childArgs(cfg *devConfig, s *server.Server, p place, x *network.Node, i int
 		"--cleanup-after", cfg.agent.CleanupAfter.String(), "--end-with-stdin", "--log-level", "warn", "--fargate", "--pool", cfg.agent.Pool,
 		"--address", x.Address.String(), "--share", strconv.Itoa(cfg.nodes),
 	}
+	args = append(args, "--image-pull", cfg.agent.PullBehavior, "--image-high", strconv.Itoa(cfg.agent.ImageHigh),
+		"--image-low", strconv.Itoa(cfg.agent.ImageLow), "--image-min-age", cfg.agent.ImageMinAge.String())
 	if !cfg.keepTasks {
 		args = append(args, stopTasks)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/content"
@@ -33,14 +34,26 @@ type imageCache struct {
 	byName   map[string]*image // guarded by mu
 	users    map[userKey]specs.User
 	unpacked map[digest.Digest]bool
+	used     map[string]time.Time // by name, of this process's life
 }
 
 type userKey struct{ chainID, user string }
 
+// get is asked for each container, and so knows when an image was used.
 func (c *imageCache) get(name string) *image {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.used == nil {
+		c.used = map[string]time.Time{}
+	}
+	c.used[name] = time.Now()
 	return c.byName[name]
+}
+
+func (c *imageCache) lastUse(name string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used[name]
 }
 
 func (c *imageCache) put(name string, i *image) {
@@ -60,6 +73,7 @@ func (c *imageCache) drop(name string) {
 		delete(c.unpacked, i.digest)
 	}
 	delete(c.byName, name)
+	delete(c.used, name)
 }
 
 func (c *imageCache) user(k userKey) (specs.User, bool) {

@@ -26,7 +26,11 @@ func (r *Runtime) Pull(ctx context.Context, name string, auth *acs.RegistryAuth)
 		key += " " + auth.Type
 	}
 	digest, err := r.pulls.do(ctx, key, func(ctx context.Context) (string, error) {
-		return r.pull(r.in(ctx), named, auth)
+		return pullAgain(r.in(ctx), func(ctx context.Context) (string, error) {
+			r.pulling.RLock()
+			defer r.pulling.RUnlock()
+			return r.pull(ctx, named, auth)
+		})
 	})
 	return digest, pullFailure(named.String(), auth, err)
 }

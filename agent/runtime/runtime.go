@@ -85,6 +85,8 @@ type Runtime struct {
 
 	images imageCache
 	pulls  pullGroup
+	// pulling is held for reading while an image is pulled, and for writing while one is removed.
+	pulling sync.RWMutex
 
 	seeding   sync.Mutex // volumes are filled one at a time
 	remapping sync.Mutex // an image's owners are changed once

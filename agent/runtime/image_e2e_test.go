@@ -1,0 +1,136 @@
+//go:build e2e
+
+package runtime_test
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/compression"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+// format is a way in which images are written.
+type format struct {
+	name     string
+	manifest ggcrtypes.MediaType
+	config   ggcrtypes.MediaType
+	layer    ggcrtypes.MediaType
+	packed   compression.Compression
+	index    ggcrtypes.MediaType // "" for an image without one
+}
+
+// of makes an image of the format that says its architecture when it runs.
+func (f format) of(tb testing.TB, architecture string) v1.Image {
+	tb.Helper()
+	tar := busyboxLayer(tb)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tar)), nil },
+		tarball.WithCompression(f.packed), tarball.WithMediaType(f.layer))
+	must(tb, err)
+	img, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, f.manifest), f.config), layer)
+	must(tb, err)
+	c, err := img.ConfigFile()
+	must(tb, err)
+	c = c.DeepCopy()
+	c.OS, c.Architecture, c.Config = "linux", architecture, v1.Config{Env: []string{"MADE_FOR=" + architecture}, Cmd: []string{"/bin/sh", "-c", "echo $MADE_FOR"}}
+	img, err = mutate.ConfigFile(img, c)
+	must(tb, err)
+	return img
+}
+
+// [D] Docker v2 and OCI, layers packed with gzip or zstd, alone or in an index of which the node takes its own architecture's.
+func TestImageFormats(t *testing.T) {
+	e := newEnv(t)
+	for _, f := range []format{
+		{"docker", ggcrtypes.DockerManifestSchema2, ggcrtypes.DockerConfigJSON, ggcrtypes.DockerLayer, compression.GZip, ""},
+		{"oci", ggcrtypes.OCIManifestSchema1, ggcrtypes.OCIConfigJSON, ggcrtypes.OCILayer, compression.GZip, ""},
+		{"oci-zstd", ggcrtypes.OCIManifestSchema1, ggcrtypes.OCIConfigJSON, ggcrtypes.OCILayerZStd, compression.ZStd, ""},
+		{"docker-list", ggcrtypes.DockerManifestSchema2, ggcrtypes.DockerConfigJSON, ggcrtypes.DockerLayer, compression.GZip, ggcrtypes.DockerManifestList},
+		{"oci-index-zstd", ggcrtypes.OCIManifestSchema1, ggcrtypes.OCIConfigJSON, ggcrtypes.OCILayerZStd, compression.ZStd, ggcrtypes.OCIImageIndex},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			ref, err := name.ParseReference(e.image(f.name+":1"), name.Insecure)
+			must(t, err)
+			if f.index == "" {
+				must(t, remote.Write(ref, f.of(t, "amd64")))
+			} else {
+				index := mutate.IndexMediaType(empty.Index, f.index)
+				for _, architecture := range []string{"arm64", "amd64", "s390x"} {
+					index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: f.of(t, architecture),
+						Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}}})
+				}
+				must(t, remote.WriteIndex(ref, index))
+			}
+			spec := e.spec(f.name, "")
+			spec.Image, spec.Container.Command = ref.String(), nil
+			_, err = e.rt.Pull(within(t, time.Minute), spec.Image, nil)
+			must(t, err)
+			must(t, e.rt.Create(within(t, time.Minute), spec))
+			_, err = e.rt.Start(within(t, time.Minute), spec.ID)
+			must(t, err)
+			e.awaitStopped(t, spec.ID)
+			must(t, e.rt.Delete(within(t, time.Minute), spec.ID))
+			if got := e.log(t, spec); got != "amd64\n" {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+	e.leftovers(t)
+}
+
+// Images go when the disk is full, their layers too, but those of containers and of tasks to come; what is gone is pulled again.
+func TestCollectImages(t *testing.T) {
+	e := newEnv(t)
+	for _, tag := range []string{"spare:1", "wanted:1", "bb:1"} {
+		e.push(t, tag, v1.Config{Env: []string{"TAG=" + tag}, Cmd: []string{"/bin/true"}})
+		_, err := e.rt.Pull(within(t, time.Minute), e.image(tag), nil)
+		must(t, err)
+	}
+	e.start(t, e.spec("user", "sleep 1000"))
+	c := runtime.CollectConfig{Path: e.dir, MinAge: time.Hour, Wanted: func() []string { return []string{e.image("wanted:1")} }}
+	collect := func() []string {
+		t.Helper()
+		gone, err := e.rt.CollectOnce(within(t, time.Minute), c)
+		must(t, err)
+		return gone
+	}
+	if gone := collect(); len(gone) > 0 {
+		t.Errorf("images that were pulled just now are removed: %q", gone)
+	}
+	c.MinAge = 0
+	if gone := collect(); !slices.Equal(gone, []string{e.image("spare:1")}) {
+		t.Errorf("removed %q", gone)
+	}
+	if e.state(t, "user").Status != task.StatusRunning {
+		t.Error("the container that used an image does not run any more")
+	}
+	spec := e.spec("again", "true")
+	spec.Image = e.image("spare:1")
+	if err := e.rt.Create(within(t, time.Minute), spec); err == nil || !strings.Contains(err.Error(), "no such image") {
+		t.Errorf("made of an image that is gone: %v", err)
+	}
+	_, err := e.rt.Pull(within(t, time.Minute), spec.Image, nil)
+	must(t, err)
+	must(t, e.rt.Create(within(t, time.Minute), spec))
+	for _, id := range []string{"user", "again"} {
+		must(t, e.rt.Delete(within(t, time.Minute), id))
+	}
+	c.Wanted = func() []string { return nil }
+	if gone := collect(); len(gone) != 3 {
+		t.Errorf("of nobody's images %q are removed", gone)
+	}
+	e.leftovers(t)
+}
