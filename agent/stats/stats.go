@@ -105,7 +105,7 @@ func (s *Sampler) sample() {
 	system := systemCPU(s.proc("stat"))
 	for _, v := range s.cfg.Tasks() {
 		for i := range v.State.Containers {
-			if id, dirs, ok := s.find(&v, i); ok {
+			if id, dirs, ok := s.find(&v, i); ok && v.State.Containers[i].Phase == task.PhaseRunning {
 				u := dirs.sample()
 				u.At, u.System = time.Now(), system
 				if all := s.interfaces(&v, i); all != nil {
@@ -144,9 +144,10 @@ func (x *series) add(u Usage) {
 	x.fresh = min(x.fresh+1, kept)
 }
 
-// find is the id of container i of the task and where its cgroup is, if it runs.
+// find is the id of container i of the task and where its cgroup is, if it runs, or is about to: one that asks may be quicker than
+// the news that it has started.
 func (s *Sampler) find(v *task.View, i int) (id string, d Dirs, ok bool) {
-	if v.State.Containers[i].Phase != task.PhaseRunning {
+	if p := v.State.Containers[i].Phase; p != task.PhaseRunning && p != task.PhaseCreated {
 		return "", nil, false
 	}
 	id = task.ContainerID(task.ID(v.Task.Arn), v.State.Containers[i].Name)

@@ -182,6 +182,10 @@ func TestTake(t *testing.T) {
 		if got := s.Take(); len(got) != 0 {
 			t.Errorf("figures taken twice: %+v", got)
 		}
+		v.State.Containers[0].Phase = task.PhaseCreated
+		if s.Container(&v, 0) == nil {
+			t.Error("a container that has only just started is not answered")
+		}
 		v.State.Containers[0].Phase, v.State.Containers[1].Phase = task.PhaseStopped, task.PhaseStopped
 		s.sample()
 		if len(s.series) != 0 || s.Container(&v, 0) != nil {

@@ -16,7 +16,7 @@ import (
 // usage: what a task uses is seen from inside, in Docker's shape, and by the operator once the node has told (AGENT-PROTOCOL
 // §1.3, §4.2).
 func usage(t *testing.T, e *Env) {
-	c := e.container("c", "eat=20", "metadata=/stats", "metadata=/task/stats", "metadata=/taskWithTags", "print=done", "onterm=bye", "wait")
+	c := e.container("c", "eat=20", "sleep=1s", "metadata=/stats", "metadata=/task/stats", "metadata=/taskWithTags", "print=done", "onterm=bye", "wait")
 	c.Memory = aws.Int32(64)
 	arn := e.RunTask(e.Define("uses", ecs.RegisterTaskDefinitionInput{}, c), func(in *ecs.RunTaskInput) {
 		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("e2e")}}
