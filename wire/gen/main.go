@@ -16,7 +16,9 @@ const sdkModule = "github.com/aws/aws-sdk-go-v2/service/"
 
 // services are the SDK modules that wire has tables for. To add one: add it here, run go generate, and write its
 // constructor in wire/services.go.
-func services() []string { return []string{"cloudwatch", "cloudwatchlogs", "ecr", "ecs", "iam", "ssm", "sts"} }
+func services() []string {
+	return []string{"cloudwatch", "cloudwatchlogs", "ecr", "ecs", "iam", "ssm", "sts"}
+}
 
 func main() {
 	files, err := generate(services())
