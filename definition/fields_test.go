@@ -43,8 +43,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 		},
 	} {
 		for prefix, kind := range kinds {
-			for i := range kind.NumField() {
-				f := kind.Field(i)
+			for f := range kind.Fields() {
 				if !f.IsExported() {
 					continue
 				}

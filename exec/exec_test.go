@@ -130,7 +130,7 @@ func (w *world) open() exec.Session {
 // come opens the websocket of a session's client and shows the token.
 func (w *world) come(id, token string) *websocket.Conn {
 	w.Helper()
-	ws, _, err := websocket.Dial(w.Context(), exec.StreamURL(w.url, id), nil) //nolint:bodyclose // websocket.Dial closes it
+	ws, _, err := websocket.Dial(w.Context(), exec.StreamURL(w.url, id), nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (w *world) come(id, token string) *websocket.Conn {
 
 // dial is the node's half.
 func (w *world) dial(session, key string) (*websocket.Conn, error) {
-	ws, _, err := websocket.Dial(w.Context(), w.url+acs.ExecNodePath+session, &websocket.DialOptions{HTTPHeader: http.Header{"Key": {key}}}) //nolint:bodyclose // websocket.Dial closes it
+	ws, _, err := websocket.Dial(w.Context(), w.url+acs.ExecNodePath+session, &websocket.DialOptions{HTTPHeader: http.Header{"Key": {key}}})
 	if err == nil {
 		w.Cleanup(func() { _ = ws.CloseNow() })
 	}

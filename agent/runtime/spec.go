@@ -29,7 +29,6 @@ type specInput struct {
 	pidsLimit int64
 	noFile    uint64 // soft and hard bound on open files where the task names none
 	share     sharedNamespaces
-	base      uint32              // what root is outside, 0 without a user namespace
 	gpus      map[string][]string // the node's, device files by id
 	init      string              // the node's program for initProcessEnabled, "" if it has none
 	apparmor  string              // profile of containers that name none, "" on a node without AppArmor
