@@ -38,9 +38,10 @@ func (r *Runtime) Create(ctx context.Context, spec task.ContainerSpec) error {
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
-	if derr := r.remove(cleanup, containerdID(spec.ID)); derr != nil {
+	if derr := errors.Join(r.remove(cleanup, containerdID(spec.ID)), r.dropHolderOf(cleanup, spec.TaskID)); derr != nil {
 		err = errors.Join(err, derr)
 	}
+	r.dropCgroup(path.Join(r.cfg.Cgroup, spec.TaskID, spec.Name)) // it may be all that there was
 	return failure(cannotCreate, err)
 }
 
@@ -263,11 +264,10 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createPatience)
 	defer cancel()
 	for again := false; ; again = true {
-		a, err := r.tasks.Create(whole, q)
+		a, err := r.createTask(whole, q)
 		if err == nil {
 			return a.Pid, nil
 		}
-		err = errgrpc.ToNative(err)
 		switch {
 		case errdefs.IsAlreadyExists(err):
 			return 0, nil
@@ -276,6 +276,27 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 		}
 		if err := r.forgetInRunc(whole, cid); err != nil {
 			return 0, err
+		}
+	}
+}
+
+// underWay is how containerd says that the bundle of a container is there: another call is making its task, of an agent that was
+// killed meanwhile.
+const underWay = "failed to start shim: mkdir "
+
+// createTask waits for another call that makes the same task: then it exists, or that call has cleaned up.
+func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		a, err := r.tasks.Create(ctx, q)
+		if err = errgrpc.ToNative(err); err == nil || !strings.Contains(err.Error(), underWay) {
+			return a, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
 		}
 	}
 }

@@ -5,6 +5,7 @@ package runtime_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -240,6 +241,12 @@ func TestUserNamespace(t *testing.T) {
 	second.Sandbox, second.Config.User = box, "app"
 	_, out := e.output(t, second)
 	wantLines(t, out, "1234", "x", "1", "sees the first")
+	third := spec("third", `cat /proc/1/comm; [ -t 1 ] && echo terminal; touch /x 2>/dev/null || echo read-only; touch /data/y 2>/dev/null || echo "data is read-only"; touch /t/x && echo tmpfs`)
+	third.Sandbox, third.Task.PidMode, third.Mounts[0].ReadOnly = box, "", true
+	third.HostConfig = acs.HostConfig{Init: new(true), ReadonlyRootfs: true, Tmpfs: map[string]string{"/t": ""}}
+	third.Config.Tty = true
+	_, out = e.output(t, third)
+	wantLines(t, out, "init", "terminal", "read-only", "data is read-only", "tmpfs")
 	run, err := e.rt.Check(within(t, time.Minute), first.ID, []string{"/bin/sh", "-c", "id -u"}, time.Minute)
 	if err != nil || run.Output != "0\n" {
 		t.Errorf("check %+v, %v", run, err)
@@ -251,6 +258,31 @@ func TestUserNamespace(t *testing.T) {
 		t.Errorf("a file of the shared file system belongs to %d", uid)
 	}
 	must(t, n.Release(within(t, time.Minute), "fargate", ""))
+	e.leftovers(t)
+}
+
+// [I] A node's containers can be another runtime's: here runc's shim under another name.
+func TestOtherRuntime(t *testing.T) {
+	dir := t.TempDir()
+	shim, err := exec.LookPath("containerd-shim-runc-v2")
+	must(t, err)
+	wrapper := "#!/bin/sh\necho used >> " + dir + "/used\nexec " + shim + " \"$@\"\n"
+	must(t, os.WriteFile(filepath.Join(dir, "containerd-shim-wrapped-v7"), []byte(wrapper), 0o755)) //nolint:gosec // it is a program
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	e := newEnv(t)
+	e.cfg.OCIRuntime = "io.containerd.wrapped.v7"
+	e.open(t)
+	spec := e.spec("wrapped", "sleep 1000")
+	pid := e.start(t, spec)
+	if _, err := os.Stat(filepath.Join(dir, "used")); err != nil || pid == 0 {
+		t.Errorf("process %d is not of the other runtime: %v", pid, err)
+	}
+	must(t, e.rt.Delete(within(t, time.Minute), spec.ID))
+	spec = e.spec("together", "true")
+	spec.Task.PidMode = "task"
+	if err := e.rt.Create(within(t, time.Minute), spec); err == nil || !strings.Contains(err.Error(), "this node runs io.containerd.wrapped.v7") {
+		t.Errorf("error %v", err)
+	}
 	e.leftovers(t)
 }
 

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,50 @@ func TestFields(t *testing.T) {
 			test(t, &mine)
 		})
 	}
+}
+
+// TestFieldsSurviveKills kills the agent while tasks with volumes, shared namespaces and storage of their own are being made, and
+// containerd while they run: they come up, go on, and leave nothing.
+func TestFieldsSurviveKills(t *testing.T) {
+	t.Parallel()
+	e := NewPair(t, "--fargate", "--cleanup-after", "1ms", "--efs", t.TempDir())
+	app := e.container("app", "write=/v/x,mine", "tick=50ms")
+	app.MountPoints = []types.MountPoint{mount("v", "/v")}
+	side := e.container("side", "wait=0")
+	side.VolumesFrom = []types.VolumeFrom{{SourceContainer: aws.String("app")}}
+	many := e.Define("many", ecs.RegisterTaskDefinitionInput{PidMode: types.PidModeTask, IpcMode: types.IpcModeTask, Volumes: []types.Volume{
+		dockerVolume("v", types.ScopeShared, func(c *types.DockerVolumeConfiguration) {
+			c.Autoprovision, c.DriverOpts = aws.Bool(true), map[string]string{"type": "tmpfs", "device": "tmpfs"}
+		}),
+	}}, app, side)
+	apart := e.Define("apart", ecs.RegisterTaskDefinitionInput{
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, NetworkMode: types.NetworkModeAwsvpc, PidMode: types.PidModeTask,
+		Cpu: aws.String("256"), Memory: aws.String("512"), Volumes: []types.Volume{{Name: aws.String("v")}}, EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 21},
+	}, app, side)
+	var arns []string
+	for range 2 {
+		arns = append(arns, e.RunTask(many), e.RunTask(apart, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate }))
+	}
+	for _, arn := range arns[:2] { // each time something else is half done
+		e.Agent.Kill9()
+		e.Agent.again()
+		e.AwaitStatus(arn, "RUNNING")
+	}
+	e.killContainerd(filepath.Join(e.Dir, "n", "containerd"))
+	e.AwaitAll(arns, "RUNNING")
+	for _, arn := range arns {
+		e.AwaitLog(arn, "tick 5")
+	}
+	each(arns, 4, e.StopTask)
+	e.AwaitAll(arns, "STOPPED")
+	poll(t, patience, func(context.Context) error {
+		for what, n := range e.Leftovers().ofTasks() {
+			if n > 0 {
+				return errAgain(fmt.Sprintf("%d %s are left: %s", n, what, e.Leftovers()))
+			}
+		}
+		return nil
+	})
 }
 
 func mount(volume, path string) types.MountPoint {
