@@ -31,6 +31,7 @@ func TestFields(t *testing.T) {
 		"volumes, links, GPU, init, shared processes": func(t *testing.T, e *Env) { manyFields(t, e, gpu) },
 		"FARGATE is kept apart":                       fargateApart,
 		"what a node does not have is refused":        refusedOnNode,
+		"no network, and a start that takes too long": loneAndLate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +178,27 @@ func fargateApart(t *testing.T, e *Env) {
 	}
 	e.StopTask(arn)
 	e.ends(arn, types.TaskStopCodeUserInitiated, "the test has seen enough", 0)
+}
+
+func loneAndLate(t *testing.T, e *Env) {
+	late := e.container("late", "wait=0")
+	late.Essential, late.StartTimeout = aws.Bool(false), aws.Int32(2)
+	late.HealthCheck = &types.HealthCheck{Command: []string{"CMD", "/probe", "there=/never"}, Interval: aws.Int32(5)}
+	app := e.container("app", "print=too early", "exit=0")
+	app.DependsOn = []types.ContainerDependency{{ContainerName: aws.String("late"), Condition: types.ContainerConditionHealthy}}
+	waits := e.RunTask(e.Define("late", ecs.RegisterTaskDefinitionInput{}, app, late))
+
+	lone := e.container("lone", "read=/proc/net/dev", "exit=0")
+	lone.DisableNetworking = aws.Bool(true)
+	arn := e.RunTask(e.Define("lone", ecs.RegisterTaskDefinitionInput{}, lone))
+	e.ends(arn, types.TaskStopCodeEssentialContainerExited, exited, 0)
+	if out := e.Logs(arn); !strings.Contains(out, "lo:") || strings.Contains(out, "eth0") {
+		t.Errorf("its network: %s", out)
+	}
+	task := e.ends(waits, types.TaskStopCodeTaskFailedToStart, "", 143)
+	if got := aws.ToString(task.Containers[0].Reason); got != "TaskDependencyError: dependency late did not reach HEALTHY within its start timeout of 2 s" {
+		t.Errorf("reason %q", got)
+	}
 }
 
 func refusedOnNode(t *testing.T, e *Env) {

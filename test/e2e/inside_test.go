@@ -187,12 +187,15 @@ func cgroupLimits(t *testing.T, e *Env) {
 	c := e.container("c", "onterm=bye", "wait")
 	c.Cpu, c.Memory, c.MemoryReservation = 128, aws.Int32(40), aws.Int32(24)
 	c.DockerLabels = map[string]string{"team": "e2e"}
+	c.LinuxParameters = &types.LinuxParameters{MaxSwap: aws.Int32(16), Swappiness: aws.Int32(7)}
 	arn := e.RunTask(e.Define("limits", ecs.RegisterTaskDefinitionInput{Cpu: aws.String("256"), Memory: aws.String("64")}, c))
 	e.AwaitStatus(arn, "RUNNING")
 	for _, want := range []struct{ below, v1, v2, value, value2 string }{
 		{"c", "cpu/cpu.shares", "cpu.weight", "128", ""},
 		{"c", "memory/memory.limit_in_bytes", "memory.max", strconv.Itoa(40 << 20), strconv.Itoa(40 << 20)},
 		{"c", "memory/memory.soft_limit_in_bytes", "memory.low", strconv.Itoa(24 << 20), strconv.Itoa(24 << 20)},
+		{"c", "memory/memory.memsw.limit_in_bytes", "memory.swap.max", strconv.Itoa(56 << 20), strconv.Itoa(16 << 20)},
+		{"c", "memory/memory.swappiness", "memory.max", "7", ""}, // version 2 has none
 		{"", "cpu/cpu.cfs_quota_us", "cpu.max", "25000", "25000 100000"},
 		{"", "memory/memory.limit_in_bytes", "memory.max", strconv.Itoa(64 << 20), strconv.Itoa(64 << 20)},
 	} {
