@@ -42,6 +42,7 @@ func (a *Agent) openMetadata() error {
 	}
 	a.metadata = metadata.New(metadata.Config{
 		Secret: secret, Tasks: a.tasks, Zone: a.cfg.Zone, Subnet: a.network.Subnet(), Snapshotter: a.runtime.Snapshotter(), Own: a.network.Own,
+		Storage: a.volumes.StorageUsed,
 		Instance: func() string {
 			if arn := a.instance.Load(); arn != nil {
 				return *arn

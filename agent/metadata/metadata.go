@@ -32,7 +32,9 @@ type Config struct {
 	Tasks  func() []task.View // that the node has now
 	Zone   string             // of the node
 	// Stats is what container i of a task uses, in Docker's shape; nil if nothing is known, as of one that does not run.
-	Stats       func(v *task.View, i int) any
+	Stats func(v *task.View, i int) any
+	// Storage is how much of the task's own storage is used, and how much there is, in MiB; not ok if it has none. It may be nil.
+	Storage     func(taskID string) (used, reserved int64, ok bool)
 	Subnet      netip.Prefix  // of tasks on the node
 	Snapshotter string        // that keeps containers' file systems
 	Instance    func() string // the ARN of the node's container instance, "" before it has registered

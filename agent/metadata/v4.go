@@ -51,6 +51,12 @@ type limitsV4[T any] struct {
 	Memory int64 `json:"Memory"`
 }
 
+// storageV4 is the task's ephemeral storage in MiB.
+type storageV4 struct {
+	Utilized int64 `json:"Utilized"`
+	Reserved int64 `json:"Reserved"`
+}
+
 type portV4 struct {
 	ContainerPort int32  `json:"ContainerPort,omitempty"`
 	Protocol      string `json:"Protocol,omitempty"`
@@ -97,6 +103,7 @@ type taskV4 struct {
 	Errors             []errorV4          `json:"Errors,omitempty"`
 	Containers         []containerV4      `json:"Containers,omitempty"`
 	ClockDrift         *clockV4           `json:"ClockDrift,omitempty"`
+	Storage            *storageV4         `json:"EphemeralStorageMetrics,omitempty"`
 	FaultInjection     *bool              `json:"FaultInjectionEnabled,omitempty"`
 }
 
@@ -152,7 +159,7 @@ func (c containerV4) asV3() containerV4 {
 
 // asV3 is what version 3 shows of the task.
 func (t taskV4) asV3() taskV4 {
-	t.LaunchType, t.ServiceName, t.ClockDrift, t.FaultInjection = "", "", nil, nil
+	t.LaunchType, t.ServiceName, t.ClockDrift, t.Storage, t.FaultInjection = "", "", nil, nil, nil
 	for i := range t.Containers {
 		t.Containers[i] = t.Containers[i].asV3()
 	}
@@ -168,6 +175,11 @@ func (s *Server) showTask(v *task.View) taskV4 {
 	}
 	if t.LaunchType == "FARGATE" {
 		out.ClockDrift = readClock()
+	}
+	if s.cfg.Storage != nil {
+		if used, reserved, ok := s.cfg.Storage(task.ID(t.Arn)); ok {
+			out.Storage = &storageV4{used, reserved}
+		}
 	}
 	if t.CPU > 0 || t.Memory > 0 {
 		out.Limits = &limitsV4[float64]{t.CPU, t.Memory}

@@ -65,6 +65,9 @@ func TestMetadata(t *testing.T) {
 	s := metadata.New(metadata.Config{
 		Secret: []byte("secret"), Zone: "us-east-1a", Subnet: netip.MustParsePrefix("10.0.0.0/16"), Snapshotter: "overlayfs",
 		Tasks: func() []task.View { return []task.View{v} },
+		Storage: func(taskID string) (int64, int64, bool) {
+			return 261, 20496, taskID == "t1" && v.Task.LaunchType == "FARGATE"
+		},
 	})
 	id := s.ID("t1", "app")
 	for _, c := range []struct {
@@ -96,8 +99,12 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("environment %v", env)
 	}
 	v.Task.LaunchType = "FARGATE"
-	if _, got := get(s, "/v4/ID/task", id, "10.0.0.4"); !strings.Contains(got, `"ClockDrift":{`) || !strings.Contains(got, `"Snapshotter":"overlayfs"`) {
+	if _, got := get(s, "/v4/ID/task", id, "10.0.0.4"); !strings.Contains(got, `"ClockDrift":{`) || !strings.Contains(got, `"Snapshotter":"overlayfs"`) ||
+		!strings.Contains(got, `"EphemeralStorageMetrics":{"Utilized":261,"Reserved":20496}`) {
 		t.Errorf("on FARGATE it sees %s", got)
+	}
+	if _, got := get(s, "/v3/ID/task", id, "10.0.0.4"); strings.Contains(got, "Ephemeral") {
+		t.Errorf("on FARGATE it sees %s in version 3", got)
 	}
 }
 

@@ -84,6 +84,12 @@ func TestStorage(t *testing.T) {
 	if ids, err := v.List(t.Context()); err != nil || len(ids) != 1 {
 		t.Errorf("tasks %v, %v", ids, err)
 	}
+	if used, reserved, ok := v.StorageUsed("t1"); !ok || used < 1 || used > 10 || reserved < 20500 {
+		t.Errorf("%d of %d MiB are used, %v", used, reserved, ok)
+	}
+	if _, _, ok := v.StorageUsed("t2"); ok {
+		t.Error("a task without storage has some")
+	}
 	must(t, v.Detach(t.Context(), "t1"))
 	must(t, v.Remove(t.Context(), "t1"))
 	if _, err := os.Stat(filepath.Join(dir, "tasks", "t1")); !os.IsNotExist(err) || mounts(t, at) != 0 {

@@ -106,4 +106,15 @@ func mountLoop(image, at string) error {
 	}
 }
 
+// StorageUsed is how much of the task's storage is used, and how much there is, in MiB; not ok if it has none.
+func (v *Volumes) StorageUsed(taskID string) (used, reserved int64, ok bool) {
+	at := filepath.Join(v.cfg.Dir, "tasks", taskID, storageName, mountedName)
+	var st unix.Statfs_t
+	if mounted, err := isMounted(at); err != nil || !mounted || unix.Statfs(at, &st) != nil {
+		return 0, 0, false
+	}
+	const mib = 1 << 20
+	return int64((st.Blocks - st.Bfree) * uint64(st.Bsize) / mib), int64(st.Blocks * uint64(st.Bsize) / mib), true
+}
+
 var _ task.Volumes = (*Volumes)(nil)
