@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -11,7 +12,8 @@ import (
 // A node that is cut off from the control plane for an hour keeps its tasks, checks their health and restarts what its policy says;
 // when it is back it tells the newest of each, and nothing has started that did not have to.
 func TestAnHourAlone(t *testing.T) {
-	bubble(t, func(t *testing.T, s *site) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
 		s.conf.CleanupAfter = 0 // the default
 		l := s.start(nil)
 		restarted := app("app")
