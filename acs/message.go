@@ -225,6 +225,8 @@ func message(name string) any {
 		return new(RoadsteadLogs)
 	case "PublishMetricsRequest":
 		return new(PublishMetricsRequest)
+	case "RoadsteadPulls":
+		return new(RoadsteadPulls)
 	case "PublishHealthRequest":
 		return new(PublishHealthRequest)
 	case "PublishInstanceStatusRequest":

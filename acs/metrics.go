@@ -69,6 +69,20 @@ type (
 		Written *CountSet `json:"writeSizeBytes,omitempty"`
 	}
 
+	// RoadsteadPulls says of our own agent how far the images of its tasks are that it fetches now. It comes every two seconds while
+	// there are some, and once without any. Nobody acknowledges it.
+	RoadsteadPulls struct {
+		Pulls []Pull `json:"pulls"`
+	}
+
+	// Pull is an image that a container waits for.
+	Pull struct {
+		TaskArn   string `json:"taskArn"`
+		Container string `json:"container"`
+		Done      int64  `json:"done"`  // bytes
+		Total     int64  `json:"total"` // bytes, as far as is known
+	}
+
 	// RestartStats counts restarts by the container's restart policy.
 	RestartStats struct {
 		RestartCount int64 `json:"restartCount"`

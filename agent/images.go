@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/agent/task"
 )
 
 const (
@@ -53,6 +55,23 @@ func (a *Agent) wantedImages() []string {
 		}
 		for i := range v.Task.Containers {
 			out = append(out, v.Task.Containers[i].Image)
+		}
+	}
+	return out
+}
+
+// pulls are the images that containers of the node's tasks wait for while they are fetched.
+func (a *Agent) pulls(ctx context.Context) []acs.Pull {
+	out := []acs.Pull{}
+	for _, v := range a.tasks() {
+		for i := range v.State.Containers {
+			c := &v.State.Containers[i]
+			if c.Try.Verb != task.VerbPull || !c.Try.Doing {
+				continue
+			}
+			if done, total, ok := a.runtime.Fetching(ctx, v.Task.Containers[i].Image); ok {
+				out = append(out, acs.Pull{TaskArn: v.Task.Arn, Container: c.Name, Done: done, Total: total})
+			}
 		}
 	}
 	return out

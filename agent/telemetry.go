@@ -17,6 +17,8 @@ import (
 const (
 	// publishInterval is how often the agent says how its runtime and all containers do (AGENT-PROTOCOL §1.3).
 	publishInterval = 20 * time.Second
+	// pullsInterval is how often it says how far images are that are being fetched.
+	pullsInterval = 2 * time.Second
 	// healthBatch is how many tasks' health goes into one message.
 	healthBatch = 100
 )
@@ -68,6 +70,9 @@ func (l *link) telemetryOnce(ctx context.Context, engine *task.Engine, endpoint 
 func (l *link) publishAll(ctx context.Context, conn *acs.Conn, engine *task.Engine, id identity, ended chan error) error {
 	tick := time.NewTicker(publishInterval)
 	defer tick.Stop()
+	look := time.NewTicker(pullsInterval)
+	defer look.Stop()
+	pulling := false            // was said last
 	told := map[string]string{} // health by task, on this connection
 	if err := errors.Join(l.publish(ctx, conn, id), l.publishMetrics(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told)); err != nil {
 		return err
@@ -77,6 +82,10 @@ func (l *link) publishAll(ctx context.Context, conn *acs.Conn, engine *task.Engi
 		select {
 		case <-engine.HealthChanged():
 			err = l.publishHealth(ctx, conn, id, engine.Health(), told)
+		case <-look.C:
+			if pulls := l.agent.pulls(ctx); pulling || len(pulls) > 0 {
+				pulling, err = len(pulls) > 0, conn.Send(ctx, acs.RoadsteadPulls{Pulls: pulls})
+			}
 		case <-tick.C:
 			clear(told)
 			err = errors.Join(l.publish(ctx, conn, id), l.publishMetrics(ctx, conn, id), l.publishHealth(ctx, conn, id, engine.Health(), told))

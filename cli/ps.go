@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/client"
 )
 
@@ -56,6 +57,7 @@ type taskView struct {
 	DesiredStatus     string  `json:"desiredStatus"`
 	StoppedReason     string  `json:"stoppedReason"`
 	CreatedAt         float64 `json:"createdAt"`
+	pulls             []acs.Pull
 	StartedAt         float64 `json:"startedAt"`
 	Containers        []struct {
 		Name     string `json:"name"`
@@ -120,6 +122,9 @@ func printTasks(ctx context.Context, c *client.Client, cluster string, all bool,
 		return nil
 	}
 	slices.SortFunc(tasks, func(a, b taskView) int { return cmp.Compare(b.CreatedAt, a.CreatedAt) })
+	if err := addPulls(ctx, c, cluster, tasks); err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tDEFINITION\tSTATUS\tAGE\tNODE\tADDRESS\tNOTE")
 	for i := range tasks {
@@ -155,6 +160,9 @@ func (t *taskView) address() string {
 
 func (t *taskView) note() string {
 	var notes []string
+	for _, p := range t.pulls {
+		notes = append(notes, fmt.Sprintf("%s pulls %s of %s", p.Container, size(float64(p.Done)), size(float64(p.Total))))
+	}
 	for _, c := range t.Containers {
 		if c.ExitCode != nil {
 			notes = append(notes, fmt.Sprintf("%s exit %d", c.Name, *c.ExitCode))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/client"
 )
 
@@ -96,4 +97,21 @@ func size(n float64) string {
 		n /= 1024
 	}
 	return fmt.Sprintf("%.1f TiB", n)
+}
+
+// addPulls notes what tasks that do not run yet wait for, if there are such tasks.
+func addPulls(ctx context.Context, c *client.Client, cluster string, tasks []taskView) error {
+	if !slices.ContainsFunc(tasks, func(t taskView) bool { return t.LastStatus == "PENDING" }) {
+		return nil
+	}
+	var page struct {
+		Pulls map[string][]acs.Pull `json:"pulls"`
+	}
+	if err := c.Do(ctx, "GET", "/roadstead/v1/pulls?"+url.Values{"cluster": {cluster}}.Encode(), nil, &page); err != nil {
+		return err
+	}
+	for i := range tasks {
+		tasks[i].pulls = page.Pulls[last(tasks[i].TaskArn)]
+	}
+	return nil
 }

@@ -3,9 +3,13 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/roadstead/roadstead/client"
 )
 
 // A table that a person can read: the busiest task first, and why there are no figures.
@@ -30,5 +34,31 @@ quiet         db:1        0123456789ab  -          not heard of yet: nodes tell 
 `
 	if out.String() != want {
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)
+	}
+}
+
+// ps says how far the image of a task is that does not run yet.
+func TestPullsAreNoted(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/roadstead/v1/pulls" || r.URL.Query().Get("cluster") != "prod" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		_, _ = w.Write([]byte(`{"pulls":{"t1":[{"taskArn":"x","container":"web","done":5242880,"total":104857600}]}}`))
+	}))
+	defer s.Close()
+	c, err := client.New(client.Config{Endpoint: s.URL, AccessKeyID: "k", Secret: "s", Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tasks := []taskView{{TaskArn: "arn:task/prod/t1", LastStatus: "PENDING"}, {TaskArn: "arn:task/prod/t2", LastStatus: "RUNNING"}}
+	if err := addPulls(t.Context(), c, "prod", tasks); err != nil {
+		t.Fatal(err)
+	}
+	if got := tasks[0].note() + "|" + tasks[1].note(); got != "web pulls 5.0 MiB of 100 MiB|" {
+		t.Errorf("notes %q", got)
+	}
+	if err := addPulls(t.Context(), nil, "prod", tasks[1:]); err != nil { // nobody waits: nobody asks
+		t.Fatal(err)
 	}
 }

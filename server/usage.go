@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/session"
@@ -37,4 +38,19 @@ func (s *Server) usage(r *http.Request, p auth.Principal) (any, error) {
 		out = append(out, u)
 	}
 	return map[string]any{"tasks": out}, nil
+}
+
+// pulls lists the images that tasks of a cluster wait for, by task id: ?cluster=.
+func (s *Server) pulls(r *http.Request, p auth.Principal) (any, error) {
+	scope := model.Scope{Account: p.Account, Region: s.cfg.Region}
+	out := map[string][]acs.Pull{}
+	for t := range s.db.Snapshot().TasksOf(scope, cmp.Or(r.URL.Query().Get("cluster"), model.DefaultCluster)) {
+		if t.Instance == "" || t.Last == model.TaskRunning || t.Last == model.TaskStopped {
+			continue
+		}
+		if pulls := s.sessions.Pulls(t); len(pulls) > 0 {
+			out[t.ID] = pulls
+		}
+	}
+	return map[string]any{"pulls": out}, nil
 }

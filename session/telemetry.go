@@ -38,6 +38,7 @@ func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, conn *
 		}
 	}
 	cancel()
+	s.usages.putPulls(i.Key(), nil)
 	beat.stop()
 	_ = conn.Close("")
 }
@@ -50,6 +51,8 @@ func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.C
 	case *acs.PublishMetricsRequest:
 		ack = acs.AckPublishMetric{}
 		s.metrics(i, m)
+	case *acs.RoadsteadPulls:
+		s.usages.putPulls(i.Key(), m.Pulls)
 	case *acs.PublishHealthRequest:
 		ack, err = acs.AckPublishHealth{}, s.health(ctx, i, m)
 	case *acs.PublishInstanceStatusRequest:

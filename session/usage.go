@@ -36,7 +36,8 @@ type ContainerUsage struct {
 // and heard again within 20 s.
 type usages struct {
 	mu     sync.Mutex
-	byTask map[string]*Usage // by task key; guarded by mu
+	byTask map[string]*Usage     // by task key; guarded by mu
+	pulls  map[string][]acs.Pull // by instance key, only where there are some; guarded by mu
 }
 
 // metrics takes in what an instance's tasks use. All figures of the fleet arrive here: whoever keeps a history of them begins
@@ -57,6 +58,32 @@ func (s *Sessions) Usage(task string) *Usage {
 	s.usages.mu.Lock()
 	defer s.usages.mu.Unlock()
 	return s.usages.byTask[task]
+}
+
+// Pulls are the images that the containers of a task wait for while its node fetches them.
+func (s *Sessions) Pulls(t *model.Task) []acs.Pull {
+	arn := t.ARN()
+	s.usages.mu.Lock()
+	defer s.usages.mu.Unlock()
+	var out []acs.Pull
+	for _, p := range s.usages.pulls[t.InstanceKey()] {
+		if p.TaskArn == arn {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// putPulls replaces what an instance fetches.
+func (u *usages) putPulls(instance string, pulls []acs.Pull) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.pulls == nil {
+		u.pulls = map[string][]acs.Pull{}
+	}
+	if u.pulls[instance] = pulls; len(pulls) == 0 {
+		delete(u.pulls, instance)
+	}
 }
 
 func (u *usages) put(task string, is *Usage) {

@@ -50,3 +50,32 @@ func TestUsageComesOverTelemetry(t *testing.T) {
 		w.want("a task that is gone", usage("t2"), "nothing")
 	})
 }
+
+// What a node fetches for its tasks is known while it says so, and while it is connected.
+func TestPullsAreToldOver(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run("i1", "t1", "t2")
+		w.run("i2", "other")
+		pulls := func(id string) string { synctest.Wait(); return fmt.Sprint(w.sessions.Pulls(w.task(id))) }
+		say := func(a *agent, ids ...string) {
+			m := acs.RoadsteadPulls{}
+			for i, id := range ids {
+				m.Pulls = append(m.Pulls, acs.Pull{TaskArn: model.TaskARN(scope, "c", id), Container: "app", Done: int64(i), Total: 10})
+			}
+			a.send(m)
+		}
+		a, b := w.dial("/tcs/ws", "containerInstance", "i1"), w.dial("/tcs/ws", "containerInstance", "i2")
+		say(a, "t1", "t2", "other")
+		say(b, "other")
+		w.want("t1", pulls("t1"), "[{"+model.TaskARN(scope, "c", "t1")+" app 0 10}]")
+		w.want("t2", pulls("t2"), "[{"+model.TaskARN(scope, "c", "t2")+" app 1 10}]")
+		w.want("another node's task, as its own node says", pulls("other"), "[{"+model.TaskARN(scope, "c", "other")+" app 0 10}]")
+		say(a, "t2")
+		w.want("t1, which is there", pulls("t1"), "[]")
+		w.want("t2, which is next", pulls("t2"), "[{"+model.TaskARN(scope, "c", "t2")+" app 0 10}]")
+		say(b)
+		w.want("when nothing is fetched", pulls("other"), "[]")
+		a.stop()
+		w.want("when the node is away", pulls("t2"), "[]")
+	})
+}

@@ -5,8 +5,13 @@ package runtime_test
 import (
 	"bytes"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,3 +139,57 @@ func TestCollectImages(t *testing.T) {
 	}
 	e.leftovers(t)
 }
+
+// While an image is fetched it is known how far it has come; many who want it share one fetch.
+func TestFetching(t *testing.T) {
+	e := newEnv(t)
+	e.push(t, "slow:1", v1.Config{Cmd: []string{"/bin/true"}})
+	proceed := make(chan struct{})
+	var blobs atomic.Int32
+	back := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: e.registry}) }}
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/blobs/") && r.Method == http.MethodGet {
+			blobs.Add(1)
+			w = &gate{ResponseWriter: w, open: proceed}
+		}
+		back.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	image := strings.TrimPrefix(slow.URL, "http://") + "/slow:1"
+	const callers = 5
+	ended := make(chan error, callers)
+	for range callers {
+		go func() { _, err := e.rt.Pull(within(t, time.Minute), image, nil); ended <- err }()
+	}
+	eventually(t, 20*time.Second, func() bool {
+		done, total, ok := e.rt.Fetching(within(t, time.Minute), image)
+		return ok && done > 0 && done < total
+	})
+	close(proceed)
+	for range callers {
+		must(t, <-ended)
+	}
+	if _, _, ok := e.rt.Fetching(within(t, time.Minute), image); ok {
+		t.Error("it is fetched still")
+	}
+	if n := blobs.Load(); n != 2 {
+		t.Errorf("%d blobs were fetched, of an image of a layer and a configuration", n)
+	}
+}
+
+// gate lets the first bytes of a blob pass, and the rest when it is opened.
+type gate struct {
+	http.ResponseWriter
+	open   chan struct{}
+	passed int
+}
+
+func (g *gate) Write(b []byte) (int, error) {
+	if g.passed += len(b); g.passed > 64<<10 {
+		g.ResponseWriter.(http.Flusher).Flush()
+		<-g.open
+	}
+	return g.ResponseWriter.Write(b)
+}
+
+func (g *gate) Unwrap() http.ResponseWriter { return g.ResponseWriter }

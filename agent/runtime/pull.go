@@ -95,7 +95,10 @@ func (r *Runtime) fetch(ctx context.Context, ref string, cached images.Image, au
 			return i, nil
 		} // half of it is missing: fetch it again
 	}
+	seen, end := r.progress.begin(ref)
+	defer end()
 	img, err := r.client.Pull(ctx, ref,
+		client.WithImageHandler(seen),
 		client.WithResolver(resolved{Resolver: from, name: name, desc: desc}),
 		client.WithPlatformMatcher(platforms.Default()),
 		client.WithPullUnpack, client.WithPullSnapshotter(r.cfg.Snapshotter))

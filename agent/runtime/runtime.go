@@ -85,6 +85,8 @@ type Runtime struct {
 
 	images imageCache
 	pulls  pullGroup
+
+	progress progress
 	// pulling is held for reading while an image is pulled, and for writing while one is removed.
 	pulling sync.RWMutex
 
