@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/containerd/containerd/v2/core/images"
@@ -41,15 +42,7 @@ func (p *progress) begin(name string) (seen images.Handler, end func()) {
 func (p *progress) parts(name string) map[digest.Digest]int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	parts := p.fetching[name]
-	if parts == nil {
-		return nil
-	}
-	out := make(map[digest.Digest]int64, len(parts))
-	for d, size := range parts {
-		out[d] = size
-	}
-	return out
+	return maps.Clone(p.fetching[name])
 }
 
 // Fetching is how far the fetch of an image has come that is under way: bytes that are here, and bytes of all parts that are known;
