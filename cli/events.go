@@ -85,6 +85,7 @@ func eventRow(e *ecs.Event) string {
 		LastStatus, DesiredStatus, StopCode, StoppedReason, Group string // of tasks
 		Status                                                    string // of instances
 		AgentConnected                                            *bool
+		execDetail
 	}
 	_ = json.Unmarshal(e.Detail, &d) // what is not there is not shown
 	subject := ""
@@ -93,6 +94,8 @@ func eventRow(e *ecs.Event) string {
 	}
 	what := ""
 	switch {
+	case d.SessionID != "":
+		what = d.row()
 	case d.EventName != "":
 		what = strings.TrimSpace(d.EventType + " " + d.EventName + " " + d.DeploymentID + " " + d.Reason)
 	case d.AgentConnected != nil:
@@ -108,4 +111,24 @@ func eventRow(e *ecs.Event) string {
 		what += " [" + d.Group + "]"
 	}
 	return fmt.Sprintf("%-24s  %s  %s", e.Time, subject, what)
+}
+
+// execDetail is what the records of exec sessions say.
+type execDetail struct {
+	SessionID, ContainerName, Principal string
+	Command                             []string
+	EndedAt, BytesIn, BytesOut          int64
+	ExitCode                            *int
+}
+
+func (d *execDetail) row() string {
+	what := fmt.Sprintf("exec in %s by %s: %q", d.ContainerName, d.Principal, d.Command)
+	if d.EndedAt == 0 {
+		return what
+	}
+	code := "none"
+	if d.ExitCode != nil {
+		code = strconv.Itoa(*d.ExitCode)
+	}
+	return fmt.Sprintf("%s ended: exit code %s, %d bytes in, %d out", what, code, d.BytesIn, d.BytesOut)
 }

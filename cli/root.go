@@ -50,13 +50,13 @@ func newRoot() *cobra.Command {
 
 Everything on this machine, for learning and for tests:   roadstead dev
 A control plane, and nodes that join it:                   roadstead server, roadstead agent
-Looking at what runs:                                      roadstead ps, roadstead logs`,
+Looking at what runs:                                      roadstead ps, roadstead logs, roadstead exec`,
 		Example: `  roadstead dev
   aws --endpoint-url http://127.0.0.1:4566 ecs list-clusters
   roadstead ps`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newDev(), newServer(), newAgent(), newImage(), newPs(), newLogs(), newEvents(), newExplain(), newPlan(), newToken(), newReset(), newNode(), newVersion(), newCoverage(), newSimulate(), newLogKeeper())
+	root.AddCommand(newDev(), newServer(), newAgent(), newImage(), newPs(), newLogs(), newExec(), newEvents(), newExplain(), newPlan(), newToken(), newReset(), newNode(), newVersion(), newCoverage(), newSimulate(), newLogKeeper())
 	return root
 }
 

@@ -258,8 +258,12 @@ func (o *execOutput) Read(b []byte) (int, error) {
 // Write hands input to the process; it waits while the process does not read.
 func (p *Process) Write(b []byte) (int, error) { return p.stdin.Write(b) }
 
-// CloseStdin ends the input of a process without a terminal.
+// CloseStdin ends the process's input; at a terminal as a user does, by ctrl-D.
 func (p *Process) CloseStdin(ctx context.Context) error {
+	if p.terminal {
+		_, err := p.stdin.Write([]byte{4})
+		return err
+	}
 	p.stdin.Close()
 	_, err := p.r.tasks.CloseIO(p.r.in(ctx), &tasksapi.CloseIORequest{ContainerID: p.cid, ExecID: p.id, Stdin: true})
 	return errgrpc.ToNative(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -81,7 +82,11 @@ func eventOf(s model.Scope, t *state.Tables, c *state.Change, at time.Time) (*Ev
 }
 
 func storedEvent(e *model.Event) *Event {
-	return newEvent(e.Scope, e.ID, e.DetailType, time.UnixMilli(e.At), e.Resources, json.RawMessage(e.Detail))
+	out := newEvent(e.Scope, e.ID, e.DetailType, time.UnixMilli(e.At), e.Resources, json.RawMessage(e.Detail))
+	if strings.HasPrefix(e.DetailType, "Roadstead ") { // AWS has none like it
+		out.Source = "roadstead"
+	}
+	return out
 }
 
 func taskEvent(t *state.Tables, task *model.Task, at time.Time) (*Event, error) {
