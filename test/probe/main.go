@@ -51,6 +51,8 @@ var verbs = map[string]func(string) error{
 	"dial":   dial,
 	"dialed": answer,
 	"fetch":  fetch,
+	"talk":   converse,
+	"flood":  flood,
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
 	},
