@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -54,21 +55,51 @@ const leaderPatience = 10 * time.Second
 // onLeader serves the request here if this member leads, and passes it on to the leader if not.
 func (s *Server) onLeader(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.db.Leading() {
-			next.ServeHTTP(w, r)
-			return
-		}
-		target, err := s.findLeader(r.Context())
-		switch {
-		case err != nil:
-			refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
-		case target == nil:
-			next.ServeHTTP(w, r)
-		default:
-			s.proxy(target).ServeHTTP(w, r)
+		ctx, cancel := context.WithTimeout(r.Context(), leaderPatience)
+		defer cancel()
+		for again := true; again; {
+			if s.db.Leading() {
+				next.ServeHTTP(w, r)
+				return
+			}
+			target, err := s.findLeader(ctx)
+			switch {
+			case err != nil:
+				refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
+				return
+			case target == nil:
+				next.ServeHTTP(w, r)
+				return
+			}
+			again = s.passOn(ctx, w, r, target)
 		}
 	})
 }
+
+// passOn passes a request on to the leader. It reports whether that is to be tried again: the leader took no connection, so it may
+// have died, and there is no body, of which something might have been sent. The clients of exec sessions, whose websockets these are,
+// would give up before there is another leader.
+func (s *Server) passOn(ctx context.Context, w http.ResponseWriter, r *http.Request, leader *url.URL) (again bool) {
+	p := s.proxy(leader)
+	refuse := p.ErrorHandler
+	p.ErrorHandler = func(w http.ResponseWriter, out *http.Request, err error) {
+		var failed *net.OpError
+		if again = r.ContentLength == 0 && errors.As(err, &failed) && failed.Op == "dial" && ctx.Err() == nil; !again {
+			refuse(w, out, err)
+		}
+	}
+	p.ServeHTTP(w, r)
+	if again {
+		select {
+		case <-time.After(leaderPoll):
+		case <-ctx.Done():
+		}
+	}
+	return again
+}
+
+// leaderPoll is how often a leader that takes no connection is tried.
+const leaderPoll = 50 * time.Millisecond
 
 // findLeader waits for a leader: nil means this member.
 func (s *Server) findLeader(ctx context.Context) (*url.URL, error) {

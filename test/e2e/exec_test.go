@@ -237,3 +237,43 @@ func without(t testing.TB, cmd *exec.Cmd) string {
 	}
 	return string(out)
 }
+
+// A client comes through any member; when the leader dies, its session goes on through the next one.
+func TestExecThroughMembers(t *testing.T) {
+	e := newEnv(t)
+	e.secret = secret
+	leader, follower := e.roles(e.startMembers())
+	e.connect(follower.url)
+	e.CreateCluster("default")
+	e.StartAgent()
+	e.Image = e.BuildImage("probe:1")
+	task := e.execTask()
+	x := atTerminal(t, e.execute(task, "/probe talk"))
+	x.await("uid 0")
+	leader.Kill9()
+	x.typed("after the leader's end\n")
+	x.await(`heard "after the leader's end"`)
+	x.typed("exit 0\n")
+	x.await("Exiting session")
+	x.end()
+	leader.again()
+	leader.AwaitReady(patience)
+}
+
+// The root of a FARGATE task's container is root there, and nobody on the node.
+func TestExecOnFargate(t *testing.T) {
+	e := NewPair(t, "--fargate")
+	in := ecs.RegisterTaskDefinitionInput{
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
+	}
+	task := e.RunTask(e.Define("fargate", in, e.container("app", "wait")), withExec, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate })
+	e.AwaitStatus(task, "RUNNING")
+	x := atTerminal(t, e.execute(task, "/probe talk"))
+	x.await("uid 0, size 100x30")
+	out, err := exec.Command("pgrep", "-fxu", "root", "/probe talk").Output()
+	if len(out) > 0 {
+		t.Errorf("the command is the node's root: %s, %v", out, err)
+	}
+	x.typed("exit 0\n")
+	x.end()
+}
