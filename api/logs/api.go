@@ -60,6 +60,12 @@ func (a *API) Mux() *wire.Mux {
 
 	wire.Handle(m, "PutLogEvents", a.putLogEvents)
 	wire.Handle(m, "GetLogEvents", a.getLogEvents)
+	wire.Handle(m, "FilterLogEvents", a.filterLogEvents)
+
+	wire.Handle(m, "PutMetricFilter", a.putMetricFilter)
+	wire.Handle(m, "DescribeMetricFilters", a.describeMetricFilters)
+	wire.Handle(m, "DeleteMetricFilter", a.deleteMetricFilter)
+	wire.Handle(m, "TestMetricFilter", a.testMetricFilter)
 
 	wire.Handle(m, "TagLogGroup", a.tagLogGroup)
 	wire.Handle(m, "UntagLogGroup", a.untagLogGroup)
