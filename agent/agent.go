@@ -85,6 +85,7 @@ type Agent struct {
 	volumes *volumes.Volumes
 	gpus    map[string][]string // device files by id
 	keeper  *logs.Keeper
+	shipper *logs.Shipper
 	auth    *pullAuth
 
 	lock     *os.File // of the data directory, while the agent works there
@@ -190,6 +191,9 @@ func (a *Agent) openRuntime() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.shipper, err = a.newShipper(); err != nil {
+		return err
+	}
 	a.runtime, err = runtime.New(runtime.Config{
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
@@ -231,6 +235,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		start(a.daemon.Run)
 	}
 	start(a.keeper.Run)
+	start(a.shipper.Run)
 	start(a.network.Run)
 	start(a.serveMetadata)
 	start(a.stats.Run)

@@ -38,7 +38,7 @@ func (l *link) startEngine(ctx context.Context) {
 	ctx, l.stop = context.WithCancel(ctx)
 	l.ended = make(chan struct{})
 	l.engine = task.New(task.Config{
-		Dir: l.agent.dir("engine"), Runtime: l.agent.runtime, Network: l.agent.network, Volumes: l.agent.volumes, Report: l.report,
+		Dir: l.agent.dir("engine"), Runtime: l.agent.shipping(), Network: l.agent.network, Volumes: l.agent.volumes, Report: l.report,
 		Decorate: l.agent.decorate, CleanupAfter: l.agent.cfg.CleanupAfter, Log: l.log,
 	})
 	l.agent.engine.Store(l.engine)

@@ -48,6 +48,11 @@ func nodeMay(service, op string) bool {
 		case "GetAuthorizationToken", "BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability":
 			return true
 		}
+	case "logs": // the driver awslogs; GetLogEvents tells it what has arrived
+		switch op {
+		case "CreateLogGroup", "CreateLogStream", "PutLogEvents", "GetLogEvents":
+			return true
+		}
 	case "sts":
 		return op == "GetCallerIdentity" // nobody needs a permission for it
 	}

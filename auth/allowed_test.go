@@ -27,6 +27,8 @@ func TestAllowed(t *testing.T) {
 		{model.KeyNode, "ecs", "UpdateTaskProtection", true},
 		{model.KeyNode, "ecr", "BatchGetImage", true},
 		{model.KeyNode, "sts", "GetCallerIdentity", true},
+		{model.KeyNode, "logs", "PutLogEvents", true},
+		{model.KeyNode, "logs", "FilterLogEvents", false},
 		{model.KeyNode, "ecs", "RunTask", false},
 		{model.KeyNode, "ecs", "ListTasks", false},
 		{model.KeyNode, "ecr", "PutImage", false},

@@ -89,6 +89,14 @@ func newTransport(t *tls.Config) *http.Transport {
 	}
 }
 
+// Once returns a client of the same endpoints and connections that tries each call once: for one who has to know whether a call
+// that failed was carried out all the same. Closing either closes both.
+func (c *Client) Once() *Client {
+	once := *c
+	once.patience = -1
+	return &once
+}
+
 // Close frees idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

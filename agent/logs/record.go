@@ -2,7 +2,9 @@
 // record ({"log","stream","time"}), written by a keeper process of its own so that neither a restart nor a kill -9
 // of the agent loses a line or blocks a container, and read back by Read.
 //
-// It must not know containerd, tasks or the control plane: it sees fifos to read, files to write and their names.
+// Shipper sends those of the driver awslogs to CloudWatch Logs, out of these files: each line once, in order.
+//
+// It must not know containerd, tasks or how the control plane is called: it sees fifos to read, files to write and their names.
 package logs
 
 import (

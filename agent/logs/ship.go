@@ -1,0 +1,225 @@
+package logs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// ShipperConfig says how lines reach CloudWatch Logs. Dir and Call are required.
+type ShipperConfig struct {
+	Dir  string                                                  // what has been sent, a file a container
+	Call func(ctx context.Context, op string, in, out any) error // an operation of CloudWatch Logs; refusals are *model.Error
+	Log  *slog.Logger                                            // nil means slog.Default()
+}
+
+// Shipper sends what containers with the log driver awslogs write to CloudWatch Logs, out of the files that the keeper fills: what
+// could not be sent waits there, for as long as the file is kept.
+type Shipper struct {
+	cfg ShipperConfig
+	add chan *shipment
+}
+
+// Destination is where a container's lines go, in the words of the driver's options.
+type Destination struct {
+	Group       string `json:"group"`
+	Stream      string `json:"stream"`
+	CreateGroup bool   `json:"createGroup,omitempty"`
+	Begins      string `json:"begins,omitempty"` // a regular expression: lines that do not match belong to the one before
+}
+
+// ReadDestination reads the options of the driver (SEMANTICS §13.7). The stream is PREFIX/CONTAINER/TASKID, or without a prefix the
+// id of the container on this node. Options that cannot be had are refused; mode and max-buffer-size are not looked at, since lines
+// wait in a file and neither hold a container up nor get lost. Nor is the Region: there is one.
+func ReadDestination(options map[string]string, container, taskID, id string) (Destination, error) {
+	d := Destination{Group: options["awslogs-group"], Stream: id, CreateGroup: strings.EqualFold(options["awslogs-create-group"], "true")}
+	if s := options["awslogs-stream"]; s != "" {
+		d.Stream = s
+	}
+	if p := options["awslogs-stream-prefix"]; p != "" {
+		d.Stream = p + "/" + container + "/" + taskID
+	}
+	if e := options["awslogs-endpoint"]; e != "" {
+		return d, fmt.Errorf("roadstead sends logs to its own endpoint only: remove the option awslogs-endpoint (%s)", e)
+	}
+	d.Begins = options["awslogs-multiline-pattern"]
+	if f := options["awslogs-datetime-format"]; f != "" {
+		d.Begins = datetimePattern(f)
+	}
+	if _, err := regexp.Compile(d.Begins); err != nil {
+		return d, fmt.Errorf("awslogs could not parse multiline pattern key %q: %w", d.Begins, err)
+	}
+	return d, nil
+}
+
+// datetimePattern makes a regular expression of a format of strftime. Fields that it does not know stand for themselves.
+func datetimePattern(format string) string {
+	fields := map[byte]string{
+		'A': `(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day`, 'a': `(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)`, 'w': `[0-6]`, 'd': `[0-3][0-9]`,
+		'b': `(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)`, 'm': `[01][0-9]`, 'Y': `[0-9]{4}`, 'y': `[0-9]{2}`, 'H': `[0-2][0-9]`,
+		'B': `(?:January|February|March|April|May|June|July|August|September|October|November|December)`,
+		'I': `[01][0-9]`, 'p': `[AP]M`, 'M': `[0-5][0-9]`, 'S': `[0-5][0-9]`, 'L': `\.[0-9]{3}`, 'f': `[0-9]{6}`, 'z': `[+-][0-9]{4}`,
+		'Z': `[A-Z]{1,4}`, 'j': `[0-3][0-9]{2}`, '%': `%`,
+	}
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] == '%' && i+1 < len(format) && fields[format[i+1]] != "" {
+			i++
+			b.WriteString(fields[format[i]])
+			continue
+		}
+		b.WriteString(regexp.QuoteMeta(format[i : i+1]))
+	}
+	return b.String()
+}
+
+// NewShipper makes the directory; Run sends.
+func NewShipper(cfg ShipperConfig) (*Shipper, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of log shipments: %w", err)
+	}
+	return &Shipper{cfg: cfg, add: make(chan *shipment)}, nil
+}
+
+// openPatience is how long a container waits for a control plane that is away. It starts without: its lines wait.
+const openPatience = 5 * time.Second
+
+// Open begins to send the file of a container, which the keeper may make later, from its beginning; if it is sent already nothing
+// is new. Without the group, which is made if the options wish so, it fails with AWS's words. It needs Run.
+func (s *Shipper) Open(ctx context.Context, id, path string, d Destination) error {
+	first, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	err := s.ensure(first, d)
+	if refusal, ok := refused(err); ok {
+		return fmt.Errorf("failed to initialize logging driver: failed to create Cloudwatch log stream: %s: %s", refusal.Code, refusal.Message)
+	}
+	if err != nil {
+		s.cfg.Log.Warn("log lines wait for the control plane", "container", id, "group", d.Group, "err", err)
+	}
+	sh := &shipment{shipper: s, ID: id, Path: path, Destination: d}
+	if _, err := os.Stat(sh.file()); err != nil {
+		if err := sh.save(); err != nil {
+			return err
+		}
+	}
+	select {
+	case s.add <- sh:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ensure makes the stream, and the group if it may.
+func (s *Shipper) ensure(ctx context.Context, d Destination) error {
+	stream := map[string]string{"logGroupName": d.Group, "logStreamName": d.Stream}
+	err := exists(s.cfg.Call(ctx, "CreateLogStream", stream, nil))
+	if !d.CreateGroup || !isCode(err, "ResourceNotFoundException") {
+		return err
+	}
+	if err := exists(s.cfg.Call(ctx, "CreateLogGroup", map[string]string{"logGroupName": d.Group}, nil)); err != nil {
+		return err
+	}
+	return exists(s.cfg.Call(ctx, "CreateLogStream", stream, nil))
+}
+
+// refused says that a call was answered, and that the same call would be answered so again.
+func refused(err error) (*model.Error, bool) {
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok {
+		return nil, false
+	}
+	switch e.Code {
+	case "ServerException", "ServiceUnavailableException", "ServiceUnavailable", "InternalFailure", "ThrottlingException":
+		return nil, false
+	}
+	return e, true
+}
+
+// exists takes what is there already for made.
+func exists(err error) error {
+	if isCode(err, "ResourceAlreadyExistsException") {
+		return nil
+	}
+	return err
+}
+
+func isCode(err error, code string) bool {
+	e, ok := errors.AsType[*model.Error](err)
+	return ok && e.Code == code
+}
+
+// Run sends until ctx ends, beginning with what an earlier process left.
+func (s *Shipper) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	active := map[string]bool{}
+	ended := make(chan string)
+	begin := func(sh *shipment) {
+		if active[sh.ID] {
+			return
+		}
+		active[sh.ID] = true
+		wg.Go(func() {
+			sh.run(ctx)
+			select {
+			case ended <- sh.ID:
+			case <-ctx.Done():
+			}
+		})
+	}
+	left, err := s.left()
+	if err != nil {
+		return err
+	}
+	for _, sh := range left {
+		begin(sh)
+	}
+	for {
+		select {
+		case sh := <-s.add:
+			begin(sh)
+		case id := <-ended:
+			delete(active, id)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// left are the shipments that have not come to their end.
+func (s *Shipper) left() ([]*shipment, error) {
+	names, err := filepath.Glob(filepath.Join(s.cfg.Dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []*shipment
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read log shipment: %w", err)
+		}
+		sh := &shipment{shipper: s}
+		if err := json.Unmarshal(b, sh); err != nil { // torn by a machine that lost power
+			s.cfg.Log.Warn("drop log shipment", "file", name, "err", err)
+			os.Remove(name)
+			continue
+		}
+		all = append(all, sh)
+	}
+	return all, nil
+}
