@@ -3,8 +3,9 @@ package auth
 import "github.com/roadstead/roadstead/model"
 
 // Allowed says whether the principal may call an operation of a service (its IAM prefix: "ecs", "ecr"...). It returns
-// nil or AccessDeniedException. Until api/iam brings policies, a root key may do everything and a node key only what
-// an agent must do; ecs:Poll and ecs:StartTelemetrySession are the agent's two websockets (ACS and TCS).
+// nil or AccessDeniedException, by what sort of key it has: the root user may do everything, a node only what an agent must
+// do, and whoever needs policies (Judged) nothing, for those are read elsewhere. ecs:Poll and ecs:StartTelemetrySession are
+// the agent's two websockets (ACS and TCS).
 func Allowed(p Principal, service, op string) error {
 	switch p.Kind {
 	case model.KeyRoot:
@@ -16,6 +17,9 @@ func Allowed(p Principal, service, op string) error {
 	}
 	return denied(p, service+":"+op, "*")
 }
+
+// Judged says whether what the principal may do stands in policies: users and sessions, and not the root user and nodes.
+func (p Principal) Judged() bool { return p.Kind != model.KeyRoot && p.Kind != model.KeyNode }
 
 // AllowedOn says whether the principal may call an operation for a task on an instance, nil for none: a node speaks for tasks
 // on the instances that registered with its own key, and no others. Operations that a node calls for its tasks

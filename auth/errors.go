@@ -8,12 +8,18 @@ const (
 	codeIncomplete   = "IncompleteSignatureException"
 	codeUnrecognized = "UnrecognizedClientException"
 	codeInvalid      = "InvalidSignatureException"
+	codeExpired      = "ExpiredTokenException"
 )
 
 func errMissing() error { return model.Errorf(codeMissing, "Missing Authentication Token") }
 
-func errUnrecognized() error {
+// ErrUnrecognized is the refusal of credentials that are nobody's, or nobody's any more.
+func ErrUnrecognized() error {
 	return model.Errorf(codeUnrecognized, "The security token included in the request is invalid.")
+}
+
+func errExpired() error {
+	return model.Errorf(codeExpired, "The security token included in the request is expired")
 }
 
 func errMismatch() error {

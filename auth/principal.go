@@ -14,7 +14,9 @@ type Principal struct {
 	ARN         string // as GetCallerIdentity shows it
 	UserID      string // as GetCallerIdentity shows it
 	AccessKeyID string
-	Kind        string // model.KeyRoot or model.KeyNode
+	Kind        string // model.KeyRoot, KeyNode or KeyUser; KindRole or KindFederated of sessions
+	// Session is what temporary credentials say of themselves; nil for other access keys.
+	Session *Session
 }
 
 // Scope is the account and Region that the principal's rows live in.
@@ -26,7 +28,10 @@ func NewPrincipal(k model.AccessKey, region, service string) Principal {
 		Account: k.Account, Region: region, Service: service,
 		ARN: k.PrincipalARN(), UserID: k.Account, AccessKeyID: k.ID, Kind: k.Kind,
 	}
-	if k.Kind != model.KeyRoot {
+	switch k.Kind {
+	case model.KeyUser:
+		p.UserID = k.UserID
+	case model.KeyNode:
 		// AWS shows ROLEID:SESSION for an assumed role. Ours has no row, hence no id: its name stands for it.
 		p.UserID = "roadstead-" + k.Kind + ":" + k.ID
 	}

@@ -18,6 +18,8 @@ type Verifier struct {
 	// Regions are those that a credential scope may name; none means any. The global services (sts, iam) may always
 	// be signed for us-east-1, as clients do.
 	Regions []string
+	// Sessions opens temporary credentials; nil knows none.
+	Sessions *Sessions
 	// Now is the server's clock; nil means time.Now.
 	Now func() time.Time
 
@@ -38,9 +40,9 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Principal, error) {
 	if err := s.checkTime(v.now()); err != nil {
 		return Principal{}, err
 	}
-	key, ok := v.Lookup(s.scope.accessKey)
-	if !ok || key.Secret == "" || s.token != "" { // no key of ours comes with a session token yet
-		return Principal{}, errUnrecognized()
+	secret, p, err := v.find(s)
+	if err != nil {
+		return Principal{}, err
 	}
 	if err := checkSigned(r, s); err != nil {
 		return Principal{}, err
@@ -49,10 +51,30 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if !v.matches(r, s, key.Secret, payload) {
+	if !v.matches(r, s, secret, payload) {
 		return Principal{}, errMismatch()
 	}
-	return NewPrincipal(key, s.scope.region, s.scope.service), nil
+	return p, nil
+}
+
+// find returns the secret of the access key that a request names, and whose it is. Temporary credentials have to come with
+// their token, others without one.
+func (v *Verifier) find(s *signature) (secret string, p Principal, err error) {
+	if s.token == "" {
+		key, ok := v.Lookup(s.scope.accessKey)
+		if !ok || key.Secret == "" || key.Inactive {
+			return "", Principal{}, ErrUnrecognized()
+		}
+		return key.Secret, NewPrincipal(key, s.scope.region, s.scope.service), nil
+	}
+	session, secret, ok := v.Sessions.open(s.scope.accessKey, s.token)
+	switch {
+	case !ok:
+		return "", Principal{}, ErrUnrecognized()
+	case v.now().UnixMilli() >= session.Expires:
+		return "", Principal{}, errExpired()
+	}
+	return secret, session.principal(s.scope), nil
 }
 
 // matches computes the signature and compares it in constant time.

@@ -1,6 +1,6 @@
 package model
 
-// Account is one tenant. Writer: server (bootstrap), later api/iam.
+// Account is one tenant. Writer: server (bootstrap).
 type Account struct {
 	ID        string `json:"id"` // 12 digits
 	CreatedAt Millis `json:"createdAt"`
@@ -13,15 +13,20 @@ func (a *Account) Key() string { return a.ID }
 const (
 	KeyRoot = "root" // the account's root user
 	KeyNode = "node" // an agent that joined with a token; may register and speak for instances only
+	KeyUser = "user" // an IAM user; may do what policies allow
 )
 
-// AccessKey is a SigV4 credential. Writer: server (bootstrap, join tokens), later api/iam.
+// AccessKey is a SigV4 credential. Writers: server (bootstrap, join tokens), and api/iam of those of users.
 type AccessKey struct {
 	ID        string `json:"id"`
 	Secret    string `json:"secret"`
 	Account   string `json:"account"`
 	Kind      string `json:"kind"`
 	CreatedAt Millis `json:"createdAt"`
+	// Of a user: his id and ARN, and whether the key is switched off.
+	UserID   string `json:"userId,omitempty"`
+	UserARN  string `json:"userArn,omitempty"`
+	Inactive bool   `json:"inactive,omitempty"`
 }
 
 // Key is the access key's row key.
@@ -29,8 +34,11 @@ func (k *AccessKey) Key() string { return k.ID }
 
 // PrincipalARN is the ARN that GetCallerIdentity shows for the key's owner.
 func (k *AccessKey) PrincipalARN() string {
-	if k.Kind == KeyNode {
+	switch k.Kind {
+	case KeyNode:
 		return "arn:aws:sts::" + k.Account + ":assumed-role/roadstead-node/" + k.ID
+	case KeyUser:
+		return k.UserARN
 	}
 	return "arn:aws:iam::" + k.Account + ":root"
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -14,14 +15,19 @@ func (p Pass) Roles(request, definition any) []string {
 	return Values(request, p.Member)
 }
 
-// Values returns the texts of a request's member by the path that Pass and Further have ("loadBalancers[].advancedConfiguration.
+// Values returns the texts of a request's member, numbers and truths as texts too, by the path that Pass and Further have ("loadBalancers[].advancedConfiguration.
 // roleArn"), in the order of the request; what is not set is left out. Request is a structure of the SDK, or a pointer to one. A path
 // that it does not have has no values: tables are held against the SDK by tests.
 func Values(request any, path string) []string {
 	var out []string
 	walk(reflect.ValueOf(request), path, func(v reflect.Value) {
-		if v.Kind() == reflect.String && v.Len() > 0 {
+		switch {
+		case v.Kind() == reflect.String && v.Len() > 0:
 			out = append(out, v.String())
+		case v.Kind() == reflect.Bool:
+			out = append(out, strconv.FormatBool(v.Bool()))
+		case v.CanInt():
+			out = append(out, strconv.FormatInt(v.Int(), 10))
 		}
 	})
 	return out

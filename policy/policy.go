@@ -56,6 +56,9 @@ func Parse(kind Kind, name, text string) (*Policy, error) {
 	return p, nil
 }
 
+// Empty is a policy of a kind that says nothing: nobody may anything by it.
+func Empty(kind Kind, name string) *Policy { return &Policy{Name: name, kind: kind} }
+
 func (w *written) compile(variables bool) statement {
 	s := statement{
 		sid:          w.sid,

@@ -21,6 +21,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/api/ssm"
+	"github.com/roadstead/roadstead/api/iam"
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
@@ -48,7 +49,11 @@ func (s *Server) assemble() error {
 	}
 	s.driver = controller.New(controller.Config{DB: s.db, Loops: s.loops(), Now: s.cfg.Now, Seed: mathrand.Uint64(), Log: s.cfg.Log})
 	s.hooks = hooks.New(hooks.Config{DB: s.db, Now: s.cfg.Now, Log: s.cfg.Log, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64})
-	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Now: s.cfg.Now}
+	var err error
+	if s.tokens, err = auth.NewSessions(s.cfg.RootSecret, s.cfg.Account); err != nil {
+		return err
+	}
+	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Sessions: s.tokens, Now: s.cfg.Now}
 	s.metrics = newMetrics(s.db, s.sessions.Connected, s.driver.Stats)
 	if err := s.openRegistry(); err != nil {
 		return err
@@ -57,7 +62,7 @@ func (s *Server) assemble() error {
 		return err
 	}
 	s.planner = ecs.NewPlanner(s.ecsConfig())
-	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Explain: explain, Log: s.cfg.Log}, s.services()...)
+	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Authorize: s.authorize, Explain: explain, Log: s.cfg.Log}, s.services()...)
 	return nil
 }
 
@@ -68,7 +73,8 @@ func (s *Server) services() []*wire.Mux {
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
 		s.logs.Mux(),
 		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec}),
-		sts.New(),
+		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),
+		sts.New(sts.Config{DB: s.db, Sessions: s.tokens, Now: s.cfg.Now}),
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
-	"github.com/roadstead/roadstead/wire"
 )
 
 // handler is the one endpoint: health and metrics of this member, and everything else on the leader.
@@ -152,24 +151,6 @@ func (s *Server) proxy(to *url.URL) *httputil.ReverseProxy {
 type exactBody struct {
 	io.Reader
 	io.Closer
-}
-
-// authenticate verifies an API call and asks whether its sender may make it.
-func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, error) {
-	p, err := s.verifier.Verify(r, body)
-	if err != nil {
-		return nil, err
-	}
-	call, _ := wire.CallFrom(r.Context())
-	service := call.Service
-	if service == "" {
-		service = p.Service
-	}
-	if err := auth.Allowed(p, service, call.Operation); err != nil {
-		return nil, err
-	}
-	p.Region = s.cfg.Region // global services are signed for us-east-1
-	return auth.WithPrincipal(r.Context(), p), nil
 }
 
 // explain says what an operator can do about a fault, nil if nothing.

@@ -107,7 +107,7 @@ func (s *Server) reset(r *http.Request, _ auth.Principal) (any, error) {
 	if err := s.registry.Wipe(); err != nil {
 		return nil, err
 	}
-	if err := s.db.Update(ctx, s.seed); err != nil {
+	if err := s.seedAnew(ctx); err != nil {
 		return nil, err
 	}
 	s.sessions.Disconnect()

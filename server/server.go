@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roadstead/roadstead/access"
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/auth"
@@ -40,6 +41,8 @@ type Server struct {
 	members  members
 	planner  *ecs.Planner
 	verifier *auth.Verifier
+	tokens   *auth.Sessions
+	access   access.Access
 	registry *registry.Registry
 	logStore *logstore.Store
 	logs     *logs.API

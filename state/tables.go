@@ -29,6 +29,12 @@ type Tables struct {
 	Events          *Table[model.Event]
 	LogGroups       *Table[model.LogGroup]
 	LogPolicies     *Table[model.LogPolicy]
+	Users           *Table[model.User]
+	Groups          *Table[model.Group]
+	Roles           *Table[model.Role]
+	Policies        *Table[model.ManagedPolicy]
+	Profiles        *Table[model.InstanceProfile]
+	OIDCProviders   *Table[model.OIDCProvider]
 
 	index   Index // of a head, nil otherwise
 	scratch scratch
@@ -145,6 +151,12 @@ func newTables() *Tables {
 		Events:          newTable(keyed[model.Event]("events")),
 		LogGroups:       newTable(keyed[model.LogGroup]("loggroups")),
 		LogPolicies:     newTable(keyed[model.LogPolicy]("logpolicies")),
+		Users:           newTable(keyed[model.User]("users")),
+		Groups:          newTable(keyed[model.Group]("groups")),
+		Roles:           newTable(keyed[model.Role]("roles")),
+		Policies:        newTable(keyed[model.ManagedPolicy]("policies")),
+		Profiles:        newTable(keyed[model.InstanceProfile]("profiles")),
+		OIDCProviders:   newTable(keyed[model.OIDCProvider]("oidcproviders")),
 	}
 }
 
@@ -194,6 +206,12 @@ func (t *Tables) each(f func(table)) {
 	f(t.Events)
 	f(t.LogGroups)
 	f(t.LogPolicies)
+	f(t.Users)
+	f(t.Groups)
+	f(t.Roles)
+	f(t.Policies)
+	f(t.Profiles)
+	f(t.OIDCProviders)
 }
 
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
@@ -218,6 +236,12 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Events:          frozen(t.Events, prev.Events),
 		LogGroups:       frozen(t.LogGroups, prev.LogGroups),
 		LogPolicies:     frozen(t.LogPolicies, prev.LogPolicies),
+		Users:           frozen(t.Users, prev.Users),
+		Groups:          frozen(t.Groups, prev.Groups),
+		Roles:           frozen(t.Roles, prev.Roles),
+		Policies:        frozen(t.Policies, prev.Policies),
+		Profiles:        frozen(t.Profiles, prev.Profiles),
+		OIDCProviders:   frozen(t.OIDCProviders, prev.OIDCProviders),
 	}
 }
 
@@ -243,6 +267,12 @@ func (t *Tables) thaw() *Tables {
 		Events:          t.Events.copy(),
 		LogGroups:       t.LogGroups.copy(),
 		LogPolicies:     t.LogPolicies.copy(),
+		Users:           t.Users.copy(),
+		Groups:          t.Groups.copy(),
+		Roles:           t.Roles.copy(),
+		Policies:        t.Policies.copy(),
+		Profiles:        t.Profiles.copy(),
+		OIDCProviders:   t.OIDCProviders.copy(),
 	}
 }
 

@@ -27,6 +27,10 @@ type GatewayConfig struct {
 	// "" if none can be told. A *model.Error is answered to the caller (status 400, in query protocols 403), any other
 	// error is logged and answered as a server fault. Required.
 	Authenticate func(r *http.Request, body []byte) (context.Context, error)
+	// Authorize decides whether the caller may make the call, when its input is known: a pointer to the operation's input
+	// struct. Its context is Authenticate's, and its errors are answered as a handler's. Optional: without it whoever is
+	// verified may make it.
+	Authorize func(ctx context.Context, r *http.Request, in any) error
 	// Explain puts an error that is not a *model.Error into words for the caller, nil if it is none of the caller's
 	// business. It is answered with status 500. Optional.
 	Explain      func(err error) *model.Error
@@ -135,7 +139,7 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 	if err != nil {
 		return g.refuse(q, id, err, true)
 	}
-	out, err := q.call(ctx, op)
+	out, err := g.call(ctx, q, op)
 	if err != nil {
 		return g.refuse(q, id, err, true)
 	}
@@ -182,14 +186,20 @@ func (q *request) unknownService() error {
 	return model.Errorf("UnknownOperationException", "The request names no operation of a service that Roadstead serves.")
 }
 
-// call decodes and checks the input and runs the handler. The answer is the output struct, or invalid if there is none.
-func (q *request) call(ctx context.Context, op *operation) (reflect.Value, error) {
+// call decodes and checks the input, asks whether the caller may, and runs the handler. The answer is the output struct, or
+// invalid if there is none.
+func (g *Gateway) call(ctx context.Context, q *request, op *operation) (reflect.Value, error) {
 	in := reflect.New(op.in.typ)
 	if err := q.decode(op, in.Elem()); err != nil {
 		return reflect.Value{}, err
 	}
 	if path, list, found := firstBlank(op.in, in.Elem()); found {
 		return reflect.Value{}, q.mux.service.blank(Blank{Operation: op.name, Path: path, List: list})
+	}
+	if g.cfg.Authorize != nil {
+		if err := g.cfg.Authorize(ctx, q.http, in.Interface()); err != nil {
+			return reflect.Value{}, err
+		}
 	}
 	out, err := op.call(ctx, in)
 	if err != nil {

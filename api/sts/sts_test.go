@@ -30,7 +30,7 @@ func TestGetCallerIdentity(t *testing.T) {
 			p, err := v.Verify(r, body)
 			return auth.WithPrincipal(r.Context(), p), err
 		},
-	}, sts.New()))
+	}, sts.New(sts.Config{})))
 	defer s.Close()
 	open := func(id string) *sdk.Client {
 		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL),

@@ -1,0 +1,147 @@
+package access
+
+import (
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/state"
+)
+
+// Access decides. It is safe for concurrent use.
+type Access struct {
+	compiled compiled
+}
+
+// Call is a request whose sender is verified and whose input is decoded.
+type Call struct {
+	Principal auth.Principal
+	Service   string // IAM prefix: "ecs"
+	Operation string // "RunTask"
+	Input     any    // pointer to the operation's input struct
+	Now       time.Time
+	SourceIP  string // "" if unknown
+	UserAgent string
+	Secure    bool // it came over TLS
+}
+
+// Authorize returns nil if the caller may make the call, else AccessDeniedException with AWS's words, or
+// UnrecognizedClientException if the caller's user or role is gone. The root user may do everything in its account, and what
+// nodes may do auth.Allowed says.
+func (a *Access) Authorize(t *state.Tables, c *Call) error {
+	assumes := c.Service == "sts" && c.Operation == "AssumeRole" // which root users may not
+	if !c.Principal.Judged() && !assumes {
+		return nil
+	}
+	op, ok := policy.LookupOperation(c.Service, c.Operation)
+	if !ok {
+		op = policy.Operation{Name: c.Operation, Action: c.Service + ":" + c.Operation}
+	}
+	who, ps, err := a.caller(t, &c.Principal)
+	if err != nil {
+		return err
+	}
+	if op.Action == "" {
+		return nil
+	}
+	if c.Service == "iam" && c.Principal.Kind == model.KeyUser && c.Principal.Session != nil {
+		return auth.ErrUnrecognized() // what GetSessionToken gives is none for IAM [D]
+	}
+	d := decider{Access: a, Call: c, tables: t, op: &op, who: who, policies: ps}
+	for _, target := range d.targets() {
+		if err := d.decide(op.Action, op.Keys, target, nil); err != nil {
+			return err
+		}
+		if err := d.further(target); err != nil {
+			return err
+		}
+	}
+	return d.passes()
+}
+
+// decider decides one call.
+type decider struct {
+	*Access
+	*Call
+	tables   *state.Tables
+	op       *policy.Operation
+	who      *policy.Principal
+	policies *policy.Policies
+}
+
+// decide refuses an action on a target. Keys are the condition keys that the action has; more has some that are no members of
+// the request.
+func (d *decider) decide(action string, keys []string, t target, more map[string]string) error {
+	ctx := d.context(t, keys)
+	for key, v := range more {
+		ctx.Set(key, v)
+	}
+	ps := *d.policies
+	ps.Resource = t.policy
+	r := &policy.Request{Principal: d.who, Action: action, Resource: t.arn, Owner: t.owner, Context: ctx}
+	return policy.Decide(r, &ps).Err(r)
+}
+
+// further are the actions that some members of a request need besides its own: tags, above all.
+func (d *decider) further(t target) error {
+	for _, f := range d.op.Also {
+		if !policy.Given(d.Input, f.Member) {
+			continue
+		}
+		keys := d.op.Keys // of sts:TagSession, which is no operation
+		service, name, _ := strings.Cut(f.Action, ":")
+		if op, ok := policy.LookupOperation(service, name); ok {
+			keys = op.Keys
+		}
+		var more map[string]string
+		if strings.HasSuffix(f.Action, ":TagResource") {
+			more = map[string]string{"ecs:CreateAction": d.Operation}
+			t = d.tagged(t)
+		}
+		if f.Action == "ecs:PutClusterCapacityProviders" {
+			t = d.clusterTarget()
+		}
+		if err := d.decide(f.Action, keys, t, more); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passes: iam:PassRole has to be allowed on every role that the request hands to a service.
+func (d *decider) passes() error {
+	if len(d.op.Passes) == 0 {
+		return nil
+	}
+	definition := d.definition()
+	seen := map[string]bool{}
+	for _, pass := range d.op.Passes {
+		for _, ref := range pass.Roles(d.Input, definition) {
+			if seen[ref+" "+pass.Service] {
+				continue
+			}
+			seen[ref+" "+pass.Service] = true
+			if err := d.decide("iam:PassRole", []string{"aws:ResourceTag/*", "iam:ResourceTag/*"}, d.role(ref), map[string]string{"iam:PassedToService": pass.Service}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// role is the role that a request names by its ARN or its name, as a thing to pass.
+func (d *decider) role(ref string) target {
+	t := target{arn: ref}
+	if !strings.HasPrefix(ref, "arn:") {
+		t.arn = model.IAMARN(d.Principal.Account, "role", "/", ref)
+		if r, ok := d.tables.Roles.Get(model.IAMKey(d.Principal.Account, ref)); ok {
+			t.arn = r.ARN()
+		}
+	}
+	if r := d.tables.RoleByARN(t.arn); r != nil {
+		t.tags = r.Tags
+	}
+	return t
+}

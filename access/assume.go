@@ -1,0 +1,82 @@
+package access
+
+import (
+	"time"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/state"
+)
+
+// Assumption is a service's or a web identity's wish to be a role: what has no policies of its own, so that the role's trust
+// policy alone decides.
+type Assumption struct {
+	RoleARN     string
+	SessionName string
+	Duration    time.Duration // as long as the role allows at most
+	Tags        []model.Tag
+	// Policies and PolicyARNs narrow the session.
+	Policies, PolicyARNs []string
+
+	// Who asks: Service "ecs-tasks.amazonaws.com", in whose name SourceARN says (aws:SourceArn, aws:SourceAccount); or the ARN of
+	// the identity provider that vouched, with what it said as condition keys ("HOST:sub").
+	Service, SourceARN string
+	Provider           string
+	Claims             map[string][]string
+
+	Task string // ARN of the task that the session is for, with which it ends; "" for none
+	Now  time.Time
+}
+
+// Assume issues credentials of a session of a role. It is AccessDenied if there is no such role or it does not trust whoever asks.
+// The credentials of a task are those of Assume with Service, Task, the task's id as SessionName, and six hours.
+func (a *Access) Assume(t *state.Tables, sessions *auth.Sessions, q *Assumption) (auth.Credentials, *auth.Session, error) {
+	action, who := "sts:AssumeRole", &policy.Principal{Kind: policy.Service, ARN: q.Service}
+	if q.Provider != "" {
+		action, who = "sts:AssumeRoleWithWebIdentity", &policy.Principal{Kind: policy.WebIdentity, ARN: q.Provider}
+	}
+	denied := model.Errorf("AccessDenied", "Not authorized to perform %s", action) // [O]
+	r := t.RoleByARN(q.RoleARN)
+	if r == nil {
+		return auth.Credentials{}, nil, denied
+	}
+	trust, err := a.trust(r)
+	if err != nil {
+		return auth.Credentials{}, nil, err
+	}
+	actions := []string{action}
+	if len(q.Tags) > 0 && q.Provider != "" { // a service may always tag the sessions that it makes
+		actions = append(actions, "sts:TagSession")
+	}
+	for _, act := range actions {
+		request := &policy.Request{Principal: who, Action: act, Resource: r.ARN(), Owner: r.Account, Context: q.context(who, r)}
+		if !policy.Decide(request, &policy.Policies{Resource: trust}).Allowed {
+			return auth.Credentials{}, nil, denied
+		}
+	}
+	s := auth.RoleSession(r, q.SessionName, q.Now, min(q.Duration, time.Duration(max(r.MaxSession, 3600))*time.Second))
+	s.Tags, s.Provider, s.Task, s.Policies, s.PolicyARNs = q.Tags, q.Provider, q.Task, q.Policies, q.PolicyARNs
+	c, err := sessions.Issue(*s)
+	return c, s, err
+}
+
+func (q *Assumption) context(who *policy.Principal, r *model.Role) *policy.Context {
+	c := &policy.Context{}
+	who.Describe(c)
+	c.SetTime(q.Now)
+	c.Set("sts:RoleSessionName", q.SessionName)
+	c.SetTags("aws:ResourceTag", r.Tags)
+	c.SetTags("iam:ResourceTag", r.Tags)
+	c.SetRequestTags(q.Tags)
+	if q.SourceARN != "" {
+		c.Set("aws:SourceArn", q.SourceARN)
+		if a, ok := model.ParseARN(q.SourceARN); ok {
+			c.Set("aws:SourceAccount", a.Account)
+		}
+	}
+	for key, values := range q.Claims {
+		c.Set(key, values...)
+	}
+	return c
+}

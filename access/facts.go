@@ -1,0 +1,183 @@
+package access
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
+)
+
+// context has the condition keys of the call: those that every request has, and those of the action's list.
+func (d *decider) context(t target, keys []string) *policy.Context {
+	c := &policy.Context{}
+	d.who.Describe(c)
+	c.SetTime(d.Now)
+	c.Set("aws:RequestedRegion", d.Principal.Region)
+	c.Set("aws:SecureTransport", strconv.FormatBool(d.Secure))
+	c.Set("aws:ViaAWSService", "false")
+	if d.SourceIP != "" {
+		c.Set("aws:SourceIp", d.SourceIP)
+	}
+	if d.UserAgent != "" {
+		c.Set("aws:UserAgent", d.UserAgent)
+	}
+	if a, ok := model.ParseARN(t.arn); ok && a.Account != "" {
+		c.Set("aws:ResourceAccount", a.Account)
+	}
+	if s := d.Principal.Session; s != nil {
+		c.Set("aws:TokenIssueTime", time.UnixMilli(s.IssuedAt).UTC().Format(time.RFC3339))
+		c.Set("aws:MultiFactorAuthPresent", "false") // long-term keys have no such key [D]
+		if s.SourceIdentity != "" {
+			c.Set("aws:SourceIdentity", s.SourceIdentity)
+		}
+	}
+	for _, key := range keys {
+		switch prefix, tags := strings.CutSuffix(key, "/*"); {
+		case key == "aws:RequestTag/*":
+			c.SetTags(prefix, requestTags(d.Input))
+		case tags:
+			c.SetTags(prefix, t.tags)
+		default:
+			if vs := d.fact(key, t); len(vs) > 0 {
+				c.Set(key, vs...)
+			}
+		}
+	}
+	return c
+}
+
+// requestMembers says in which members of a request the values of a condition key are; the first that is set counts.
+func requestMembers(key string) []string {
+	switch key {
+	case "ecs:capacity-provider":
+		return []string{"capacityProviderStrategy[].capacityProvider", "capacityProviders[]", "defaultCapacityProviderStrategy[].capacityProvider"}
+	case "ecs:container-name":
+		return []string{"container"}
+	case "ecs:enable-execute-command":
+		return []string{"enableExecuteCommand"}
+	case "ecs:enable-service-connect":
+		return []string{"serviceConnectConfiguration.enabled"}
+	case "ecs:namespace":
+		return []string{"serviceConnectConfiguration.namespace", "namespace"}
+	case "ecs:enable-ecs-managed-tags":
+		return []string{"enableECSManagedTags"}
+	case "ecs:propagate-tags":
+		return []string{"propagateTags"}
+	case "ecs:subnet":
+		return []string{"networkConfiguration.awsvpcConfiguration.subnets[]"}
+	case "ecs:task-cpu":
+		return []string{"cpu"}
+	case "ecs:task-memory":
+		return []string{"memory"}
+	case "ecs:compute-compatibility":
+		return []string{"requiresCompatibilities[]"}
+	case "ecs:account-setting":
+		return []string{"name"}
+	case "ecs:fargate-ephemeral-storage-kms-key":
+		return []string{"configuration.managedStorageConfiguration.fargateEphemeralStorageKmsKeyId"}
+	case "iam:PolicyARN":
+		return []string{"policyArn"}
+	case "iam:AWSServiceName":
+		return []string{"awsServiceName"}
+	case "sts:RoleSessionName":
+		return []string{"roleSessionName"}
+	case "sts:ExternalId":
+		return []string{"externalId"}
+	case "sts:SourceIdentity":
+		return []string{"sourceIdentity"}
+	case "sts:TransitiveTagKeys":
+		return []string{"transitiveTagKeys[]"}
+	case "sts:DurationSeconds":
+		return []string{"durationSeconds"}
+	}
+	return nil
+}
+
+// fact returns the values of a condition key, none if the request has no such key.
+func (d *decider) fact(key string, t target) []string {
+	switch key {
+	case "aws:TagKeys":
+		keys := d.first("tagKeys[]")
+		for _, tag := range requestTags(d.Input) {
+			keys = append(keys, tag.Key)
+		}
+		return keys
+	case "ecs:cluster":
+		return some(t.cluster)
+	case "ecs:service":
+		return some(t.service)
+	case "ecs:task":
+		if strings.Contains(t.arn, ":task/") {
+			return some(t.arn)
+		}
+	case "ecs:task-definition":
+		if ref := d.one("taskDefinition"); ref != "" {
+			return some(d.ecsTarget("task-definition/{family}:{revision}", "revision", ref).arn)
+		}
+	case "ecs:container-instances":
+		var arns []string
+		for _, ref := range d.first("containerInstances[]") {
+			arns = append(arns, d.ecsTarget("container-instance/{cluster}/{containerInstance}", "containerInstance", ref).arn)
+		}
+		return arns
+	case "ecs:enable-ebs-volumes":
+		return some(strconv.FormatBool(policy.Given(d.Input, "volumeConfigurations")))
+	case "ecs:enable-vpc-lattice":
+		return some(strconv.FormatBool(policy.Given(d.Input, "vpcLatticeConfigurations")))
+	case "ecs:auto-assign-public-ip":
+		return some(strconv.FormatBool(d.one("networkConfiguration.awsvpcConfiguration.assignPublicIp") == "ENABLED"))
+	case "ecs:privileged":
+		return some(strconv.FormatBool(slices.Contains(d.first("containerDefinitions[].privileged"), "true")))
+	case "iam:PermissionsBoundary":
+		return some(d.boundary())
+	default:
+		return d.first(requestMembers(key)...)
+	}
+	return nil
+}
+
+func some(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}
+
+// boundary is the permissions boundary that a request sets, or that its user or role has.
+func (d *decider) boundary() string {
+	if arn := d.one("permissionsBoundary"); arn != "" {
+		return arn
+	}
+	if u, ok := d.tables.Users.Get(model.IAMKey(d.Principal.Account, d.one("userName"))); ok {
+		return u.Boundary
+	}
+	if r, ok := d.tables.Roles.Get(model.IAMKey(d.Principal.Account, d.one("roleName"))); ok {
+		return r.Boundary
+	}
+	return ""
+}
+
+// requestTags are those of the member Tags of a request, whatever service's type they have.
+func requestTags(input any) []model.Tag {
+	list := reflect.Indirect(reflect.ValueOf(input)).FieldByName("Tags")
+	if !list.IsValid() || list.Kind() != reflect.Slice {
+		return nil
+	}
+	var tags []model.Tag
+	for i := range list.Len() {
+		tag := list.Index(i)
+		tags = append(tags, model.Tag{Key: textOf(tag.FieldByName("Key")), Value: textOf(tag.FieldByName("Value"))})
+	}
+	return tags
+}
+
+func textOf(v reflect.Value) string {
+	if v = reflect.Indirect(v); v.IsValid() && v.Kind() == reflect.String {
+		return v.String()
+	}
+	return ""
+}

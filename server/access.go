@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/roadstead/roadstead/access"
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// authenticate verifies an API call, and refuses what its sender may not do whatever it is about.
+func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, error) {
+	p, err := s.verifier.Verify(r, body)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Judged() {
+		call, _ := wire.CallFrom(r.Context())
+		service := call.Service
+		if service == "" {
+			service = p.Service
+		}
+		if err := auth.Allowed(p, service, call.Operation); err != nil {
+			return nil, err
+		}
+	}
+	p.Region = s.cfg.Region // global services are signed for us-east-1
+	return auth.WithPrincipal(r.Context(), p), nil
+}
+
+// authorize asks the policies of a call's sender, when it is known what the call is about.
+func (s *Server) authorize(ctx context.Context, r *http.Request, in any) error {
+	p, _ := auth.PrincipalFrom(ctx)
+	call, _ := wire.CallFrom(ctx)
+	c := access.Call{
+		Principal: p, Service: call.Service, Operation: call.Operation, Input: in,
+		Now: s.cfg.Now(), UserAgent: r.UserAgent(), Secure: r.TLS != nil,
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.SourceIP = host
+	}
+	return s.access.Authorize(s.db.Snapshot().Tables, &c)
+}
+
+// seedAnew is seed after a reset, which leaves access keys behind: those of users go too, as their users went.
+func (s *Server) seedAnew(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *state.Tx) error {
+		for _, k := range slices.Collect(tx.AccessKeys.All()) {
+			if k.Kind == model.KeyUser {
+				tx.AccessKeys.Delete(k.Key())
+			}
+		}
+		return s.seed(tx)
+	})
+}

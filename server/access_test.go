@@ -1,0 +1,252 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/roadstead/roadstead/server"
+)
+
+// somebody calls the services of a server with one set of credentials.
+type somebody struct {
+	iam *iam.Client
+	sts *sts.Client
+	ecs *ecs.Client
+}
+
+func as(s *server.Server, id, secret, token string) somebody {
+	who := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}, nil
+	})
+	url := aws.String(s.URL())
+	return somebody{
+		iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
+		sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
+		ecs.New(ecs.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
+	}
+}
+
+// user makes an IAM user with an inline policy, and returns him.
+func user(t *testing.T, s *server.Server, root somebody, name, policy string) somebody {
+	t.Helper()
+	_, err := root.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name})
+	ok(t, err)
+	if policy != "" {
+		_, err = root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy})
+		ok(t, err)
+	}
+	key, err := root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name})
+	ok(t, err)
+	return as(s, *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, "")
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// admitted checks that a task was refused by ECS itself, for there are no nodes: its caller may run it.
+func admitted(t *testing.T, err error) {
+	t.Helper()
+	refused(t, err, "InvalidParameterException", "No Container Instances were found in your cluster.")
+}
+
+// refused checks an error's code, and that its message has a text.
+func refused(t *testing.T, err error, code, text string) {
+	t.Helper()
+	var e smithy.APIError
+	if !errors.As(err, &e) || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), text) {
+		t.Errorf("got %v\nwant %s: %s", err, code, text)
+	}
+}
+
+func statement(effect, actions, resource, condition string) string {
+	quoted := `"` + strings.ReplaceAll(actions, " ", `","`) + `"`
+	if condition != "" {
+		condition = `,"Condition":` + condition
+	}
+	return `{"Effect":"` + effect + `","Action":[` + quoted + `],"Resource":"` + resource + `"` + condition + `}`
+}
+
+func document(statements ...string) string {
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
+const ecsARN = "arn:aws:ecs:us-east-1:000000000000:"
+
+// [D] A user may do what his policies say, to what they say, and no more; the words are AWS's.
+func TestLeastPrivilege(t *testing.T) {
+	s, _ := open(t, server.Config{Dev: true})
+	root := as(s, "root", "secret", "")
+	_, err := root.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("other")})
+	ok(t, err)
+	_, err = root.ecs.RegisterTaskDefinition(t.Context(), definition("web", ""))
+	ok(t, err)
+	ann := user(t, s, root, "ann", document(
+		statement("Allow", "ecs:RunTask", ecsARN+"task-definition/web:*", `{"ArnEquals":{"ecs:cluster":"`+ecsARN+`cluster/default"}}`)))
+
+	run := func(who somebody, cluster string) error {
+		_, err := who.ecs.RunTask(t.Context(), &ecs.RunTaskInput{Cluster: &cluster, TaskDefinition: aws.String("web")})
+		return err
+	}
+	admitted(t, run(ann, "default"))
+	admitted(t, run(ann, ecsARN+"cluster/default"))
+	refused(t, run(ann, "other"), "AccessDeniedException", "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: ecs:RunTask on resource: "+
+		ecsARN+"task-definition/web:1 because no identity-based policy allows the ecs:RunTask action")
+	_, err = ann.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "AccessDeniedException", "ecs:ListClusters on resource: * because no identity-based policy allows")
+	_, err = ann.iam.ListUsers(t.Context(), nil)
+	refused(t, err, "AccessDenied", "iam:ListUsers on resource: arn:aws:iam::000000000000:user/ because")
+	_, err = ann.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web"), Tags: []ecstypes.Tag{{Key: aws.String("k")}}})
+	refused(t, err, "AccessDeniedException", "ecs:TagResource on resource: "+ecsARN+"task/default/* because")
+	id, err := ann.sts.GetCallerIdentity(t.Context(), nil)
+	ok(t, err)
+	if *id.Arn != "arn:aws:iam::000000000000:user/ann" || !strings.HasPrefix(*id.UserId, "AIDA") {
+		t.Error(*id.Arn, *id.UserId)
+	}
+
+	// An explicit deny wins, and a boundary narrows.
+	_, err = root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: aws.String("ann"), PolicyName: aws.String("deny"),
+		PolicyDocument: aws.String(document(statement("Deny", "ecs:*", "*", "")))})
+	ok(t, err)
+	refused(t, run(ann, "default"), "AccessDeniedException", "with an explicit deny in an identity-based policy")
+	_, err = root.iam.DeleteUserPolicy(t.Context(), &iam.DeleteUserPolicyInput{UserName: aws.String("ann"), PolicyName: aws.String("deny")})
+	ok(t, err)
+	_, err = root.iam.PutUserPermissionsBoundary(t.Context(), &iam.PutUserPermissionsBoundaryInput{
+		UserName: aws.String("ann"), PermissionsBoundary: aws.String("arn:aws:iam::aws:policy/CloudWatchLogsFullAccess")})
+	ok(t, err)
+	refused(t, run(ann, "default"), "AccessDeniedException", "because no permissions boundary allows the ecs:RunTask action")
+
+	// A key that is off, and one that is gone.
+	keys, err := root.iam.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String("ann")})
+	ok(t, err)
+	_, err = root.iam.UpdateAccessKey(t.Context(), &iam.UpdateAccessKeyInput{UserName: aws.String("ann"), AccessKeyId: keys.AccessKeyMetadata[0].AccessKeyId, Status: "Inactive"})
+	ok(t, err)
+	refused(t, run(ann, "default"), "UnrecognizedClientException", "The security token included in the request is invalid.")
+}
+
+func definition(family, role string) *ecs.RegisterTaskDefinitionInput {
+	in := &ecs.RegisterTaskDefinitionInput{Family: &family, ContainerDefinitions: []ecstypes.ContainerDefinition{
+		{Name: aws.String("c"), Image: aws.String("i"), Memory: aws.Int32(64)},
+	}}
+	if role != "" {
+		in.TaskRoleArn = &role
+	}
+	return in
+}
+
+// [D] Who hands a role to a service has to be allowed to pass it, to that service.
+func TestPassRole(t *testing.T) {
+	s, _ := open(t, server.Config{Dev: true})
+	root := as(s, "root", "secret", "")
+	const role = "arn:aws:iam::000000000000:role/app"
+	ann := user(t, s, root, "ann", document(statement("Allow", "ecs:*", "*", "")))
+	ben := user(t, s, root, "ben", document(statement("Allow", "ecs:*", "*", ""),
+		statement("Allow", "iam:PassRole", role, `{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}`)))
+	_, err := ann.ecs.RegisterTaskDefinition(t.Context(), definition("web", role))
+	refused(t, err, "AccessDeniedException", "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: iam:PassRole on resource: "+role+
+		" because no identity-based policy allows the iam:PassRole action")
+	_, err = ben.ecs.RegisterTaskDefinition(t.Context(), definition("web", role))
+	ok(t, err)
+	_, err = ben.ecs.RegisterTaskDefinition(t.Context(), definition("web", "arn:aws:iam::000000000000:role/admin"))
+	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: arn:aws:iam::000000000000:role/admin")
+	_, err = ann.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web")}) // of the definition [O]
+	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role)
+	_, err = ben.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web")})
+	admitted(t, err)
+	_, err = ben.ecs.CreateService(t.Context(), &ecs.CreateServiceInput{ServiceName: aws.String("w"), TaskDefinition: aws.String("web"), Role: aws.String(role)})
+	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role) // to ecs-tasks only
+}
+
+// [D] A session may do what its role may, as far as the session's policy allows it, until it is over; it outlives a restart.
+func TestAssumeRole(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := open(t, server.Config{Dev: true, DataDir: dir})
+	root := as(s, "root", "secret", "")
+	const arn = "arn:aws:iam::000000000000:role/ops/reader"
+	ann := user(t, s, root, "ann", document(statement("Allow", "sts:AssumeRole sts:TagSession", arn, "")))
+	bob := user(t, s, root, "bob", "")
+	role := &iam.CreateRoleInput{RoleName: aws.String("reader"), Path: aws.String("/ops/"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"secret-word"}}}]}`)}
+	_, err := root.iam.CreateRole(t.Context(), role)
+	ok(t, err)
+	_, err = root.iam.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: role.RoleName, PolicyArn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")})
+	ok(t, err)
+
+	in := &sts.AssumeRoleInput{RoleArn: aws.String(arn), RoleSessionName: aws.String("mine")}
+	_, err = ann.sts.AssumeRole(t.Context(), in)
+	refused(t, err, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: "+arn)
+	in.ExternalId = aws.String("secret-word")
+	_, err = bob.sts.AssumeRole(t.Context(), in)
+	refused(t, err, "AccessDenied", "User: arn:aws:iam::000000000000:user/bob is not authorized to perform: sts:AssumeRole on resource: "+arn)
+	_, err = root.sts.AssumeRole(t.Context(), in)
+	refused(t, err, "AccessDenied", "Roles may not be assumed by root accounts.")
+	_, err = ann.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String(arn + "s"), RoleSessionName: aws.String("mine")})
+	refused(t, err, "AccessDenied", "sts:AssumeRole on resource: "+arn+"s")
+	out, err := ann.sts.AssumeRole(t.Context(), in)
+	ok(t, err)
+	c := out.Credentials
+	if *out.AssumedRoleUser.Arn != "arn:aws:sts::000000000000:assumed-role/reader/mine" || !strings.HasPrefix(*c.AccessKeyId, "ASIA") {
+		t.Error(*out.AssumedRoleUser.Arn, *c.AccessKeyId)
+	}
+	reader := as(s, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+	_, err = reader.ecs.ListClusters(t.Context(), nil)
+	ok(t, err)
+	_, err = reader.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("mine")})
+	refused(t, err, "AccessDeniedException", "User: arn:aws:sts::000000000000:assumed-role/reader/mine is not authorized to perform: ecs:CreateCluster on resource: "+ecsARN+"cluster/mine")
+	id, err := reader.sts.GetCallerIdentity(t.Context(), nil)
+	ok(t, err)
+	if *id.Arn != *out.AssumedRoleUser.Arn || *id.UserId != *out.AssumedRoleUser.AssumedRoleId {
+		t.Error(*id.Arn, *id.UserId)
+	}
+
+	in.Policy = aws.String(document(statement("Allow", "ecs:DescribeClusters", "*", "")))
+	in.Tags = []ststypes.Tag{{Key: aws.String("team"), Value: aws.String("a")}}
+	_, err = ann.sts.AssumeRole(t.Context(), in)
+	refused(t, err, "AccessDenied", "sts:TagSession") // the role does not trust him to tag
+	in.Tags = nil
+	out, err = ann.sts.AssumeRole(t.Context(), in)
+	ok(t, err)
+	narrow := as(s, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	_, err = narrow.ecs.DescribeClusters(t.Context(), nil)
+	ok(t, err)
+	_, err = narrow.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "AccessDeniedException", "because no session policy allows the ecs:ListClusters action")
+
+	// Another's token, and one that was changed.
+	mixed := as(s, *c.AccessKeyId, *c.SecretAccessKey, *out.Credentials.SessionToken)
+	_, err = mixed.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "UnrecognizedClientException", "The security token included in the request is invalid.")
+	_, err = as(s, *c.AccessKeyId, *c.SecretAccessKey, "").sts.GetCallerIdentity(t.Context(), nil)
+	refused(t, err, "InvalidClientTokenId", "The security token included in the request is invalid")
+
+	// A restart does not end it; its time does.
+	stop()
+	s, _ = open(t, server.Config{Dev: true, DataDir: dir})
+	reader = as(s, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+	_, err = reader.ecs.ListClusters(t.Context(), nil)
+	ok(t, err)
+	root = as(s, "root", "secret", "")
+	_, err = root.iam.DetachRolePolicy(t.Context(), &iam.DetachRolePolicyInput{RoleName: role.RoleName, PolicyArn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")})
+	ok(t, err)
+	_, err = reader.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "AccessDeniedException", "because no identity-based policy allows")
+	_, err = root.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: role.RoleName})
+	ok(t, err)
+	_, err = root.iam.CreateRole(t.Context(), role) // another role with the name
+	ok(t, err)
+	_, err = reader.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "UnrecognizedClientException", "The security token included in the request is invalid.")
+}
