@@ -17,6 +17,7 @@ type Principal struct {
 	Kind        string // model.KeyRoot, KeyNode or KeyUser; KindRole or KindFederated of sessions
 	// Session is what temporary credentials say of themselves; nil for other access keys.
 	Session *Session
+	Token   string // of the session
 }
 
 // Scope is the account and Region that the principal's rows live in.

@@ -135,10 +135,10 @@ func randomID(n int) string {
 }
 
 // principal describes the session, speaking to a service in a Region.
-func (s *Session) principal(scope keyID) Principal {
+func (s *Session) principal(scope keyID, token string) Principal {
 	return Principal{
 		Account: s.Account, Region: scope.region, Service: scope.service,
-		ARN: s.ARN, UserID: s.UserID, AccessKeyID: scope.accessKey, Kind: s.Kind, Session: s,
+		ARN: s.ARN, UserID: s.UserID, AccessKeyID: scope.accessKey, Kind: s.Kind, Session: s, Token: token,
 	}
 }
 

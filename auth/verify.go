@@ -74,7 +74,14 @@ func (v *Verifier) find(s *signature) (secret string, p Principal, err error) {
 	case v.now().UnixMilli() >= session.Expires:
 		return "", Principal{}, errExpired()
 	}
-	return secret, session.principal(s.scope), nil
+	return secret, session.principal(s.scope, s.token), nil
+}
+
+// Holder returns whose an access key is, without a signature: of what was signed with it before. Token is that of temporary
+// credentials, "" for others.
+func (v *Verifier) Holder(accessKeyID, token string) (Principal, error) {
+	_, p, err := v.find(&signature{scope: keyID{accessKey: accessKeyID}, token: token})
+	return p, err
 }
 
 // matches computes the signature and compares it in constant time.

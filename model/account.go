@@ -37,10 +37,10 @@ func (k *AccessKey) PrincipalARN() string {
 	switch k.Kind {
 	case KeyNode:
 		return "arn:aws:sts::" + k.Account + ":assumed-role/roadstead-node/" + k.ID
-	case KeyUser:
-		return k.UserARN
+	case KeyRoot, "":
+		return "arn:aws:iam::" + k.Account + ":root"
 	}
-	return "arn:aws:iam::" + k.Account + ":root"
+	return k.UserARN
 }
 
 // AccountSetting is one ECS account setting of a principal, or of the whole account if Principal is "".

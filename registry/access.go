@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"regexp"
@@ -16,8 +18,9 @@ const tokenParameter = "X-Roadstead-Token"
 // caller is whoever sent a request to /v2/.
 type caller struct {
 	model.Scope
-	key  model.AccessKey
-	path string // if not "", the one path that may be read
+	key     model.AccessKey
+	session string // token of the key, "" if it needs none
+	path    string // if not "", the one path that may be read
 }
 
 // authenticate finds out who sent the request: user AWS with a token, an access key id with its secret, or the bearer of a
@@ -56,8 +59,8 @@ func (g *Registry) credentials(r *http.Request) (caller, *refusal) {
 		}
 		return c, refused
 	}
-	key, ok := g.cfg.Key(user)
-	if !ok || key.Secret == "" || subtle.ConstantTimeCompare([]byte(key.Secret), []byte(password)) != 1 {
+	key, ok := g.cfg.Key(user, "")
+	if !ok || key.Secret == "" || key.Inactive || subtle.ConstantTimeCompare([]byte(key.Secret), []byte(password)) != 1 {
 		return caller{}, unauthorized()
 	}
 	return caller{Scope: model.Scope{Account: key.Account, Region: g.cfg.Region}, key: key}, nil
@@ -68,19 +71,50 @@ func (g *Registry) bearer(token string) (caller, *refusal) {
 	if !ok {
 		return caller{}, unauthorized()
 	}
-	key, ok := g.cfg.Key(t.AccessKeyID)
-	if !ok || key.Account != t.Account {
+	key, ok := g.cfg.Key(t.AccessKeyID, t.Session)
+	if !ok || key.Inactive || key.Account != t.Account {
 		return caller{}, unauthorized()
 	}
 	if g.tokens.expired(t) { // [O] the text that docker shows when a login of ECR is too old
 		return caller{}, denied("Your authorization token has expired. Reauthenticate and try again.")
 	}
-	return caller{Scope: model.Scope{Account: t.Account, Region: t.Region}, key: key, path: t.Path}, nil
+	return caller{Scope: model.Scope{Account: t.Account, Region: t.Region}, key: key, session: t.Session, path: t.Path}, nil
 }
 
-// may says whether the caller may make the request: nodes pull, root keys do everything.
-func (c caller) may(r *http.Request) bool {
-	return c.key.Kind == model.KeyRoot || c.key.Kind == model.KeyNode && reads(r)
+// refuse says why the caller may not make the request, nil if he may: nodes pull, root keys do everything, a layer URL opens
+// its layer, and policies decide about the others.
+func (g *Registry) refuse(c caller, r *http.Request, t target) *refusal {
+	action := t.action(r.Method)
+	switch {
+	case c.key.Kind == model.KeyRoot, c.key.Kind == model.KeyNode && reads(r), c.path != "":
+		return nil
+	case c.key.Kind == model.KeyNode, g.cfg.May == nil:
+		return denied("User: %s is not authorized to perform: ecr:%s on resource: *", c.key.PrincipalARN(), action)
+	case t.name == "" && !strings.HasSuffix(r.URL.Path, "/_catalog"): // a login, which the token allows
+		return nil
+	}
+	if err := g.cfg.May(c.key.ID, c.session, action, cmp.Or(t.name, "*")); err != nil {
+		return refusedBy(err)
+	}
+	// A layer that is mounted from another repository is read there. Who may not has to upload it.
+	if q := r.URL.Query(); q.Has("from") && g.cfg.May(c.key.ID, c.session, "GetDownloadUrlForLayer", q.Get("from")) != nil {
+		q.Del("from")
+		q.Del("mount")
+		r.URL.RawQuery = q.Encode()
+	}
+	return nil
+}
+
+// refusedBy words the refusal of a policy, and of an owner who is gone.
+func refusedBy(err error) *refusal {
+	var e *model.Error
+	switch {
+	case !errors.As(err, &e):
+		return &refusal{http.StatusInternalServerError, "UNKNOWN", "internal error"}
+	case strings.HasPrefix(e.Code, "AccessDenied"):
+		return denied("%s", e.Message)
+	}
+	return unauthorized()
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

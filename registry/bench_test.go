@@ -14,7 +14,7 @@ import (
 // BenchmarkManifest is what a node asks for each task it starts: HEAD of a tag, through the door.
 func BenchmarkManifest(b *testing.B) {
 	w := benchWorld(b, 1)
-	token, _ := w.Token(scopeA, "node")
+	token, _ := w.Token(scopeA, "node", "")
 	r := httptest.NewRequest(http.MethodHead, "/v2/web/manifests/v0", nil)
 	r.Header.Set("Accept", "application/vnd.docker.distribution.manifest.v2+json")
 	r.SetBasicAuth("AWS", token)

@@ -66,8 +66,8 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if !ok {
 		return &refusal{http.StatusNotFound, "NAME_INVALID", "invalid repository name or path"}
 	}
-	if !c.may(r) {
-		return denied("User: %s is not authorized to perform: ecr:%s on resource: *", c.key.PrincipalARN(), t.action())
+	if refused := g.refuse(c, r, t); refused != nil {
+		return refused
 	}
 	var row model.Repository
 	if t.name != "" {
@@ -159,10 +159,28 @@ type target struct {
 	ref  string // tag or digest
 }
 
-// action is the IAM action that a refusal names.
-func (t target) action() string {
-	if t.kind == "manifests" {
+// action is the operation of ECR that a request stands for.
+func (t target) action(method string) string {
+	write := method != http.MethodGet && method != http.MethodHead
+	switch {
+	case t.kind == "manifests" && method == http.MethodDelete:
+		return "BatchDeleteImage"
+	case t.kind == "manifests" && write:
 		return "PutImage"
+	case t.kind == "manifests":
+		return "BatchGetImage"
+	case t.kind == "blobs" && method == http.MethodHead:
+		return "BatchCheckLayerAvailability"
+	case t.kind == "blobs" && !write:
+		return "GetDownloadUrlForLayer"
+	case t.kind == "tags":
+		return "ListImages"
+	case t.kind == "":
+		return "DescribeRepositories"
+	case method == http.MethodPut:
+		return "CompleteLayerUpload"
+	case t.ref != "":
+		return "UploadLayerPart"
 	}
 	return "InitiateLayerUpload"
 }

@@ -32,8 +32,10 @@ type Config struct {
 	Region string
 	// TokenKey signs tokens. Servers of one Region share it, and it outlives restarts: at least 32 random bytes.
 	TokenKey []byte
-	// Key finds an access key by its id.
-	Key func(accessKeyID string) (model.AccessKey, bool)
+	// Key finds an access key by its id; session is the token of temporary credentials, "" for others.
+	Key func(accessKeyID, session string) (model.AccessKey, bool)
+	// May decides what users and sessions may do: an action of ECR ("PutImage") on a repository, "*" for all. nil: nothing.
+	May func(accessKeyID, session, action, repository string) error
 	// Repository finds a repository's row. What has no row does not exist, whatever the storage holds.
 	Repository func(s model.Scope, name string) (model.Repository, bool)
 	// Now is the clock; nil means time.Now.

@@ -61,7 +61,7 @@ func newWorld(t testing.TB, repos ...string) *world {
 	}
 	g, err := registry.New(registry.Config{
 		Dir: w.dir, Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)),
-		Key:        func(id string) (model.AccessKey, bool) { k, ok := w.keys[id]; return k, ok },
+		Key:        func(id, _ string) (model.AccessKey, bool) { k, ok := w.keys[id]; return k, ok },
 		Repository: func(s model.Scope, name string) (model.Repository, bool) { r, ok := w.repos[s.Key(name)]; return r, ok },
 		Now:        func() time.Time { return w.now },
 	})
@@ -128,7 +128,7 @@ func wantCode(t *testing.T, err error, code, text string) {
 // [D] docker login and its like: a challenge, then user AWS with a token, or an access key.
 func TestLogin(t *testing.T) {
 	w := newWorld(t)
-	token, expires := w.Token(scopeA, "test")
+	token, expires := w.Token(scopeA, "test", "")
 	get := func(user, password string) (*http.Response, string) {
 		r, _ := http.NewRequest("GET", "http://"+w.host+"/v2/", nil)
 		if user != "" {
@@ -175,7 +175,7 @@ func TestLogin(t *testing.T) {
 func TestPushPull(t *testing.T) {
 	w := newWorld(t, "team/web", "team")
 	img := image(t)
-	token, _ := w.Token(scopeA, "test")
+	token, _ := w.Token(scopeA, "test", "")
 	if err := remote.Write(w.ref(t, "team/web:v1"), img, basic("AWS", token)); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestLayerURL(t *testing.T) {
 	layers, _ := img.Layers()
 	one, _ := layers[0].Digest()
 	two, _ := layers[1].Digest()
-	url := w.LayerPath(scopeA, "test", "web", one.String())
+	url := w.LayerPath(scopeA, "test", "", "web", one.String())
 	get := func(method, url string) int {
 		r, _ := http.NewRequest(method, "http://"+w.host+url, nil)
 		return w.status(t, r)

@@ -51,7 +51,7 @@ func (p *pair) join(t *testing.T, w, other *world) {
 	t.Helper()
 	g, err := registry.New(registry.Config{
 		Dir: w.dir, Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)),
-		Key: func(id string) (model.AccessKey, bool) {
+		Key: func(id, _ string) (model.AccessKey, bool) {
 			return model.AccessKey{ID: id, Secret: "test", Account: scopeA.Account, Kind: model.KeyRoot}, true
 		},
 		Repository: p.row,

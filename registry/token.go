@@ -27,7 +27,8 @@ type tokens struct {
 type grant struct {
 	Account     string       `json:"a"`
 	Region      string       `json:"r"`
-	AccessKeyID string       `json:"k"` // the grant ends with the key
+	AccessKeyID string       `json:"k"`           // the grant ends with the key
+	Session     string       `json:"s,omitempty"` // and with the session that the key is of
 	Expires     model.Millis `json:"e"`
 	Path        string       `json:"p,omitempty"` // only for reading this one path
 }
@@ -60,19 +61,20 @@ func (t tokens) sum(payload string) []byte {
 
 func (t tokens) expired(g grant) bool { return t.now().UnixMilli() >= g.Expires }
 
-// Token returns a password for user AWS that lets the key's owner use the account's repositories in the Region.
-func (g *Registry) Token(s model.Scope, accessKeyID string) (password string, expires time.Time) {
+// Token returns a password for user AWS that lets the key's owner use the account's repositories in the Region. Session is the
+// token of temporary credentials, "" for others.
+func (g *Registry) Token(s model.Scope, accessKeyID, session string) (password string, expires time.Time) {
 	expires = g.cfg.Now().Add(TokenLife)
 	return g.tokens.issue(grant{
-		Account: s.Account, Region: s.Region, AccessKeyID: accessKeyID, Expires: expires.UnixMilli(),
+		Account: s.Account, Region: s.Region, AccessKeyID: accessKeyID, Session: session, Expires: expires.UnixMilli(),
 	}), expires
 }
 
 // LayerPath returns the path and query of a URL by which anybody can read one layer for an hour.
-func (g *Registry) LayerPath(s model.Scope, accessKeyID, repository, digest string) string {
+func (g *Registry) LayerPath(s model.Scope, accessKeyID, session, repository, digest string) string {
 	path := "/v2/" + repository + "/blobs/" + digest
 	return path + "?" + tokenParameter + "=" + g.tokens.issue(grant{
-		Account: s.Account, Region: s.Region, AccessKeyID: accessKeyID, Path: path,
+		Account: s.Account, Region: s.Region, AccessKeyID: accessKeyID, Session: session, Path: path,
 		Expires: g.cfg.Now().Add(URLLife).UnixMilli(),
 	})
 }

@@ -47,6 +47,26 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, in any) error {
 	return s.access.Authorize(s.db.Snapshot().Tables, &c)
 }
 
+// registryKey finds the access key that a login of the registry was made with. A session's is none of the rows.
+func (s *Server) registryKey(id, session string) (model.AccessKey, bool) {
+	if session == "" {
+		return s.accessKey(id)
+	}
+	p, err := s.verifier.Holder(id, session)
+	return model.AccessKey{ID: id, Account: p.Account, Kind: p.Kind, UserARN: p.ARN}, err == nil
+}
+
+// registryMay decides about a request to the registry as about the call of ECR that it stands for.
+func (s *Server) registryMay(id, session, action, repository string) error {
+	p, err := s.verifier.Holder(id, session)
+	if err != nil {
+		return err
+	}
+	p.Region = s.cfg.Region
+	in := struct{ RepositoryName string }{repository}
+	return s.access.Authorize(s.db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: s.cfg.Now()})
+}
+
 // seedAnew is seed after a reset, which leaves access keys behind: those of users go too, as their users went.
 func (s *Server) seedAnew(ctx context.Context) error {
 	return s.db.Update(ctx, func(tx *state.Tx) error {

@@ -109,7 +109,7 @@ func (s *Server) openRegistry() error {
 	}
 	registry.BridgeLogs(s.cfg.Log)
 	s.registry, err = registry.New(registry.Config{
-		Dir: filepath.Join(s.cfg.DataDir, "registry"), Region: s.cfg.Region, TokenKey: key, Key: s.accessKey,
+		Dir: filepath.Join(s.cfg.DataDir, "registry"), Region: s.cfg.Region, TokenKey: key, Key: s.registryKey, May: s.registryMay,
 		Repository: func(sc model.Scope, name string) (model.Repository, bool) {
 			r, ok := s.db.Snapshot().Repositories.Get(sc.Key(name))
 			if !ok {

@@ -63,7 +63,7 @@ func (a *api) getDownloadURLForLayer(ctx context.Context, in *ecr.GetDownloadUrl
 		}
 		return nil, err
 	}
-	url := strings.TrimSuffix(a.Endpoint(), "/") + a.Images.LayerPath(row.Scope, p.AccessKeyID, row.Name, digest)
+	url := strings.TrimSuffix(a.Endpoint(), "/") + a.Images.LayerPath(row.Scope, p.AccessKeyID, p.Token, row.Name, digest)
 	return &ecr.GetDownloadUrlForLayerOutput{DownloadUrl: aws.String(url), LayerDigest: in.LayerDigest}, nil
 }
 

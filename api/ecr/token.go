@@ -16,7 +16,7 @@ func (a *api) getAuthorizationToken(ctx context.Context, _ *ecr.GetAuthorization
 	if err != nil {
 		return nil, err
 	}
-	password, expires := a.Images.Token(p.Scope(), p.AccessKeyID)
+	password, expires := a.Images.Token(p.Scope(), p.AccessKeyID, p.Token)
 	return &ecr.GetAuthorizationTokenOutput{AuthorizationData: []types.AuthorizationData{{
 		AuthorizationToken: aws.String(base64.StdEncoding.EncodeToString([]byte("AWS:" + password))),
 		ExpiresAt:          aws.Time(expires),

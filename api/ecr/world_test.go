@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	images, err := registry.New(registry.Config{
-		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: lookup,
+		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
 			if !ok {

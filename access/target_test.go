@@ -1,0 +1,138 @@
+package access
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/state"
+)
+
+func inputs() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"ecs": reflect.TypeFor[*ecs.Client](), "ecr": reflect.TypeFor[*ecr.Client](), "iam": reflect.TypeFor[*iam.Client](), "sts": reflect.TypeFor[*sts.Client](),
+	}
+}
+
+// notServed says of operations that name their things in members that no table here knows that they are not served: whoever serves
+// one has to give it its members.
+func notServed(name string) bool {
+	for _, part := range []string{"Daemon", "Gateway", "Express", "SAML", "ServerCertificate", "MFADevice", "LoginProfile", "ServiceLastAccessed", "ServiceLinkedRole", "AccessReport"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return slices.Contains([]string{
+		"ContinueServiceDeployment", "ChangePassword", "AcquireRole", "GetAccessKeyLastUsed", "ListPoliciesGrantingServiceAccess", "AssumeRoleWithWebIdentity",
+	}, name)
+}
+
+// filledWith sets every text of a request to a value, lists to one element.
+func filledWith(t reflect.Type, text string, depth int) reflect.Value {
+	v := reflect.New(t).Elem()
+	switch {
+	case depth > 3:
+	case t.Kind() == reflect.Pointer:
+		v = reflect.New(t.Elem())
+		v.Elem().Set(filledWith(t.Elem(), text, depth))
+	case t.Kind() == reflect.Slice:
+		v = reflect.Append(v, filledWith(t.Elem(), text, depth))
+	case t.Kind() == reflect.String:
+		v.SetString(text)
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if t.Field(i).IsExported() {
+				v.Field(i).Set(filledWith(t.Field(i).Type, text, depth+1))
+			}
+		}
+	}
+	return v
+}
+
+// [D] Whatever a request names is what it is decided about: no member is overlooked, in any operation that is about something.
+func TestEveryOperationNamesItsTargets(t *testing.T) {
+	for service, client := range inputs() {
+		for _, op := range policy.Operations(service) {
+			method, ok := client.MethodByName(op.Name)
+			if !ok || len(op.Resources) == 0 || notServed(op.Name) {
+				continue
+			}
+			in := filledWith(method.Type.In(2), "thing", 0).Interface()
+			d := decider{
+				Access: &Access{}, tables: emptyTables(), op: &op, who: &policy.Principal{}, policies: &policy.Policies{},
+				Call: &Call{Principal: auth.Principal{Account: "111122223333", Region: "us-east-1", Kind: model.KeyUser}, Service: service, Operation: op.Name, Input: in},
+			}
+			targets := d.targets()
+			if len(targets) == 0 {
+				t.Errorf("%s %s is about nothing", service, op.Name)
+			}
+			for _, target := range targets {
+				if !strings.Contains(target.arn, "thing") || strings.ContainsAny(target.arn, "{}") {
+					t.Errorf("%s %s is about %q", service, op.Name, target.arn)
+				}
+			}
+		}
+	}
+}
+
+func emptyTables() *state.Tables {
+	return state.Open(state.Config{Backend: state.NewMemory().Member()}).Snapshot().Tables
+}
+
+// [D] What requests of ECS are about, and in which cluster.
+func TestECSTargets(t *testing.T) {
+	const scope = "arn:aws:ecs:us-east-1:111122223333:"
+	s := func(v string) *string { return &v }
+	for _, c := range []struct {
+		op      string
+		in      any
+		want    []string
+		cluster string
+	}{
+		{"StopTask", &ecs.StopTaskInput{Task: s("t1")}, []string{scope + "task/default/t1"}, scope + "cluster/default"},
+		{"StopTask", &ecs.StopTaskInput{Task: s("t1"), Cluster: s("c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
+		{"StopTask", &ecs.StopTaskInput{Task: s(scope + "task/t1"), Cluster: s(scope + "cluster/c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
+		{"StopTask", &ecs.StopTaskInput{Task: s(scope + "task/d/t1"), Cluster: s("c")}, []string{scope + "task/d/t1"}, scope + "cluster/d"},
+		{"StopTask", &ecs.StopTaskInput{Task: s("arn:aws:ecs:us-east-1:999999999999:task/c/t1")}, []string{"arn:aws:ecs:us-east-1:999999999999:task/c/t1"}, "arn:aws:ecs:us-east-1:999999999999:cluster/c"},
+		{"DescribeTasks", &ecs.DescribeTasksInput{Tasks: []string{"a", "b"}}, []string{scope + "task/default/a", scope + "task/default/b"}, scope + "cluster/default"},
+		{"DescribeClusters", &ecs.DescribeClustersInput{}, []string{scope + "cluster/default"}, scope + "cluster/default"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s("web"), Cluster: s("c")}, []string{scope + "task-definition/web:*"}, scope + "cluster/c"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s("web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s(scope + "task-definition/web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
+		{"RegisterTaskDefinition", &ecs.RegisterTaskDefinitionInput{Family: s("web")}, []string{scope + "task-definition/web:*"}, ""},
+		{"CreateService", &ecs.CreateServiceInput{ServiceName: s("w"), Cluster: s("c")}, []string{scope + "service/c/w"}, scope + "cluster/c"},
+		{"DescribeServices", &ecs.DescribeServicesInput{Services: []string{scope + "service/w"}}, []string{scope + "service/default/w"}, scope + "cluster/default"},
+		{"ListTasks", &ecs.ListTasksInput{Cluster: s("c")}, []string{"*"}, scope + "cluster/c"},
+		{"ListServices", &ecs.ListServicesInput{Cluster: s("c")}, []string{"*"}, scope + "cluster/c"},
+		{"DeleteTaskSet", &ecs.DeleteTaskSetInput{Cluster: s("c"), Service: s("w"), TaskSet: s("ecs-svc/1")}, []string{scope + "task-set/c/w/ecs-svc/1"}, scope + "cluster/c"},
+		{"ExecuteCommand", &ecs.ExecuteCommandInput{Task: s("t1")}, []string{scope + "cluster/default", scope + "task/default/t1"}, scope + "cluster/default"},
+		{"TagResource", &ecs.TagResourceInput{ResourceArn: s(scope + "cluster/c")}, []string{scope + "cluster/c"}, scope + "cluster/c"},
+	} {
+		op, ok := policy.LookupOperation("ecs", c.op)
+		if !ok {
+			t.Fatal(c.op)
+		}
+		d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+			Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "ecs", Operation: c.op, Input: c.in,
+		}}
+		var got []string
+		for _, target := range d.targets() {
+			got = append(got, target.arn)
+			if c.cluster != "" && target.cluster != c.cluster {
+				t.Errorf("%s: in %s, want %s", c.op, target.cluster, c.cluster)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s is about %q, want %q", c.op, got, c.want)
+		}
+	}
+}
