@@ -1,5 +1,5 @@
 // Package metadata answers what the containers of a node ask about themselves, at the addresses that they find in their
-// environment: the metadata of container and task (/v3, /v4), what they use, the credentials of their task's role (/v1, /v2), and
+// environment: the metadata of container and task (/v2, /v3, /v4), what they use, the credentials of their task's role (/v1, /v2), and
 // their task's protection from scale-in and faults in its network (/api).
 //
 // A container gets its own task only, known by an id in the path that nobody can guess and by the address it asks from. The
@@ -77,6 +77,7 @@ func New(cfg Config) *Server {
 		s.mux.HandleFunc(v.path+"/{id}/associations/{type}", s.associations(v))
 		s.mux.HandleFunc(v.path+"/{id}/associations/{type}/{name...}", s.association(v))
 	}
+	s.routesV2()
 	s.faultRoutes()
 	s.mux.HandleFunc("/v1/credentials", s.credentials("CredentialsV1Request: ", func(r *http.Request) string { return r.URL.Query().Get("id") }))
 	s.mux.HandleFunc("/v2/credentials/{id...}", s.credentials("CredentialsV2Request: ", func(r *http.Request) string { return r.PathValue("id") }))

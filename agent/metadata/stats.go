@@ -17,7 +17,7 @@ func (s *Server) containerStats(version version) http.HandlerFunc {
 		i := index(&v, name)
 		stats := s.cfg.Stats(&v, i)
 		if stats == nil {
-			answer(w, http.StatusInternalServerError, "Unable to get container stats for: "+task.ContainerID(task.ID(v.Task.Arn), name))
+			answer(w, version.noStats, "Unable to get container stats for: "+task.ContainerID(task.ID(v.Task.Arn), name))
 			return
 		}
 		answer(w, http.StatusOK, stats)
@@ -32,10 +32,14 @@ func (s *Server) taskStats(version version) http.HandlerFunc {
 			answer(w, version.unknownStats, version.name+" task stats handler: "+unknownTask(r))
 			return
 		}
-		out := map[string]any{}
-		for i := range v.Task.Containers {
-			out[task.ContainerID(task.ID(v.Task.Arn), v.Task.Containers[i].Name)] = s.cfg.Stats(&v, i)
-		}
-		answer(w, http.StatusOK, out)
+		answer(w, http.StatusOK, s.statsOf(&v))
 	}
+}
+
+func (s *Server) statsOf(v *task.View) map[string]any {
+	out := map[string]any{}
+	for i := range v.Task.Containers {
+		out[task.ContainerID(task.ID(v.Task.Arn), v.Task.Containers[i].Name)] = s.cfg.Stats(v, i)
+	}
+	return out
 }

@@ -29,7 +29,7 @@ func TestStats(t *testing.T) {
 		want             string
 	}{
 		{"a container", "/" + app + "/stats", "10.0.0.2", 200, `{"cpu":1}`},
-		{"one that does not run", "/" + side + "/stats", "10.0.0.3", 500, `"Unable to get container stats for: t1-side"`},
+		{"one that does not run", "/" + side + "/stats", "10.0.0.3", -1, `"Unable to get container stats for: t1-side"`},
 		{"its task", "/" + side + "/task/stats", "10.0.0.3", 200, `{"t1-app":{"cpu":1},"t1-side":null}`},
 		{"a neighbour's", "/" + app + "/stats", "10.0.0.3", 0,
 			`"V? container stats handler: unable to get task arn from request: unable to get task Arn from v3 endpoint ID: ` + app + `"`},
@@ -44,6 +44,9 @@ func TestStats(t *testing.T) {
 			status := c.status
 			if status == 0 {
 				status = unknown
+			}
+			if status < 0 {
+				status = map[string]int{"3": http.StatusBadRequest, "4": http.StatusInternalServerError}[version]
 			}
 			got := strings.TrimSpace(w.Body.String())
 			if want := strings.Replace(c.want, "V?", "V"+version, 1); w.Code != status || got != want {

@@ -154,6 +154,39 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// [D] AGENT-PROTOCOL §4.2: version 2 knows a task in awsvpc by its address, and nobody else.
+func TestMetadataByAddress(t *testing.T) {
+	v, other := webTask(), view("t2", "bridge", "app=10.0.0.6")
+	s := metadata.New(metadata.Config{
+		Secret: []byte("secret"), Zone: "us-east-1a", Tasks: func() []task.View { return []task.View{v, other} }, Instance: func() string { return "i" },
+		Stats: func(*task.View, int) any { return map[string]int{"cpu": 1} },
+		Call: func(_ context.Context, _ string, _, out any) error {
+			return json.Unmarshal([]byte(`{"tags":[{"key":"a","value":"b"}]}`), out)
+		},
+	})
+	whole := taskFirst + taskThen + `"Containers":[` + shownV3 + `]}`
+	for _, c := range []struct {
+		rule, path, from string
+		status           int
+		want             string
+	}{
+		{"task", "/v2/metadata", "10.0.0.4", 200, whole},
+		{"task, with a slash", "/v2/metadata/", "10.0.0.4", 200, whole},
+		{"with tags", "/v2/metadataWithTags", "10.0.0.4", 200, strings.Replace(whole, `"Containers"`, `"TaskTags":{"a":"b"},"ContainerInstanceTags":{"a":"b"},"Containers"`, 1)},
+		{"container", "/v2/metadata/t1-app", "10.0.0.4", 200, shownV3},
+		{"another container", "/v2/metadata/t2-app", "10.0.0.4", 400, `"Unable to generate metadata for container 't2-app'"`},
+		{"stats", "/v2/stats", "10.0.0.4", 200, `{"t1-app":{"cpu":1}}`},
+		{"of a container", "/v2/stats/t1-app", "10.0.0.4", 200, `{"cpu":1}`},
+		{"of another", "/v2/stats/t2-app", "10.0.0.4", 400, `"Unable to get container stats for: t2-app"`},
+		{"bridge", "/v2/metadata", "10.0.0.6", 400, `"Unable to get task arn from request: unable to associate '10.0.0.6' with task"`},
+		{"nobody", "/v2/stats", "10.0.0.9", 400, `"Unable to get task arn from request: unable to associate '10.0.0.9' with task"`},
+	} {
+		if status, got := get(s, c.path, "", c.from); status != c.status || got != c.want {
+			t.Errorf("%s\n got %d %s\nwant %d %s", c.rule, status, got, c.status, c.want)
+		}
+	}
+}
+
 func jsonText(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

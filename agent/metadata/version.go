@@ -11,11 +11,12 @@ type version struct {
 	name, path   string
 	unknown      int // the status that an unknown id gets
 	unknownStats int // and of the stats paths
+	noStats      int // of a container that does not run
 }
 
 var ( // constants
-	v3 = version{name: "V3", path: "/v3", unknown: http.StatusInternalServerError, unknownStats: http.StatusBadRequest}
-	v4 = version{name: "V4", path: "/v4", unknown: http.StatusNotFound, unknownStats: http.StatusNotFound}
+	v3 = version{name: "V3", path: "/v3", unknown: http.StatusInternalServerError, unknownStats: http.StatusBadRequest, noStats: http.StatusBadRequest}
+	v4 = version{name: "V4", path: "/v4", unknown: http.StatusNotFound, unknownStats: http.StatusNotFound, noStats: http.StatusInternalServerError}
 )
 
 // unknownTask is what an id that belongs to no task, or not to who asks, gets.
