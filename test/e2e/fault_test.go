@@ -36,3 +36,30 @@ func faults(t *testing.T, e *Env) {
 		t.Errorf("a task that may not is answered %s", got)
 	}
 }
+
+// TestFargateAsks: a task on FARGATE, whose network is its own user namespace's, asks for faults and for what it uses, as others do.
+func TestFargateAsks(t *testing.T) {
+	t.Parallel()
+	e := NewPair(t, "--fargate")
+	const loss = ` network-packet-loss {"LossPercent":100,"Sources":["198.51.100.0/24"]}`
+	c := e.container("c", "sleep=1s", "fault=start"+loss, "fault=status network-packet-loss", "metadata=/stats", "metadata=/task", "fault=stop network-packet-loss", "print=done", "onterm=bye", "wait")
+	c.Memory = nil
+	def := e.Define("fargate", ecs.RegisterTaskDefinitionInput{
+		NetworkMode: types.NetworkModeAwsvpc, EnableFaultInjection: aws.Bool(true), Cpu: aws.String("256"), Memory: aws.String("512"),
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+	}, c)
+	arn := e.RunTask(def, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate })
+	log := strings.Split(strings.TrimSpace(e.AwaitLog(arn, "done")), "\n")
+	for i, want := range []string{`200 {"Status":"running"}`, `200 {"Status":"running"}`, `200 {"read":`, `200 {"Cluster":`, `200 {"Status":"stopped"}`, "done"} {
+		if i >= len(log) || !strings.HasPrefix(log[i], want) {
+			t.Fatalf("line %d is not %s:\n%s", i, want, strings.Join(log, "\n"))
+		}
+	}
+	for _, want := range []string{`"eth0":{"rx_bytes":`, `"ClockDrift":{`, `"LaunchType":"FARGATE"`, `"FaultInjectionEnabled":true`} {
+		if !strings.Contains(log[2]+log[3], want) {
+			t.Errorf("it does not see %s:\n%s\n%s", want, log[2], log[3])
+		}
+	}
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
+}
