@@ -16,6 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/agent/task"
 )
 
@@ -259,6 +260,18 @@ func TestUserNamespace(t *testing.T) {
 	}
 	must(t, n.Release(within(t, time.Minute), "fargate", ""))
 	e.leftovers(t)
+	snapshots := func() string {
+		out, err := exec.Command("ctr", "--address", e.daemon.Address(), "--namespace", "e2e", "snapshots", "ls").CombinedOutput()
+		must(t, err)
+		return string(out)
+	}
+	if out := snapshots(); strings.Count(out, "userns-1073741824-") != 1 {
+		t.Errorf("the image's layer of owners is not there once:\n%s", out)
+	}
+	gone, err := e.rt.CollectOnce(within(t, time.Minute), runtime.CollectConfig{Path: e.dir, Wanted: func() []string { return nil }})
+	if out := snapshots(); err != nil || len(gone) == 0 || strings.Contains(out, "userns-") {
+		t.Errorf("removed %v, %v; the layer of owners outlives its image:\n%s", gone, err, out)
+	}
 }
 
 // [I] A node's containers can be another runtime's: here runc's shim under another name.
