@@ -63,7 +63,7 @@ func FindForeign(cfg Config, known func() (map[string][]string, error)) (f Forei
 		}
 	}
 	for _, d := range names {
-		if !kept[d.Name()] {
+		if !kept[strings.TrimSuffix(d.Name(), userSuffix)] {
 			f.Namespaces = append(f.Namespaces, d.Name())
 		}
 	}
