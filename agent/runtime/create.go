@@ -16,7 +16,6 @@ import (
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -276,27 +275,6 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 		}
 		if err := r.forgetInRunc(whole, cid); err != nil {
 			return 0, err
-		}
-	}
-}
-
-// underWay is how containerd says that the bundle of a container is there: another call is making its task, of an agent that was
-// killed meanwhile.
-const underWay = "failed to start shim: mkdir "
-
-// createTask waits for another call that makes the same task: then it exists, or that call has cleaned up.
-func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		a, err := r.tasks.Create(ctx, q)
-		if err = errgrpc.ToNative(err); err == nil || !strings.Contains(err.Error(), underWay) {
-			return a, err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, err
 		}
 	}
 }

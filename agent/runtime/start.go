@@ -137,6 +137,11 @@ func (r *Runtime) forgetInRunc(ctx context.Context, cid string) error {
 		}
 	}
 	r.cfg.Logger.Warn("runc remembers a container that containerd has forgotten", "container", cid)
+	return r.deleteInRunc(ctx, cid)
+}
+
+// deleteInRunc kills and removes a container behind containerd's back.
+func (r *Runtime) deleteInRunc(ctx context.Context, cid string) error {
 	root := filepath.Join(runcRoot, r.cfg.Namespace)
 	if out, err := exec.CommandContext(ctx, "runc", "--root", root, "delete", "--force", cid).CombinedOutput(); err != nil {
 		return fmt.Errorf("delete lost container: %w: %s", err, out)
