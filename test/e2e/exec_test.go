@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,8 +171,8 @@ func (e *Env) refusals(t *testing.T, task string) {
 	}
 }
 
-// A session outlives the server that carries it, of the plugin and of our own command line; nothing of it is left when its agent is
-// killed.
+// A session outlives the server that carries it and containerd, of the plugin and of our own command line; nothing of it is left
+// when its agent is killed.
 func TestExecOutlivesTheServer(t *testing.T) {
 	e := NewPair(t)
 	task := e.execTask()
@@ -189,6 +190,9 @@ func TestExecOutlivesTheServer(t *testing.T) {
 			x.await(fmt.Sprintf(`heard "after kill %d"`, i))
 		}
 	}
+	e.killContainerd(filepath.Join(e.Dir, "n", "containerd"))
+	ours.typed("after containerd\n")
+	ours.await(`heard "after containerd"`)
 	plugin.typed("exit 0\n")
 	plugin.await("Exiting session")
 	plugin.end()
