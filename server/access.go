@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/roadstead/roadstead/access"
 	"github.com/roadstead/roadstead/auth"
@@ -41,10 +45,40 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, in any) error {
 		Principal: p, Service: call.Service, Operation: call.Operation, Input: in,
 		Now: s.cfg.Now(), UserAgent: r.UserAgent(), Secure: r.TLS != nil,
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		c.SourceIP = host
-	}
+	c.SourceIP = s.sender(r)
 	return s.access.Authorize(s.db.Snapshot().Tables, &c)
+}
+
+// senderHeader carries the address of a request's sender from the member that it reached to the leader.
+const senderHeader = "X-Roadstead-Sender"
+
+// vouch says where a request that is passed on came from. Only a member can: the address is sealed together with the request's
+// signature, so that nobody makes one up, or takes that of another request.
+func (s *Server) vouch(in, out *http.Request) {
+	host, _, err := net.SplitHostPort(in.RemoteAddr)
+	if err != nil {
+		out.Header.Del(senderHeader)
+		return
+	}
+	out.Header.Set(senderHeader, host+" "+s.voucher(host, in))
+}
+
+func (s *Server) voucher(host string, r *http.Request) string {
+	h := hmac.New(sha256.New, []byte(s.cfg.RootSecret))
+	h.Write([]byte("roadstead sender\x00" + host + "\x00" + r.Header.Get("Authorization") + "\x00" + r.URL.RawQuery))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// sender is the address that a request came from, as a member that passed it on has seen it.
+func (s *Server) sender(r *http.Request) string {
+	if host, sum, ok := strings.Cut(r.Header.Get(senderHeader), " "); ok && hmac.Equal([]byte(sum), []byte(s.voucher(host, r))) {
+		return host
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // registryKey finds the access key that a login of the registry was made with. A session's is none of the rows.

@@ -3,10 +3,12 @@ package server_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	ecrsdk "github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -22,6 +24,7 @@ type somebody struct {
 	iam *iam.Client
 	sts *sts.Client
 	ecs *ecs.Client
+	ecr *ecrsdk.Client
 }
 
 func as(s *server.Server, id, secret, token string) somebody {
@@ -33,6 +36,7 @@ func as(s *server.Server, id, secret, token string) somebody {
 		iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
 		sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
 		ecs.New(ecs.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
+		ecrsdk.New(ecrsdk.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
 	}
 }
 
@@ -249,4 +253,58 @@ func TestAssumeRole(t *testing.T) {
 	ok(t, err)
 	_, err = reader.ecs.ListClusters(t.Context(), nil)
 	refused(t, err, "UnrecognizedClientException", "The security token included in the request is invalid.")
+}
+
+// [D] A login of the registry may what the policies of who made it allow as calls of ECR, and ends with his session.
+func TestRegistryAsksPolicies(t *testing.T) {
+	s, _ := open(t, server.Config{Dev: true})
+	root := as(s, "root", "secret", "")
+	_, err := root.ecr.CreateRepository(t.Context(), &ecrsdk.CreateRepositoryInput{RepositoryName: aws.String("web")})
+	ok(t, err)
+	ann := user(t, s, root, "ann", document(statement("Allow", "ecr:GetAuthorizationToken", "*", ""),
+		statement("Allow", "ecr:ListImages", "arn:aws:ecr:us-east-1:000000000000:repository/web", "")))
+	login := func(who somebody) string {
+		t.Helper()
+		out, err := who.ecr.GetAuthorizationToken(t.Context(), nil)
+		ok(t, err)
+		return *out.AuthorizationData[0].AuthorizationToken
+	}
+	status := func(token, method, path string) int {
+		t.Helper()
+		r, _ := http.NewRequestWithContext(t.Context(), method, s.URL()+path, nil)
+		r.Header.Set("Authorization", "Basic "+token)
+		resp, err := http.DefaultClient.Do(r)
+		ok(t, err)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	expect := func(token, method, path string, want int) {
+		t.Helper()
+		if got := status(token, method, path); got != want {
+			t.Errorf("%s %s: %d, want %d", method, path, got, want)
+		}
+	}
+	token := login(ann)
+	expect(token, "GET", "/v2/", http.StatusOK)
+	expect(token, "GET", "/v2/web/tags/list", http.StatusNotFound) // admitted: there are no images
+	expect(token, "GET", "/v2/web/manifests/latest", http.StatusForbidden)
+	expect(token, "POST", "/v2/web/blobs/uploads/", http.StatusForbidden)
+	expect(token, "GET", "/v2/other/tags/list", http.StatusForbidden)
+	expect(token, "GET", "/v2/_catalog", http.StatusForbidden)
+
+	session, err := ann.sts.GetSessionToken(t.Context(), nil)
+	ok(t, err)
+	c := session.Credentials
+	token = login(as(s, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken))
+	expect(token, "GET", "/v2/web/tags/list", http.StatusNotFound)
+	expect(token, "POST", "/v2/web/blobs/uploads/", http.StatusForbidden)
+	keys, err := root.iam.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String("ann")})
+	ok(t, err)
+	_, err = root.iam.DeleteUserPolicy(t.Context(), &iam.DeleteUserPolicyInput{UserName: aws.String("ann"), PolicyName: aws.String("p")})
+	ok(t, err)
+	_, err = root.iam.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String("ann"), AccessKeyId: keys.AccessKeyMetadata[0].AccessKeyId})
+	ok(t, err)
+	_, err = root.iam.DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: aws.String("ann")})
+	ok(t, err)
+	expect(token, "GET", "/v2/web/tags/list", http.StatusUnauthorized)
 }

@@ -134,6 +134,7 @@ func (s *Server) proxy(to *url.URL) *httputil.ReverseProxy {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(to)
 			p.Out.Host = p.In.Host
+			s.vouch(p.In, p.Out)
 			if p.Out.ContentLength > 0 {
 				p.Out.Body = exactBody{io.LimitReader(p.Out.Body, p.Out.ContentLength), p.Out.Body}
 			}
