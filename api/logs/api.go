@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/roadstead/roadstead/auth"
@@ -30,6 +31,10 @@ type Config struct {
 // API has the handlers, and what they start: queries. Run it.
 type API struct {
 	Config
+	asked chan struct{} // a query waits
+
+	mu      sync.Mutex
+	queries []*query // by age
 }
 
 // New returns the API; Mux has its handlers.
@@ -40,7 +45,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg}
+	return &API{Config: cfg, asked: make(chan struct{}, 1)}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -61,6 +66,11 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "PutLogEvents", a.putLogEvents)
 	wire.Handle(m, "GetLogEvents", a.getLogEvents)
 	wire.Handle(m, "FilterLogEvents", a.filterLogEvents)
+
+	wire.Handle(m, "StartQuery", a.startQuery)
+	wire.Handle(m, "GetQueryResults", a.getQueryResults)
+	wire.Handle(m, "StopQuery", a.stopQuery)
+	wire.Handle(m, "DescribeQueries", a.describeQueries)
 
 	wire.Handle(m, "PutMetricFilter", a.putMetricFilter)
 	wire.Handle(m, "DescribeMetricFilters", a.describeMetricFilters)

@@ -3,13 +3,27 @@ package logs
 import (
 	"context"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // sweepEvery is how often what is too old goes.
 const sweepEvery = time.Hour
 
-// Run removes what retention and deletion leave, while this member leads, until ctx ends.
+// workers is how many queries run at the same time.
+const workers = 2
+
+// Run runs queries, and while this member leads removes what retention and deletion leave, until ctx ends.
 func (a *API) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for range workers {
+		g.Go(func() error { return a.answer(ctx) })
+	}
+	g.Go(func() error { return a.keep(ctx) })
+	return g.Wait()
+}
+
+func (a *API) keep(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {

@@ -1,0 +1,70 @@
+package logs_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+// A query runs by itself, over several groups, the newest events first [D].
+func TestQueries(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "a", "s")
+	w.create(t, "b", "s")
+	for i := range 20 {
+		w.put(t, []string{"a", "b"}[i%2], "s", fmt.Sprintf(`%d {"n":%d}`, i, i))
+	}
+	start := func(q string) *sdk.StartQueryInput {
+		return &sdk.StartQueryInput{QueryString: &q, LogGroupNames: []string{"a", "b"}, StartTime: aws.Int64(begin.Unix()), EndTime: aws.Int64(begin.Unix() + 3600)}
+	}
+	ask := func(in *sdk.StartQueryInput) *sdk.GetQueryResultsOutput {
+		t.Helper()
+		q, err := w.StartQuery(t.Context(), in)
+		must(t, err)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			out, err := w.GetQueryResults(t.Context(), &sdk.GetQueryResultsInput{QueryId: q.QueryId})
+			must(t, err)
+			if out.Status != types.QueryStatusRunning && out.Status != types.QueryStatusScheduled {
+				return out
+			}
+			<-tick.C
+		}
+	}
+	out := ask(start("fields n, @log | filter n > 3 | limit 3"))
+	got := ""
+	for _, r := range out.Results {
+		got += *r[0].Value + " " + *r[1].Value + "; "
+	}
+	if want := "19 000000000000:b; 18 000000000000:a; 17 000000000000:b; "; got != want || out.Status != types.QueryStatusComplete {
+		t.Errorf("got %q, %s", got, out.Status)
+	}
+	out = ask(start("filter n < 5 | stats count(*) as c, sum(n) as s"))
+	if r := out.Results; len(r) != 1 || *r[0][0].Value != "5" || *r[0][1].Value != "10" {
+		t.Errorf("got %+v", r)
+	}
+	if s := out.Statistics; s.RecordsScanned != 20 || s.RecordsMatched != 5 || s.LogGroupsScanned != 2 {
+		t.Errorf("got %+v", s)
+	}
+	narrow := start("fields n")
+	narrow.StartTime, narrow.EndTime = aws.Int64(begin.Unix()+5), aws.Int64(begin.Unix()+6) // both included
+	if out := ask(narrow); len(out.Results) != 2 {
+		t.Errorf("got %+v", out.Results)
+	}
+	_, err := w.StartQuery(t.Context(), start("fields n | nonsense"))
+	wantError(t, err, "MalformedQueryException", "unexpected symbol found nonsense at line 1 and position 12")
+	_, err = w.GetQueryResults(t.Context(), &sdk.GetQueryResultsInput{QueryId: aws.String("none")})
+	wantError(t, err, "ResourceNotFoundException", "none")
+	list, err := w.DescribeQueries(t.Context(), &sdk.DescribeQueriesInput{LogGroupName: aws.String("a"), Status: types.QueryStatusComplete})
+	must(t, err)
+	if len(list.Queries) != 3 || *list.Queries[2].QueryString != "fields n, @log | filter n > 3 | limit 3" {
+		t.Errorf("got %+v", list.Queries)
+	}
+	_, err = w.StopQuery(t.Context(), &sdk.StopQueryInput{QueryId: list.Queries[0].QueryId})
+	wantError(t, err, "InvalidParameterException", "has ended already")
+}

@@ -1,0 +1,32 @@
+package logs
+
+import (
+	"iter"
+
+	"github.com/roadstead/roadstead/logstore"
+	"github.com/roadstead/roadstead/model"
+)
+
+// A source is the events of a group, one at a time.
+type source struct {
+	row   *model.LogGroup
+	next  func() (logstore.Event, error, bool)
+	event logstore.Event
+	ready bool // event is the next
+	ended bool
+}
+
+func pull(row *model.LogGroup, g *logstore.Group, q logstore.Query) (s source, stop func()) {
+	next, stop := iter.Pull2(g.Events(q))
+	return source{row: row, next: next}, stop
+}
+
+// fill makes the next event ready, if there is one.
+func (s *source) fill() error {
+	if s.ready || s.ended {
+		return nil
+	}
+	e, err, ok := s.next()
+	s.event, s.ready, s.ended = e, ok && err == nil, !ok || err != nil
+	return err
+}

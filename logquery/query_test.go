@@ -1,0 +1,116 @@
+package logquery_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/roadstead/roadstead/logquery"
+)
+
+// events are what the queries of the tests are about: one a minute, the newest first.
+func events() []logquery.Record {
+	lines := []string{
+		`{"level":"INFO","ms":10,"user":{"id":"ann"},"list":[1,2]}`,
+		`{"level":"ERROR","ms":250,"user":{"id":"bob"}}`,
+		`{"level":"INFO","ms":30,"user":{"id":"ann"}}`,
+		`GET /a?b=1 [200] took 12ms`,
+		`GET /b [500] took 900ms`,
+		`{"level":"ERROR","ms":50,"user":{"id":"ann"}}`,
+	}
+	var all []logquery.Record
+	for i := len(lines) - 1; i >= 0; i-- {
+		all = append(all, logquery.Record{
+			Time: 1777636800000 + int64(i)*60_000, Message: lines[i], Stream: fmt.Sprint("s", i%2), Log: "000000000000:g", Pointer: fmt.Sprint("p", i),
+		})
+	}
+	return all
+}
+
+// Commands of Insights, by AWS's pages "CloudWatch Logs Insights query syntax" [D]. One line a row: its fields without @ptr.
+func TestQuery(t *testing.T) {
+	for query, want := range map[string]string{
+		"fields @timestamp, level | limit 2":                                                                              "@timestamp=2026-05-01 12:05:00.000 level=ERROR; @timestamp=2026-05-01 12:04:00.000",
+		"fields ms | filter level = 'ERROR' and ms > 100":                                                                 "ms=250",
+		"fields ms | filter level = \"ERROR\" or ms = 10 | sort ms":                                                       "ms=10; ms=50; ms=250",
+		"filter @message like /took \\d{3}ms/ | fields @logStream":                                                        "@logStream=s0",
+		"filter @message like 'took' and @message not like \"500\" | fields @logStream as s":                              "s=s1",
+		"filter level in ['INFO', 'DEBUG'] | fields user.id, ms | sort ms desc":                                           "user.id=ann ms=30; user.id=ann ms=10",
+		"filter ispresent(list.1) | fields list.1 + 1 as two, ms / 4, strlen(level)":                                      "two=3 ms / 4=2.5 strlen(level)=4",
+		"parse @message 'GET * [*] took *ms' as path, status, took | filter ispresent(path) | display path, status, took": "path=/b status=500 took=900; path=/a?b=1 status=200 took=12",
+		"parse @message /\\[(?<code>\\d+)\\]/ | filter code >= 500 | display code":                                        "code=500",
+		"stats count(*), avg(ms) as mean, max(ms), min(ms), sum(ms), pct(ms, 50)":                                         "count(*)=6 mean=85 max(ms)=250 min(ms)=10 sum(ms)=340 pct(ms, 50)=30",
+		"stats count(*) as n by level | sort n desc, level":                                                               "n=2; level=ERROR n=2; level=INFO n=2",
+		"filter ispresent(level) | stats count(*) by user.id, bin(5m) | sort user.id, `bin(5m)`":                          "user.id=ann bin(5m)=2026-05-01 12:00:00.000 count(*)=2; user.id=ann bin(5m)=2026-05-01 12:05:00.000 count(*)=1; user.id=bob bin(5m)=2026-05-01 12:00:00.000 count(*)=1",
+		"stats count_distinct(user.id) as people, latest(ms) as l, earliest(ms) as e":                                     "people=2 l=50 e=10",
+		"filter level = 'NONE' | stats count(*) as n":                                                                     "n=0",
+		"fields user.id | filter ispresent(user.id) | dedup user.id":                                                      "user.id=ann; user.id=bob",
+		"stats sum(ms) as s by user.id | filter s > 100 | stats count(*) as heavy":                                        "heavy=1",
+		"fields toupper(user.id) as u | filter not isempty(u) | limit 1":                                                  "u=ANN",
+		"# nothing but a comment\nfields level\n| filter level = 'INFO'\n| limit 1":                                       "level=INFO",
+	} {
+		q, err := logquery.ParseQuery(query)
+		if err != nil {
+			t.Errorf("%s: %v", query, err)
+			continue
+		}
+		run := q.Start()
+		for _, e := range events() {
+			if !run.Add(e) {
+				break
+			}
+		}
+		var rows []string
+		for _, r := range run.Rows() {
+			var fields []string
+			for _, f := range r {
+				if f.Name != "@ptr" {
+					fields = append(fields, f.Name+"="+f.Value)
+				}
+			}
+			rows = append(rows, strings.Join(fields, " "))
+		}
+		if got := strings.Join(rows, "; "); got != want {
+			t.Errorf("%s:\n\tgot  %s\n\twant %s", query, got, want)
+		}
+	}
+}
+
+func TestQueryRefused(t *testing.T) {
+	for query, at := range map[string]int{
+		"":                              0,
+		"felds @message":                0,
+		"fields":                        6,
+		"filter level = ":               15,
+		"filter level = 'open":          15,
+		"stats nothing(*)":              6,
+		"limit 0":                       6,
+		"limit 10001":                   6,
+		"parse @message 'a * b' as x,y": 15,
+		"filter @message like level":    21,
+		"fields a b":                    9,
+	} {
+		_, err := logquery.ParseQuery(query)
+		e, ok := errors.AsType[*logquery.QueryError](err)
+		if !ok || e.Start != at {
+			t.Errorf("%s: %v, at %+v, want one at %d", query, err, e, at)
+		}
+	}
+}
+
+func FuzzQuery(f *testing.F) {
+	f.Add("fields @timestamp, a + 1 as b | filter a like /x/ and not b in [1, 'c'] | stats count(*) as n, pct(a, 99) by bin(5m) | sort n desc | limit 3")
+	f.Add("parse @message '* [*]' as a, b | dedup a | display b, concat(a, 'x'), datefloor(@timestamp, 1h)")
+	f.Fuzz(func(_ *testing.T, query string) {
+		q, err := logquery.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		run := q.Start()
+		for _, e := range events() {
+			run.Add(e)
+		}
+		run.Rows()
+	})
+}

@@ -1,0 +1,199 @@
+package logquery
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// mapTo makes a stage that changes rows, or drops those for which f is false.
+func mapTo(f func(*row) bool) func(stage) stage {
+	return func(next stage) stage { return &mapping{next, f} }
+}
+
+type mapping struct {
+	next stage
+	f    func(*row) bool
+}
+
+func (m *mapping) add(r *row) bool { return !m.f(r) || m.next.add(r) }
+func (m *mapping) end()            { m.next.end() }
+
+func limitTo(n int) func(stage) stage {
+	return func(next stage) stage { return &limiting{next, n} }
+}
+
+type limiting struct {
+	next stage
+	left int
+}
+
+func (l *limiting) add(r *row) bool {
+	if l.left <= 0 {
+		return false
+	}
+	l.left--
+	return l.next.add(r) && l.left > 0
+}
+
+func (l *limiting) end() { l.next.end() }
+
+// dedup keeps the first row of each combination of fields.
+func (p *queryParser) dedup(q *Query) error {
+	names, err := p.names()
+	if err != nil {
+		return err
+	}
+	q.stages = append(q.stages, func(next stage) stage {
+		seen := map[string]bool{}
+		return &mapping{next, func(r *row) bool {
+			key := keyOf(r, names)
+			if seen[key] || len(seen) >= maxGathered {
+				return false
+			}
+			seen[key] = true
+			return true
+		}}
+	})
+	return nil
+}
+
+func keyOf(r *row, names []string) string {
+	var b strings.Builder
+	for _, n := range names {
+		v := r.get(n)
+		b.WriteByte(byte('0' + v.kind))
+		b.WriteString(v.String())
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+type order struct {
+	by   formula
+	sign int
+}
+
+// sort reads its fields, each with asc or desc.
+func (p *queryParser) sort(q *Query) error {
+	var orders []order
+	for {
+		f, err := p.formula()
+		if err != nil {
+			return err
+		}
+		o := order{f, 1}
+		if p.take("desc") {
+			o.sign = -1
+		} else {
+			p.take("asc")
+		}
+		if orders = append(orders, o); !p.take(",") {
+			break
+		}
+	}
+	q.stages = append(q.stages, func(next stage) stage { return &sorting{next: next, orders: orders} })
+	return nil
+}
+
+// sorting gathers all rows that come, and hands them on in their order. What is more than it may gather is left out, the worst first.
+type sorting struct {
+	next   stage
+	orders []order
+	rows   []*row
+}
+
+func (s *sorting) add(r *row) bool {
+	if s.rows = append(s.rows, r); len(s.rows) >= 2*maxGathered {
+		s.sort()
+		clear(s.rows[maxGathered:])
+		s.rows = s.rows[:maxGathered]
+	}
+	return true
+}
+
+func (s *sorting) sort() {
+	slices.SortStableFunc(s.rows, func(a, b *row) int {
+		for _, o := range s.orders {
+			if c := o.by(a).compare(o.by(b)); c != 0 {
+				return o.sign * c
+			}
+		}
+		return 0
+	})
+}
+
+func (s *sorting) end() {
+	s.sort()
+	for _, r := range s.rows {
+		if !s.next.add(r) {
+			break
+		}
+	}
+	s.next.end()
+}
+
+// parse reads: parse FIELD "a * b *" as x, y; or parse FIELD /(?<x>...)/. Without a field it is about @message.
+func (p *queryParser) parse(q *Query) error {
+	of := formula(func(r *row) Value { return r.get("@message") })
+	if t := p.peek(); t.kind == nameToken {
+		p.at++
+		of = func(r *row) Value { return r.get(t.text) }
+	}
+	t := p.next()
+	var re *regexp.Regexp
+	var names []string
+	var err error
+	switch t.kind {
+	case regexToken:
+		re, err = regexp.Compile(t.text)
+		if err == nil {
+			names = re.SubexpNames()[1:]
+		}
+	case textToken:
+		re, err = regexp.Compile(globExpression(t.text))
+	default:
+		p.at--
+		return p.unexpected()
+	}
+	if err != nil {
+		return &QueryError{err.Error(), t.start, t.end}
+	}
+	if p.take("as") {
+		if names, err = p.names(); err != nil {
+			return err
+		}
+	}
+	if len(names) != re.NumSubexp() {
+		return &QueryError{"parse needs as many names as its pattern has parts", t.start, t.end}
+	}
+	q.stages = append(q.stages, mapTo(func(r *row) bool {
+		if m := re.FindStringSubmatch(of(r).String()); m != nil {
+			for i, n := range names {
+				if n != "" {
+					r.set(n, textValue(m[i+1]))
+				}
+			}
+		}
+		return true
+	}))
+	return nil
+}
+
+// globExpression makes a regular expression of a text in which "*" stands for a part that is wanted. The last takes all.
+func globExpression(text string) string {
+	parts := strings.Split(text, "*")
+	var b strings.Builder
+	b.WriteString("(?s)")
+	for i, part := range parts {
+		switch {
+		case i == 0:
+		case i == len(parts)-1 && part == "":
+			b.WriteString("(.*)")
+		default:
+			b.WriteString("(.*?)")
+		}
+		b.WriteString(regexp.QuoteMeta(part))
+	}
+	return b.String()
+}
