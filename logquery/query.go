@@ -1,6 +1,7 @@
 package logquery
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -172,8 +173,8 @@ func (q *Query) Start() *Run {
 	q.Limit(defaultRows)
 	r := &Run{query: q}
 	r.first = &r.rows
-	for i := len(q.stages) - 1; i >= 0; i-- {
-		r.first = q.stages[i](r.first)
+	for i, stage := range slices.Backward(q.stages) {
+		r.first = stage(r.first)
 		if i == q.filters {
 			r.first = &mapping{r.first, func(*row) bool { r.matched++; return true }}
 		}

@@ -3,6 +3,7 @@ package logquery_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,9 +21,9 @@ func events() []logquery.Record {
 		`{"level":"ERROR","ms":50,"user":{"id":"ann"}}`,
 	}
 	var all []logquery.Record
-	for i := len(lines) - 1; i >= 0; i-- {
+	for i, line := range slices.Backward(lines) {
 		all = append(all, logquery.Record{
-			Time: 1777636800000 + int64(i)*60_000, Message: lines[i], Stream: fmt.Sprint("s", i%2), Log: "000000000000:g", Pointer: fmt.Sprint("p", i),
+			Time: 1777636800000 + int64(i)*60_000, Message: line, Stream: fmt.Sprint("s", i%2), Log: "000000000000:g", Pointer: fmt.Sprint("p", i),
 		})
 	}
 	return all
