@@ -28,6 +28,8 @@ func (d *decider) targets() []target {
 		return d.iamTargets()
 	case "sts":
 		return d.stsTargets()
+	case "ssm":
+		return d.plain(map[string]string{"session": d.one("sessionId")})
 	}
 	return d.plain(nil)
 }

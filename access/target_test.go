@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/roadstead/roadstead/auth"
@@ -133,6 +134,20 @@ func TestECSTargets(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s is about %q, want %q", c.op, got, c.want)
+		}
+	}
+}
+
+// [D] Coming back to an exec session, and ending it, are about that session.
+func TestSessionTargets(t *testing.T) {
+	id := "s1"
+	for name, in := range map[string]any{"ResumeSession": &ssm.ResumeSessionInput{SessionId: &id}, "TerminateSession": &ssm.TerminateSessionInput{SessionId: &id}} {
+		op, _ := policy.LookupOperation("ssm", name)
+		d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+			Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "ssm", Operation: name, Input: in,
+		}}
+		if got := d.targets(); len(got) != 1 || got[0].arn != "arn:aws:ssm:us-east-1:111122223333:session/s1" {
+			t.Errorf("%s is about %+v", name, got)
 		}
 	}
 }

@@ -110,9 +110,10 @@ func secretsRows() []row {
 	}
 }
 
-// SSM, as far as it is the Parameter Store. The ARN of /a/b is parameter/a/b: the name goes in without its first slash.
+// SSM, as far as it is the Parameter Store and sessions of ECS Exec. The ARN of /a/b is parameter/a/b: the name goes in without its first slash.
 const (
 	onParameter   = "parameter/{parameter}"
+	onSession     = "session/{session}"
 	parameterTags = "aws:ResourceTag/* ssm:resourceTag/* "
 )
 
@@ -130,6 +131,8 @@ func ssmRows() []row {
 		{"ListTagsForResource", onParameter, parameterTags},
 		{"PutParameter", onParameter, parameterTags + newTags + "ssm:Overwrite ssm:Policies"},
 		{"RemoveTagsFromResource", onParameter, parameterTags + "aws:TagKeys"},
+		{"ResumeSession", onSession, ""},
+		{"TerminateSession", onSession, ""},
 		{"UnlabelParameterVersion", onParameter, parameterTags},
 	}
 }
