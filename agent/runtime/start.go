@@ -88,7 +88,29 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, err
 	}
-	return r.release(ctx, cid, pid)
+	return r.releaseSoon(ctx, cid, pid)
+}
+
+// notYet is how a shim says that it is still making its container: for the call of an agent that was killed meanwhile.
+const notYet = "container not created"
+
+// releaseSoon is release, after what another call still has to do.
+func (r *Runtime) releaseSoon(ctx context.Context, cid string, pid uint32) (uint32, error) {
+	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		started, err := r.release(ctx, cid, pid)
+		if err == nil || !strings.Contains(err.Error(), notYet) {
+			return started, err
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			return 0, err
+		}
+	}
 }
 
 // release lets a created container run and returns its process: pid if it is known, else 0. Where there is no gate,
