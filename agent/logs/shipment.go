@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +37,8 @@ const (
 	blockAfter = 5 * time.Second // until lines that more may be added to are sent
 	lastCall   = 2 * time.Second // for what is there when the agent ends
 	maxBackoff = 30 * time.Second
+
+	firstBackoff = 100 * time.Millisecond
 )
 
 func (sh *shipment) file() string { return filepath.Join(sh.shipper.cfg.Dir, sh.ID+".json") }
@@ -92,19 +95,23 @@ func (sh *shipment) look() error {
 
 // sendAll sends what the file has. At the end of the agent it tries once.
 func (sh *shipment) sendAll(ctx context.Context, once bool) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, maxBackoff) {
+	for wait := firstBackoff; ; wait = min(2*wait, maxBackoff) {
 		more, err := sh.sendOne(ctx)
 		var local *fs.PathError
 		switch {
 		case err == nil && !more:
 			return nil
 		case err == nil:
-			wait = 50 * time.Millisecond
+			wait = firstBackoff / 2
 			continue
 		case once, errors.As(err, &local):
 			return err
 		}
-		sh.shipper.cfg.Log.Warn("log lines wait", "container", sh.ID, "group", sh.Group, "stream", sh.Stream, "err", err, "retry", wait)
+		level := slog.LevelDebug // of the same failure, once
+		if wait == firstBackoff {
+			level = slog.LevelWarn
+		}
+		sh.shipper.cfg.Log.Log(ctx, level, "log lines wait", "container", sh.ID, "group", sh.Group, "stream", sh.Stream, "err", err, "retry", wait)
 		if !pause(ctx, wait) {
 			return errors.Join(ctx.Err(), err)
 		}
