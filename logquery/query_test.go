@@ -3,6 +3,7 @@ package logquery_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -114,4 +115,14 @@ func FuzzQuery(f *testing.F) {
 		}
 		run.Rows()
 	})
+}
+
+func TestFields(t *testing.T) {
+	got := logquery.Fields(`{"a":{"b":1.50,"c":null},"list":["x",{"y":true}]}`)
+	if want := map[string]string{"a.b": "1.50", "list.0": "x", "list.1.y": "true"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := logquery.Fields("plain"); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
 }

@@ -71,6 +71,8 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "GetQueryResults", a.getQueryResults)
 	wire.Handle(m, "StopQuery", a.stopQuery)
 	wire.Handle(m, "DescribeQueries", a.describeQueries)
+	wire.Handle(m, "GetLogRecord", a.getLogRecord)
+	wire.Handle(m, "GetLogGroupFields", a.getLogGroupFields)
 
 	wire.Handle(m, "PutMetricFilter", a.putMetricFilter)
 	wire.Handle(m, "DescribeMetricFilters", a.describeMetricFilters)

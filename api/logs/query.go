@@ -240,7 +240,7 @@ func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.Q
 		stats.RecordsScanned++
 		if !r.Add(logquery.Record{
 			Time: s.event.Time, Ingested: s.event.Ingested, Message: s.event.Message, Stream: s.event.Stream,
-			Log: s.row.Account + ":" + s.row.Name, Pointer: s.row.ID + digits(s.event.At()),
+			Log: s.row.Account + ":" + s.row.Name, Pointer: pointer(s.row, &s.event),
 		}) {
 			break
 		}

@@ -44,6 +44,18 @@ func TestQueries(t *testing.T) {
 	if want := "19 000000000000:b; 18 000000000000:a; 17 000000000000:b; "; got != want || out.Status != types.QueryStatusComplete {
 		t.Errorf("got %q, %s", got, out.Status)
 	}
+	record, err := w.GetLogRecord(t.Context(), &sdk.GetLogRecordInput{LogRecordPointer: out.Results[2][2].Value})
+	must(t, err)
+	if r := record.LogRecord; r["n"] != "17" || r["@message"] != `{"n":17}` || r["@logStream"] != "s" {
+		t.Errorf("got %v", r)
+	}
+	_, err = w.GetLogRecord(t.Context(), &sdk.GetLogRecordInput{LogRecordPointer: aws.String("x")})
+	wantError(t, err, "InvalidParameterException", "The specified logRecordPointer is invalid.")
+	fields, err := w.GetLogGroupFields(t.Context(), &sdk.GetLogGroupFieldsInput{LogGroupName: aws.String("a"), Time: aws.Int64(begin.Unix())})
+	must(t, err)
+	if f := fields.LogGroupFields; len(f) != 6 || *f[5].Name != "n" || f[5].Percent != 100 {
+		t.Errorf("got %v", f)
+	}
 	out = ask(start("filter n < 5 | stats count(*) as c, sum(n) as s"))
 	if r := out.Results; len(r) != 1 || *r[0][0].Value != "5" || *r[0][1].Value != "10" {
 		t.Errorf("got %+v", r)
@@ -56,7 +68,7 @@ func TestQueries(t *testing.T) {
 	if out := ask(narrow); len(out.Results) != 2 {
 		t.Errorf("got %+v", out.Results)
 	}
-	_, err := w.StartQuery(t.Context(), start("fields n | nonsense"))
+	_, err = w.StartQuery(t.Context(), start("fields n | nonsense"))
 	wantError(t, err, "MalformedQueryException", "unexpected symbol found nonsense at line 1 and position 12")
 	_, err = w.GetQueryResults(t.Context(), &sdk.GetQueryResultsInput{QueryId: aws.String("none")})
 	wantError(t, err, "ResourceNotFoundException", "none")
