@@ -36,7 +36,7 @@ func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			return &task.Failure{Name: "CannotStartContainerError", Err: fmt.Errorf("Error response from daemon: %w", err)} //nolint:staticcheck // Docker's words [O]
+			return &task.Failure{Name: "CannotStartContainerError", Err: fmt.Errorf("Error response from daemon: %w", err)} // Docker's words [O]
 		}
 	}
 	return s.Runtime.Create(ctx, spec)

@@ -3,6 +3,7 @@ package logquery
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -80,12 +81,7 @@ func (c *comparison) holds(find finder) bool {
 	if c.op == "missing" {
 		return len(found) == 0
 	}
-	for _, v := range found {
-		if c.met(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(found, c.met)
 }
 
 func (c *comparison) met(v val) bool {

@@ -137,7 +137,7 @@ func (t *term) parse(text string) (rest string, err error) {
 	}
 	t.text, rest = text[:end], text[end:]
 	if t.text == "" || strings.ContainsFunc(t.text, func(r rune) bool { return !wordRune(r) }) {
-		return "", fmt.Errorf("Invalid character(s) in term '%s'", t.text) //nolint:revive,staticcheck // AWS's words [O]
+		return "", fmt.Errorf("Invalid character(s) in term '%s'", t.text) // AWS's words [O]
 	}
 	return rest, nil
 }

@@ -216,11 +216,7 @@ func TestShipNeedsGroup(t *testing.T) {
 // Whatever fails and whenever the agent is killed, each line arrives once and in order.
 func TestShipOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp("", "ship")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
+		dir := t.TempDir()
 		begins := rapid.SampledFrom([]string{"", "^[0-4]"}).Draw(rt, "begins")
 		steps := rapid.SliceOfN(rapid.IntRange(0, 9), 5, 40).Draw(rt, "steps")
 		synctest.Test(t, func(t *testing.T) {

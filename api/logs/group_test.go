@@ -103,7 +103,7 @@ func TestTags(t *testing.T) {
 	arn := aws.String("arn:aws:logs:us-east-1:000000000000:log-group:g")
 	_, err := w.TagResource(t.Context(), &sdk.TagResourceInput{ResourceArn: arn, Tags: map[string]string{"a": "1", "b": "2"}})
 	must(t, err)
-	_, err = w.TagLogGroup(t.Context(), &sdk.TagLogGroupInput{LogGroupName: aws.String("g"), Tags: map[string]string{"c": "3"}}) //nolint:staticcheck // older clients call it
+	_, err = w.TagLogGroup(t.Context(), &sdk.TagLogGroupInput{LogGroupName: aws.String("g"), Tags: map[string]string{"c": "3"}})
 	must(t, err)
 	_, err = w.UntagResource(t.Context(), &sdk.UntagResourceInput{ResourceArn: aws.String(*arn + ":*"), TagKeys: []string{"a"}})
 	must(t, err)
