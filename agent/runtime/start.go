@@ -84,15 +84,60 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, fmt.Errorf("mount snapshot: %w", err)
 	}
-	pid, err := r.newTask(ctx, cid, who, rootfs)
-	if err != nil {
-		return 0, err
+	for again := false; ; again = true {
+		pid, err := r.newTask(ctx, cid, who, rootfs)
+		if err != nil {
+			return 0, err
+		}
+		pid, err = r.releaseSoon(ctx, cid, pid)
+		if again || !isNotYet(err) {
+			return pid, err
+		}
+		if err := r.dropShim(ctx, cid); err != nil {
+			return 0, err
+		}
 	}
-	return r.releaseSoon(ctx, cid, pid)
+}
+
+// dropShim ends a shim that will never make its container, because the call that was to do so ended with its agent, and waits
+// until containerd has forgotten it. Nothing has run in it.
+func (r *Runtime) dropShim(ctx context.Context, cid string) error {
+	all, err := r.shims()
+	if err != nil {
+		return err
+	}
+	for _, shim := range all {
+		if strings.Contains(shim+" ", " -id "+cid+" ") {
+			if err := r.killShim(shim); err != nil {
+				return err
+			}
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := r.tasks.Get(wait, &tasksapi.GetRequest{ContainerID: cid})
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if strings.Contains(text, "not found") && !strings.Contains(text, notYet) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			return fmt.Errorf("containerd does not forget the killed shim of %s: %w", cid, errors.Join(err, wait.Err()))
+		}
+	}
 }
 
 // notYet is how a shim says that it is still making its container: for the call of an agent that was killed meanwhile.
 const notYet = "container not created"
+
+func isNotYet(err error) bool { return err != nil && strings.Contains(err.Error(), notYet) }
 
 // releaseSoon is release, after what another call still has to do.
 func (r *Runtime) releaseSoon(ctx context.Context, cid string, pid uint32) (uint32, error) {
@@ -102,7 +147,7 @@ func (r *Runtime) releaseSoon(ctx context.Context, cid string, pid uint32) (uint
 	defer tick.Stop()
 	for {
 		started, err := r.release(ctx, cid, pid)
-		if err == nil || !strings.Contains(err.Error(), notYet) {
+		if !isNotYet(err) {
 			return started, err
 		}
 		select {
