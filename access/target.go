@@ -26,10 +26,12 @@ func (d *decider) targets() []target {
 		return d.ecrTargets()
 	case "iam":
 		return d.iamTargets()
+	case "logs":
+		return d.logsTargets()
+	case "ssm":
+		return d.ssmTargets()
 	case "sts":
 		return d.stsTargets()
-	case "ssm":
-		return d.plain(map[string]string{"session": d.one("sessionId")})
 	}
 	return d.plain(nil)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	logs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -21,6 +22,7 @@ import (
 func inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"ecs": reflect.TypeFor[*ecs.Client](), "ecr": reflect.TypeFor[*ecr.Client](), "iam": reflect.TypeFor[*iam.Client](), "sts": reflect.TypeFor[*sts.Client](),
+		"logs": reflect.TypeFor[*logs.Client](), "ssm": reflect.TypeFor[*ssm.Client](),
 	}
 }
 
@@ -148,6 +150,36 @@ func TestSessionTargets(t *testing.T) {
 		}}
 		if got := d.targets(); len(got) != 1 || got[0].arn != "arn:aws:ssm:us-east-1:111122223333:session/s1" {
 			t.Errorf("%s is about %+v", name, got)
+		}
+	}
+}
+
+// [O] Calls of CloudWatch Logs end with "log-stream:" in what they are about, or with the stream.
+func TestLogsTargets(t *testing.T) {
+	const scope = "arn:aws:logs:us-east-1:111122223333:log-group:"
+	s := func(v string) *string { return &v }
+	for _, c := range []struct {
+		op   string
+		in   any
+		want string
+	}{
+		{"CreateLogGroup", &logs.CreateLogGroupInput{LogGroupName: s("/a/b")}, scope + "/a/b:log-stream:"},
+		{"PutLogEvents", &logs.PutLogEventsInput{LogGroupName: s("g"), LogStreamName: s("s/1")}, scope + "g:log-stream:s/1"},
+		{"GetLogEvents", &logs.GetLogEventsInput{LogGroupIdentifier: s(scope + "g"), LogStreamName: s("s")}, scope + "g:log-stream:s"},
+		{"FilterLogEvents", &logs.FilterLogEventsInput{LogGroupName: s("g"), LogStreamNames: []string{"s"}}, scope + "g:log-stream:"},
+		{"DescribeLogGroups", &logs.DescribeLogGroupsInput{}, scope + ":log-stream:"},
+		{"DescribeLogGroups", &logs.DescribeLogGroupsInput{LogGroupNamePrefix: s("/a")}, scope + "/a:log-stream:"},
+		{"TagResource", &logs.TagResourceInput{ResourceArn: s(scope + "g:*")}, scope + "g"},
+	} {
+		op, ok := policy.LookupOperation("logs", c.op)
+		if !ok {
+			t.Fatal(c.op)
+		}
+		d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+			Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "logs", Operation: c.op, Input: c.in,
+		}}
+		if got := d.targets(); len(got) != 1 || got[0].arn != c.want {
+			t.Errorf("%s is about %+v, want %s", c.op, got, c.want)
 		}
 	}
 }

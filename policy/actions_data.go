@@ -60,14 +60,14 @@ func logsRows() []row {
 	}
 	for _, name := range []string{
 		"DeleteLogGroup", "DeleteMetricFilter", "DeleteRetentionPolicy", "DeleteSubscriptionFilter", "DescribeLogGroups", "DescribeLogStreams",
-		"DescribeMetricFilters", "DescribeSubscriptionFilters", "FilterLogEvents", "GetLogGroupFields", "ListTagsLogGroup", "PutMetricFilter",
+		"DescribeMetricFilters", "DescribeSubscriptionFilters", "FilterLogEvents", "GetLogGroupFields", "ListTagsLogGroup", "PutLogGroupDeletionProtection", "PutMetricFilter",
 		"PutRetentionPolicy", "PutSubscriptionFilter", "StartLiveTail", "StartQuery",
 	} {
 		rows = append(rows, row{name, onGroup, logsTags})
 	}
 	for _, name := range []string{
 		"DeleteQueryDefinition", "DeleteResourcePolicy", "DescribeQueries", "DescribeQueryDefinitions", "DescribeResourcePolicies",
-		"GetLogRecord", "GetQueryResults", "PutQueryDefinition", "PutResourcePolicy", "StopQuery", "TestMetricFilter",
+		"GetLogRecord", "GetQueryResults", "ListLogGroups", "PutQueryDefinition", "PutResourcePolicy", "StopQuery", "TestMetricFilter",
 	} {
 		rows = append(rows, row{name, "", ""})
 	}
@@ -134,6 +134,8 @@ func ssmRows() []row {
 		{"ResumeSession", onSession, ""},
 		{"TerminateSession", onSession, ""},
 		{"UnlabelParameterVersion", onParameter, parameterTags},
+		{"ResumeSession", "session/{session}", "ssm:resourceTag/*"}, // of ExecuteCommand
+		{"TerminateSession", "session/{session}", "ssm:resourceTag/*"},
 	}
 }
 

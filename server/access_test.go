@@ -16,6 +16,7 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/server"
 )
 
@@ -41,12 +42,12 @@ func as(s *server.Server, id, secret, token string) somebody {
 }
 
 // user makes an IAM user with an inline policy, and returns him.
-func user(t *testing.T, s *server.Server, root somebody, name, policy string) somebody {
+func user(t *testing.T, s *server.Server, root somebody, name, document string) somebody {
 	t.Helper()
 	_, err := root.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name})
 	ok(t, err)
-	if policy != "" {
-		_, err = root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: &name, PolicyName: aws.String("p"), PolicyDocument: &policy})
+	if document != "" {
+		_, err = root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: &name, PolicyName: aws.String("p"), PolicyDocument: &document})
 		ok(t, err)
 	}
 	key, err := root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name})
@@ -307,4 +308,15 @@ func TestRegistryAsksPolicies(t *testing.T) {
 	_, err = root.iam.DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: aws.String("ann")})
 	ok(t, err)
 	expect(token, "GET", "/v2/web/tags/list", http.StatusUnauthorized)
+}
+
+// [D] Every operation that is served is authorised as something that policies can name.
+func TestServedOperationsAreAuthorised(t *testing.T) {
+	for _, m := range server.Coverage() {
+		for _, op := range m.Served() {
+			if _, ok := policy.LookupOperation(m.Service().Name, op); !ok {
+				t.Errorf("%s %s stands in no table of policy", m.Service().Name, op)
+			}
+		}
+	}
 }

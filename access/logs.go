@@ -1,0 +1,63 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// logsTargets are the log groups that a request names, by name or ARN, or its log stream. One that names none is about the group
+// with an empty name, or with the prefix that it asks for [O].
+func (d *decider) logsTargets() []target {
+	if len(d.op.Resources) == 0 {
+		return d.plain(nil)
+	}
+	refs := d.first("logGroupName", "logGroupIdentifier", "logGroupNames[]", "logGroupIdentifiers[]", "resourceArn", "logGroupNamePrefix")
+	if refs == nil {
+		refs = []string{""}
+	}
+	var out []target
+	for _, ref := range refs {
+		group := model.ARN{Partition: "aws", Service: "logs", Scope: d.Principal.Scope(), Tail: "log-group:" + ref}
+		if arn, ok := model.ParseARN(ref); ok {
+			group = arn
+			group.Tail = strings.TrimSuffix(arn.Tail, ":*")
+		}
+		t := target{}
+		if row, ok := d.tables.LogGroups.Get(group.Scope.Key(strings.TrimPrefix(group.Tail, "log-group:"))); ok {
+			t.tags = row.Tags
+		}
+		switch _, stream, _ := strings.Cut(d.op.Resources[0], ":log-stream:"); {
+		case stream != "":
+			group.Tail += ":log-stream:" + d.one("logStreamName")
+		case strings.HasSuffix(d.op.Resources[0], ":log-stream:"):
+			group.Tail += ":log-stream:"
+		}
+		t.arn = group.String()
+		out = append(out, t)
+	}
+	return out
+}
+
+// ssmTargets are sessions of ExecuteCommand, and parameters: the ARN of /a/b is parameter/a/b.
+func (d *decider) ssmTargets() []target {
+	if len(d.op.Resources) == 0 {
+		return d.plain(nil)
+	}
+	if lastName(d.op.Resources[0]) == "session" {
+		return d.plain(map[string]string{"session": d.one("sessionId")})
+	}
+	refs := d.first("names[]", "name", "path", "resourceId")
+	if refs == nil {
+		refs = []string{"*"}
+	}
+	var out []target
+	for _, ref := range refs {
+		t := target{arn: ref}
+		if !strings.HasPrefix(ref, "arn:") {
+			t.arn = d.Principal.Scope().ARN("ssm", "parameter/"+strings.TrimPrefix(ref, "/"))
+		}
+		out = append(out, t)
+	}
+	return out
+}
