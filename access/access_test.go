@@ -51,8 +51,6 @@ func userKey(u *model.User) auth.Principal {
 	return auth.NewPrincipal(k, "us-east-1", "ecs")
 }
 
-func s(v string) *string { return &v }
-
 func allow(actions, rest string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":` + actions + `,` + rest + `}]}`
 }
@@ -65,27 +63,27 @@ func TestConditions(t *testing.T) {
 		in                  any
 		ok                  bool
 	}{
-		{"cluster", `{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/c"}}`, "ListTasks", &ecs.ListTasksInput{Cluster: s("c")}, true},
+		{"cluster", `{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/c"}}`, "ListTasks", &ecs.ListTasksInput{Cluster: new("c")}, true},
 		{"another cluster", `{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/c"}}`, "ListTasks", &ecs.ListTasksInput{}, false},
-		{"resource tag", `{"StringEquals":{"aws:ResourceTag/team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: s("c")}, true},
-		{"ecs: resource tag", `{"StringEquals":{"ecs:ResourceTag/Team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: s("c")}, true},
-		{"no such tag", `{"StringEquals":{"aws:ResourceTag/team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: s("d")}, false},
-		{"principal tag", `{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: s("c")}, true},
+		{"resource tag", `{"StringEquals":{"aws:ResourceTag/team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: new("c")}, true},
+		{"ecs: resource tag", `{"StringEquals":{"ecs:ResourceTag/Team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: new("c")}, true},
+		{"no such tag", `{"StringEquals":{"aws:ResourceTag/team":"a"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: new("d")}, false},
+		{"principal tag", `{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}`, "DeleteCluster", &ecs.DeleteClusterInput{Cluster: new("c")}, true},
 		{"request tag", `{"StringEquals":{"aws:RequestTag/team":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`, "TagResource",
-			&ecs.TagResourceInput{ResourceArn: s("arn:aws:ecs:us-east-1:111122223333:cluster/c"), Tags: []types.Tag{{Key: s("team"), Value: s("a")}}}, true},
+			&ecs.TagResourceInput{ResourceArn: new("arn:aws:ecs:us-east-1:111122223333:cluster/c"), Tags: []types.Tag{{Key: new("team"), Value: new("a")}}}, true},
 		{"one tag more", `{"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`, "TagResource",
-			&ecs.TagResourceInput{ResourceArn: s("arn:aws:ecs:us-east-1:111122223333:cluster/c"), Tags: []types.Tag{{Key: s("team")}, {Key: s("x")}}}, false},
-		{"exec", `{"Bool":{"ecs:enable-execute-command":"false"}}`, "UpdateService", &ecs.UpdateServiceInput{Service: s("w"), EnableExecuteCommand: new(bool)}, true},
-		{"container name", `{"StringEquals":{"ecs:container-name":"app"}}`, "ExecuteCommand", &ecs.ExecuteCommandInput{Task: s("t"), Container: s("side")}, false},
+			&ecs.TagResourceInput{ResourceArn: new("arn:aws:ecs:us-east-1:111122223333:cluster/c"), Tags: []types.Tag{{Key: new("team")}, {Key: new("x")}}}, false},
+		{"exec", `{"Bool":{"ecs:enable-execute-command":"false"}}`, "UpdateService", &ecs.UpdateServiceInput{Service: new("w"), EnableExecuteCommand: new(bool)}, true},
+		{"container name", `{"StringEquals":{"ecs:container-name":"app"}}`, "ExecuteCommand", &ecs.ExecuteCommandInput{Task: new("t"), Container: new("side")}, false},
 		{"account setting", `{"StringEquals":{"ecs:account-setting":"containerInsights"}}`, "PutAccountSetting", &ecs.PutAccountSettingInput{Name: "containerInsights"}, true},
 		{"capacity provider", `{"ForAllValues:StringEquals":{"ecs:capacity-provider":"FARGATE"}}`, "RunTask",
-			&ecs.RunTaskInput{TaskDefinition: s("w:1"), CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: s("FARGATE_SPOT")}}}, false},
+			&ecs.RunTaskInput{TaskDefinition: new("w:1"), CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: new("FARGATE_SPOT")}}}, false},
 		{"privileged", `{"Bool":{"ecs:privileged":"false"}}`, "RegisterTaskDefinition",
-			&ecs.RegisterTaskDefinitionInput{Family: s("f"), ContainerDefinitions: []types.ContainerDefinition{{Privileged: ptr(true)}}}, false},
+			&ecs.RegisterTaskDefinitionInput{Family: new("f"), ContainerDefinitions: []types.ContainerDefinition{{Privileged: new(true)}}}, false},
 		{"source address", `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, "ListClusters", &ecs.ListClustersInput{}, true},
 		{"boundary", `{"ArnEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/b"}}`, "CreateRole",
-			&iam.CreateRoleInput{RoleName: s("r"), PermissionsBoundary: s("arn:aws:iam::111122223333:policy/b")}, true},
-		{"no boundary", `{"ArnEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/b"}}`, "CreateRole", &iam.CreateRoleInput{RoleName: s("r")}, false},
+			&iam.CreateRoleInput{RoleName: new("r"), PermissionsBoundary: new("arn:aws:iam::111122223333:policy/b")}, true},
+		{"no boundary", `{"ArnEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/b"}}`, "CreateRole", &iam.CreateRoleInput{RoleName: new("r")}, false},
 	} {
 		u := &model.User{Identity: identity("ann", "AIDAANN", allow(`"*"`, `"Resource":"*","Condition":`+c.condition))}
 		u.Tags = []model.Tag{{Key: "Team", Value: "a"}}
@@ -103,8 +101,6 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // [D] A service becomes a role that trusts it, in whose name it asks; the session ends with the task that it is for.
 func TestAssume(t *testing.T) {
@@ -165,7 +161,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			var a access.Access
-			call := &access.Call{Principal: p, Service: "ecs", Operation: "RunTask", Input: &ecs.RunTaskInput{Cluster: s("c"), TaskDefinition: s("web:1")}, Now: now}
+			call := &access.Call{Principal: p, Service: "ecs", Operation: "RunTask", Input: &ecs.RunTaskInput{Cluster: new("c"), TaskDefinition: new("web:1")}, Now: now}
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := a.Authorize(rows, call); err != nil {

@@ -1,7 +1,7 @@
 package access
 
 import (
-	"fmt"
+	"errors"
 	"sync"
 
 	"github.com/roadstead/roadstead/policy"
@@ -30,8 +30,8 @@ func (c *compiled) get(kind policy.Kind, name, text string) (*policy.Policy, err
 		return p, nil
 	}
 	p, err := policy.Parse(kind, name, text)
-	if err != nil { // it was checked when it was stored
-		return nil, fmt.Errorf("read the policy %s: %s", name, err)
+	if err != nil { // it was checked when it was stored: no refusal, but a fault of ours
+		return nil, errors.New("read the policy " + name + ": " + err.Error())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

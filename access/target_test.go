@@ -94,31 +94,30 @@ func emptyTables() *state.Tables {
 // [D] What requests of ECS are about, and in which cluster.
 func TestECSTargets(t *testing.T) {
 	const scope = "arn:aws:ecs:us-east-1:111122223333:"
-	s := func(v string) *string { return &v }
 	for _, c := range []struct {
 		op      string
 		in      any
 		want    []string
 		cluster string
 	}{
-		{"StopTask", &ecs.StopTaskInput{Task: s("t1")}, []string{scope + "task/default/t1"}, scope + "cluster/default"},
-		{"StopTask", &ecs.StopTaskInput{Task: s("t1"), Cluster: s("c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
-		{"StopTask", &ecs.StopTaskInput{Task: s(scope + "task/t1"), Cluster: s(scope + "cluster/c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
-		{"StopTask", &ecs.StopTaskInput{Task: s(scope + "task/d/t1"), Cluster: s("c")}, []string{scope + "task/d/t1"}, scope + "cluster/d"},
-		{"StopTask", &ecs.StopTaskInput{Task: s("arn:aws:ecs:us-east-1:999999999999:task/c/t1")}, []string{"arn:aws:ecs:us-east-1:999999999999:task/c/t1"}, "arn:aws:ecs:us-east-1:999999999999:cluster/c"},
+		{"StopTask", &ecs.StopTaskInput{Task: new("t1")}, []string{scope + "task/default/t1"}, scope + "cluster/default"},
+		{"StopTask", &ecs.StopTaskInput{Task: new("t1"), Cluster: new("c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
+		{"StopTask", &ecs.StopTaskInput{Task: new(scope + "task/t1"), Cluster: new(scope + "cluster/c")}, []string{scope + "task/c/t1"}, scope + "cluster/c"},
+		{"StopTask", &ecs.StopTaskInput{Task: new(scope + "task/d/t1"), Cluster: new("c")}, []string{scope + "task/d/t1"}, scope + "cluster/d"},
+		{"StopTask", &ecs.StopTaskInput{Task: new("arn:aws:ecs:us-east-1:999999999999:task/c/t1")}, []string{"arn:aws:ecs:us-east-1:999999999999:task/c/t1"}, "arn:aws:ecs:us-east-1:999999999999:cluster/c"},
 		{"DescribeTasks", &ecs.DescribeTasksInput{Tasks: []string{"a", "b"}}, []string{scope + "task/default/a", scope + "task/default/b"}, scope + "cluster/default"},
 		{"DescribeClusters", &ecs.DescribeClustersInput{}, []string{scope + "cluster/default"}, scope + "cluster/default"},
-		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s("web"), Cluster: s("c")}, []string{scope + "task-definition/web:*"}, scope + "cluster/c"},
-		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s("web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
-		{"RunTask", &ecs.RunTaskInput{TaskDefinition: s(scope + "task-definition/web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
-		{"RegisterTaskDefinition", &ecs.RegisterTaskDefinitionInput{Family: s("web")}, []string{scope + "task-definition/web:*"}, ""},
-		{"CreateService", &ecs.CreateServiceInput{ServiceName: s("w"), Cluster: s("c")}, []string{scope + "service/c/w"}, scope + "cluster/c"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: new("web"), Cluster: new("c")}, []string{scope + "task-definition/web:*"}, scope + "cluster/c"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: new("web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
+		{"RunTask", &ecs.RunTaskInput{TaskDefinition: new(scope + "task-definition/web:3")}, []string{scope + "task-definition/web:3"}, scope + "cluster/default"},
+		{"RegisterTaskDefinition", &ecs.RegisterTaskDefinitionInput{Family: new("web")}, []string{scope + "task-definition/web:*"}, ""},
+		{"CreateService", &ecs.CreateServiceInput{ServiceName: new("w"), Cluster: new("c")}, []string{scope + "service/c/w"}, scope + "cluster/c"},
 		{"DescribeServices", &ecs.DescribeServicesInput{Services: []string{scope + "service/w"}}, []string{scope + "service/default/w"}, scope + "cluster/default"},
-		{"ListTasks", &ecs.ListTasksInput{Cluster: s("c")}, []string{"*"}, scope + "cluster/c"},
-		{"ListServices", &ecs.ListServicesInput{Cluster: s("c")}, []string{"*"}, scope + "cluster/c"},
-		{"DeleteTaskSet", &ecs.DeleteTaskSetInput{Cluster: s("c"), Service: s("w"), TaskSet: s("ecs-svc/1")}, []string{scope + "task-set/c/w/ecs-svc/1"}, scope + "cluster/c"},
-		{"ExecuteCommand", &ecs.ExecuteCommandInput{Task: s("t1")}, []string{scope + "cluster/default", scope + "task/default/t1"}, scope + "cluster/default"},
-		{"TagResource", &ecs.TagResourceInput{ResourceArn: s(scope + "cluster/c")}, []string{scope + "cluster/c"}, scope + "cluster/c"},
+		{"ListTasks", &ecs.ListTasksInput{Cluster: new("c")}, []string{"*"}, scope + "cluster/c"},
+		{"ListServices", &ecs.ListServicesInput{Cluster: new("c")}, []string{"*"}, scope + "cluster/c"},
+		{"DeleteTaskSet", &ecs.DeleteTaskSetInput{Cluster: new("c"), Service: new("w"), TaskSet: new("ecs-svc/1")}, []string{scope + "task-set/c/w/ecs-svc/1"}, scope + "cluster/c"},
+		{"ExecuteCommand", &ecs.ExecuteCommandInput{Task: new("t1")}, []string{scope + "cluster/default", scope + "task/default/t1"}, scope + "cluster/default"},
+		{"TagResource", &ecs.TagResourceInput{ResourceArn: new(scope + "cluster/c")}, []string{scope + "cluster/c"}, scope + "cluster/c"},
 	} {
 		op, ok := policy.LookupOperation("ecs", c.op)
 		if !ok {
@@ -157,19 +156,18 @@ func TestSessionTargets(t *testing.T) {
 // [O] Calls of CloudWatch Logs end with "log-stream:" in what they are about, or with the stream.
 func TestLogsTargets(t *testing.T) {
 	const scope = "arn:aws:logs:us-east-1:111122223333:log-group:"
-	s := func(v string) *string { return &v }
 	for _, c := range []struct {
 		op   string
 		in   any
 		want string
 	}{
-		{"CreateLogGroup", &logs.CreateLogGroupInput{LogGroupName: s("/a/b")}, scope + "/a/b:log-stream:"},
-		{"PutLogEvents", &logs.PutLogEventsInput{LogGroupName: s("g"), LogStreamName: s("s/1")}, scope + "g:log-stream:s/1"},
-		{"GetLogEvents", &logs.GetLogEventsInput{LogGroupIdentifier: s(scope + "g"), LogStreamName: s("s")}, scope + "g:log-stream:s"},
-		{"FilterLogEvents", &logs.FilterLogEventsInput{LogGroupName: s("g"), LogStreamNames: []string{"s"}}, scope + "g:log-stream:"},
+		{"CreateLogGroup", &logs.CreateLogGroupInput{LogGroupName: new("/a/b")}, scope + "/a/b:log-stream:"},
+		{"PutLogEvents", &logs.PutLogEventsInput{LogGroupName: new("g"), LogStreamName: new("s/1")}, scope + "g:log-stream:s/1"},
+		{"GetLogEvents", &logs.GetLogEventsInput{LogGroupIdentifier: new(scope + "g"), LogStreamName: new("s")}, scope + "g:log-stream:s"},
+		{"FilterLogEvents", &logs.FilterLogEventsInput{LogGroupName: new("g"), LogStreamNames: []string{"s"}}, scope + "g:log-stream:"},
 		{"DescribeLogGroups", &logs.DescribeLogGroupsInput{}, scope + ":log-stream:"},
-		{"DescribeLogGroups", &logs.DescribeLogGroupsInput{LogGroupNamePrefix: s("/a")}, scope + "/a:log-stream:"},
-		{"TagResource", &logs.TagResourceInput{ResourceArn: s(scope + "g:*")}, scope + "g"},
+		{"DescribeLogGroups", &logs.DescribeLogGroupsInput{LogGroupNamePrefix: new("/a")}, scope + "/a:log-stream:"},
+		{"TagResource", &logs.TagResourceInput{ResourceArn: new(scope + "g:*")}, scope + "g"},
 	} {
 		op, ok := policy.LookupOperation("logs", c.op)
 		if !ok {
