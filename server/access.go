@@ -45,7 +45,9 @@ func (s *Server) authorize(ctx context.Context, r *http.Request, in any) error {
 		Principal: p, Service: call.Service, Operation: call.Operation, Input: in,
 		Now: s.cfg.Now(), UserAgent: r.UserAgent(), Secure: r.TLS != nil,
 	}
-	c.SourceIP = s.sender(r)
+	if p.Judged() {
+		c.SourceIP = s.sender(r)
+	}
 	return s.access.Authorize(s.db.Snapshot().Tables, &c)
 }
 

@@ -320,3 +320,59 @@ func TestServedOperationsAreAuthorised(t *testing.T) {
 		}
 	}
 }
+
+// [D] Along a chain of roles a session lives an hour at most, and hands on the tags that are transitive.
+func TestRoleChain(t *testing.T) {
+	s, _ := open(t, server.Config{Dev: true})
+	root := as(s, "root", "secret", "")
+	ann := user(t, s, root, "ann", document(statement("Allow", "sts:*", "*", "")))
+	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
+	for _, name := range []string{"first", "second"} {
+		_, err := root.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trust), MaxSessionDuration: aws.Int32(7200)})
+		ok(t, err)
+		_, err = root.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"), PolicyDocument: aws.String(
+			document(statement("Allow", "sts:*", "*", ""), statement("Allow", "ecs:ListClusters", "*", `{"StringEquals":{"aws:PrincipalTag/team":"a"}}`)))})
+		ok(t, err)
+	}
+	tags := []ststypes.Tag{{Key: aws.String("team"), Value: aws.String("a")}, {Key: aws.String("own"), Value: aws.String("b")}}
+	assume := func(who somebody, role string, f func(*sts.AssumeRoleInput)) (somebody, error) {
+		in := &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::000000000000:role/" + role), RoleSessionName: aws.String("me")}
+		f(in)
+		out, err := who.sts.AssumeRole(t.Context(), in)
+		if err != nil {
+			return somebody{}, err
+		}
+		return as(s, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken), nil
+	}
+	first, err := assume(ann, "first", func(in *sts.AssumeRoleInput) {
+		in.Tags, in.TransitiveTagKeys, in.DurationSeconds = tags, []string{"team"}, aws.Int32(7200)
+	})
+	ok(t, err)
+	_, err = assume(first, "second", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7200) })
+	refused(t, err, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	_, err = assume(first, "second", func(in *sts.AssumeRoleInput) { in.Tags = tags[:1] })
+	refused(t, err, "InvalidParameterValue", "it conflicts with a transitive tag key from the calling session.")
+	second, err := assume(first, "second", func(*sts.AssumeRoleInput) {})
+	ok(t, err)
+	_, err = second.ecs.ListClusters(t.Context(), nil)
+	ok(t, err)
+	untagged, err := assume(ann, "second", func(*sts.AssumeRoleInput) {})
+	ok(t, err)
+	_, err = untagged.ecs.ListClusters(t.Context(), nil)
+	refused(t, err, "AccessDeniedException", "ecs:ListClusters")
+	_, err = assume(ann, "first", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(100) })
+	refused(t, err, "ValidationError", "1 validation error detected: Value '100' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900")
+
+	// A federated user may do what both his maker and his own policies allow.
+	_, err = root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: aws.String("ann"), PolicyName: aws.String("more"),
+		PolicyDocument: aws.String(document(statement("Allow", "ecs:List*", "*", "")))})
+	ok(t, err)
+	out, err := ann.sts.GetFederationToken(t.Context(), &sts.GetFederationTokenInput{Name: aws.String("guest"),
+		Policy: aws.String(document(statement("Allow", "ecs:ListClusters ecs:CreateCluster", "*", "")))})
+	ok(t, err)
+	guest := as(s, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	_, err = guest.ecs.ListClusters(t.Context(), nil)
+	ok(t, err)
+	_, err = guest.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
+	refused(t, err, "AccessDeniedException", "User: arn:aws:sts::000000000000:federated-user/guest is not authorized to perform: ecs:CreateCluster")
+}
