@@ -46,7 +46,7 @@ func (d *decider) ecsTargets() []target {
 	for _, tail := range d.op.Resources {
 		tail, optional := strings.CutSuffix(tail, "?")
 		sort := lastName(tail)
-		refs := d.first(ecsMembers(sort)...)
+		refs := d.every(ecsMembers(sort)...)
 		switch {
 		case d.Operation == "RegisterTaskDefinition":
 			refs = []string{d.one("family") + ":*"}

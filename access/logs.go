@@ -12,7 +12,7 @@ func (d *decider) logsTargets() []target {
 	if len(d.op.Resources) == 0 {
 		return d.plain(nil)
 	}
-	refs := d.first("logGroupName", "logGroupIdentifier", "logGroupNames[]", "logGroupIdentifiers[]", "resourceArn", "logGroupNamePrefix")
+	refs := d.every("logGroupName", "logGroupIdentifier", "logGroupNames[]", "logGroupIdentifiers[]", "resourceArn", "logGroupNamePrefix")
 	if refs == nil {
 		refs = []string{""}
 	}
@@ -47,7 +47,7 @@ func (d *decider) ssmTargets() []target {
 	if lastName(d.op.Resources[0]) == "session" {
 		return d.plain(map[string]string{"session": d.one("sessionId")})
 	}
-	refs := d.first("names[]", "name", "path", "resourceId")
+	refs := d.every("names[]", "name", "path", "resourceId")
 	if refs == nil {
 		refs = []string{"*"}
 	}

@@ -55,6 +55,15 @@ func (d *decider) first(members ...string) []string {
 	return nil
 }
 
+// every returns the values of all members that the request sets: whichever of them the operation goes by, it is decided about.
+func (d *decider) every(members ...string) []string {
+	var out []string
+	for _, m := range members {
+		out = append(out, policy.Values(d.Input, m)...)
+	}
+	return out
+}
+
 // one is the first value of the first member that the request sets, "" for none.
 func (d *decider) one(members ...string) string {
 	if vs := d.first(members...); len(vs) > 0 {
@@ -81,7 +90,7 @@ func (d *decider) ecrTargets() []target {
 	if id := d.one("registryId"); id != "" {
 		scope.Account = id
 	}
-	refs := d.first("repositoryName", "repositoryNames[]", "resourceArn")
+	refs := d.every("repositoryName", "repositoryNames[]", "resourceArn")
 	if refs == nil {
 		refs = []string{"*"}
 	}

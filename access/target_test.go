@@ -153,6 +153,19 @@ func TestSessionTargets(t *testing.T) {
 	}
 }
 
+// [I] A request that names a thing in two members is about both.
+func TestNothingHidesBehindAnother(t *testing.T) {
+	op, _ := policy.LookupOperation("logs", "FilterLogEvents")
+	mine, theirs := "mine", "theirs"
+	d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+		Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "logs", Operation: op.Name,
+		Input: &logs.FilterLogEventsInput{LogGroupName: &mine, LogGroupIdentifier: &theirs},
+	}}
+	if got := d.targets(); len(got) != 2 || !strings.Contains(got[1].arn, "theirs") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // [O] Calls of CloudWatch Logs end with "log-stream:" in what they are about, or with the stream.
 func TestLogsTargets(t *testing.T) {
 	const scope = "arn:aws:logs:us-east-1:111122223333:log-group:"
