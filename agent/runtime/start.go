@@ -84,16 +84,21 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, fmt.Errorf("mount snapshot: %w", err)
 	}
-	for again := false; ; again = true {
+	for tries := 0; ; tries++ {
 		pid, err := r.newTask(ctx, cid, who, rootfs)
 		if err != nil {
 			return 0, err
 		}
 		pid, err = r.releaseSoon(ctx, cid, pid)
-		if again || !isNotYet(err) {
+		switch {
+		case tries == 3 || err == nil:
 			return pid, err
+		case isNotYet(err):
+			err = r.dropShim(ctx, cid)
+		case errdefs.IsNotFound(err): // containerd has given the other call up meanwhile
+			err = nil
 		}
-		if err := r.dropShim(ctx, cid); err != nil {
+		if err != nil {
 			return 0, err
 		}
 	}

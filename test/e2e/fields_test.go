@@ -64,10 +64,10 @@ func TestFieldsSurviveKills(t *testing.T) {
 	for range 2 {
 		arns = append(arns, e.RunTask(many), e.RunTask(apart, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate }))
 	}
-	for _, arn := range arns[:2] { // each time something else is half done
+	e.AwaitAll(arns, "RUNNING")
+	for range 2 {
 		e.Agent.Kill9()
 		e.Agent.again()
-		e.AwaitStatus(arn, "RUNNING")
 	}
 	e.killContainerd(filepath.Join(e.Dir, "n", "containerd"))
 	e.AwaitAll(arns, "RUNNING")
