@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,10 +23,11 @@ import (
 type execPlane struct {
 	*httptest.Server
 	t       *testing.T
+	turn    sync.Mutex // held by a connection: one comes after the other
 	channel *datachannel.Channel
 	asked   acs.ExecRequest
 	breaks  int
-	resumed int
+	resumed atomic.Int32
 	input   bytes.Buffer
 	done    bool // the input has ended
 }
@@ -42,7 +45,7 @@ func newExecPlane(t *testing.T, breaks int) *execPlane {
 	})
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Amz-Target") == "AmazonSSM.ResumeSession" {
-			p.resumed++
+			p.resumed.Add(1)
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"SessionId": "s1", "StreamUrl": grant().StreamURL, "TokenValue": "token"})
 	})
@@ -60,13 +63,15 @@ func (p *execPlane) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ws.CloseNow()
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	put := func(frame []byte) { _ = ws.Write(r.Context(), websocket.MessageBinary, frame) }
 	_, b, err := ws.Read(r.Context())
 	var open datachannel.Open
 	if err != nil || json.Unmarshal(b, &open) != nil || open.TokenValue != "token" {
 		p.t.Errorf("the client opens with %s, %v", b, err)
 	}
-	if p.resumed == 0 {
+	if p.resumed.Load() == 0 {
 		q, _ := json.Marshal(datachannel.Request{RequestedClientActions: []datachannel.Action{{ActionType: "SessionType"}}})
 		put(p.channel.Send(time.Now(), datachannel.HandshakeRequest, q))
 	}
@@ -132,8 +137,8 @@ func TestExec(t *testing.T) {
 		if stdout.String() != "got: 100000" || stderr.String() != "complaint" {
 			t.Errorf("it wrote %q and %q", &stdout, &stderr)
 		}
-		if p.resumed != breaks {
-			t.Errorf("it came back %d times", p.resumed)
+		if int(p.resumed.Load()) != breaks {
+			t.Errorf("it came back %d times", p.resumed.Load())
 		}
 		if strings.Join(p.asked.Command, " ") != "wc -c" || p.asked.Cluster != "c" || p.asked.Container != "app" || p.asked.Terminal {
 			t.Errorf("it asked for %+v", p.asked)
