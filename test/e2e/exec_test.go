@@ -122,7 +122,7 @@ func (e *Env) shell(t *testing.T) {
 		}
 		return nil
 	})
-	x.typed("\x03")
+	x.interrupt()
 	x.typed("echo code $?\n")
 	x.await("code 130")
 	x.typed("exit\n")

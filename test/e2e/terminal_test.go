@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,17 +87,38 @@ func (x *terminal) typed(keys string) {
 	must(x.t, err)
 }
 
+// interrupt presses ctrl-C until the remote terminal shows it. To the plugin it is a signal, which it may send under the number of
+// what is typed at the same moment: then one of the two is lost.
+func (x *terminal) interrupt() {
+	x.t.Helper()
+	poll(x.t, patience, func(context.Context) error {
+		x.typed("\x03")
+		for range 100 {
+			if x.shown("^C") {
+				return nil
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+		return errAgain("it did not show ^C")
+	})
+}
+
+// shown reports whether the text has been shown, and forgets everything up to it.
+func (x *terminal) shown(text string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := bytes.Index(x.said.Bytes(), []byte(text))
+	if at >= 0 {
+		x.said.Next(at + len(text))
+	}
+	return at >= 0
+}
+
 // await waits until the text has been shown, and forgets everything up to it.
 func (x *terminal) await(text string) {
 	x.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		x.mu.Lock()
-		at := bytes.Index(x.said.Bytes(), []byte(text))
-		if at >= 0 {
-			x.said.Next(at + len(text))
-		}
-		x.mu.Unlock()
-		if at >= 0 {
+		if x.shown(text) {
 			return
 		}
 		select {
