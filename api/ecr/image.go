@@ -179,6 +179,9 @@ func (a *api) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 	}
 	named := make(map[string]bool)
 	for _, id := range in.ImageIds {
+		if f := checkID(id); f != nil {
+			return nil, invalid("imageIds", value(f.FailureReason))
+		}
 		m, err := images.Manifest(ctx, reference(id))
 		if err != nil {
 			return nil, err
