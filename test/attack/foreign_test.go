@@ -19,7 +19,7 @@ import (
 var seed = flag.Uint64("attack.seed", 1, "of the generated inputs")
 
 // tries is how many inputs are generated for an operation.
-const tries = 40
+const tries = 25
 
 // storm calls every operation as the account with generated inputs, and returns how many operations succeeded at least once
 // and how many there are. Each answer is shown to look.

@@ -29,7 +29,7 @@ const (
 	beta   = "111111111111" // the account that would like to
 )
 
-// open runs a server with two accounts, whose root users' keys are the accounts' ids with a letter before.
+// open runs a server with two accounts, whose root users' keys are K and the account's id.
 func open(t *testing.T) *server.Server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -52,7 +52,7 @@ func open(t *testing.T) *server.Server {
 	}
 	err = s.DB().Update(t.Context(), func(tx *state.Tx) error {
 		tx.Accounts.Put(&model.Account{ID: beta})
-		tx.AccessKeys.Put(&model.AccessKey{ID: "K" + beta, Secret: "secret", Account: beta, Kind: model.KeyRoot})
+		tx.AccessKeys.Put(&model.AccessKey{ID: "K" + beta, Secret: "secret of beta", Account: beta, Kind: model.KeyRoot})
 		return nil
 	})
 	if err != nil {
@@ -63,10 +63,14 @@ func open(t *testing.T) *server.Server {
 
 // clients are the SDK's clients by our services' names, as the root user of the account, over the given transport.
 func clients(s *server.Server, account string, over http.RoundTripper) map[string]reflect.Value {
+	key := aws.Credentials{AccessKeyID: "K" + account, SecretAccessKey: "secret"}
+	if account == beta {
+		key.SecretAccessKey = "secret of beta"
+	}
 	cfg := aws.Config{
 		Region: region, BaseEndpoint: aws.String(s.URL()), RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: over},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "K" + account, SecretAccessKey: "secret"}, nil
+			return key, nil
 		}),
 	}
 	return map[string]reflect.Value{
