@@ -53,16 +53,16 @@ func (r *run) startDaemon(c *crew) {
 	}
 	var empty []string
 	for _, id := range r.Instances[c.to.id] {
-		if !occupied[id] {
+		switch at := c.to.retryOn(id); {
+		case occupied[id]:
+		case r.Now < at:
+			r.wakeAt(at)
+			r.why("The next task of %s on instance %s is started at %s, because the last ones failed.", c.name(), id, clock(at))
+		default:
 			empty = append(empty, id)
 		}
 	}
 	if len(empty) == 0 {
-		return
-	}
-	if at := c.to.retryAt(); r.Now < at {
-		r.wakeAt(at)
-		r.why("The next task of %s is started at %s, because the last ones failed.", c.name(), clock(at))
 		return
 	}
 	c.started = len(empty)

@@ -1,6 +1,11 @@
 package deployment
 
-import "github.com/roadstead/roadstead/model"
+import (
+	"slices"
+	"strings"
+
+	"github.com/roadstead/roadstead/model"
+)
 
 // forget takes note of tasks whose ends mean nothing any more.
 func (r *run) forget() {
@@ -33,9 +38,13 @@ type streak struct {
 	last, retry *model.Millis
 }
 
-// streak returns the group's, to be changed; ok is false for tasks of a deployment that is not known.
-func (r *run) streak(g *group) (s streak, ok bool) {
+// streak returns the one that a task belongs to, to be changed: the group's, or of a DAEMON that of the task's instance. ok is
+// false for tasks of a deployment that is not known.
+func (r *run) streak(g *group, instance string) (s streak, ok bool) {
 	switch {
+	case g.deployment != nil && r.service.Scheduling == model.SchedulingDaemon:
+		i := r.sick(g, instance)
+		return streak{&i.StartFailures, &i.LastFailureAt, &i.RetryAt}, true
 	case g.deployment != nil:
 		d := r.row(g)
 		return streak{&d.StartFailures, &d.LastFailureAt, &d.RetryAt}, true
@@ -44,6 +53,26 @@ func (r *run) streak(g *group) (s streak, ok bool) {
 		return streak{&set.StartFailures, &set.LastFailureAt, &set.RetryAt}, true
 	}
 	return streak{}, false
+}
+
+// sick returns the series of failures on an instance, to be changed.
+func (r *run) sick(g *group, instance string) *model.SickInstance {
+	d := r.row(g)
+	i, found := slices.BinarySearchFunc(d.Sick, instance, func(s model.SickInstance, id string) int { return strings.Compare(s.Instance, id) })
+	if d.Sick = slices.Clone(d.Sick); !found { // the row is a copy, its slice is not
+		d.Sick = slices.Insert(d.Sick, i, model.SickInstance{Instance: instance})
+	}
+	return &d.Sick[i]
+}
+
+// retryOn is when a DAEMON may start a task on the instance again.
+func (g *group) retryOn(instance string) model.Millis {
+	for _, i := range g.deployment.Sick {
+		if i.Instance == instance {
+			return i.RetryAt
+		}
+	}
+	return 0
 }
 
 // retryAt is when the group may start tasks again.
@@ -70,6 +99,7 @@ func (r *run) mend(g *group) {
 	failures, last := int32(0), model.Millis(0)
 	if d := g.deployment; d != nil {
 		failures, last = d.StartFailures, d.LastFailureAt
+		r.cure(g)
 		if reset := d.Breaker().ResetOnHealthyTask; d.Failures > 0 && well > last && (reset == nil || *reset) {
 			r.row(g).Failures = 0
 		}
@@ -77,8 +107,26 @@ func (r *run) mend(g *group) {
 		failures, last = g.set.StartFailures, g.set.LastFailureAt
 	}
 	if failures > 0 && ran > last {
-		s, _ := r.streak(g)
+		s, _ := r.streak(g, "")
 		*s.failures, *s.retry = 0, 0
+	}
+}
+
+// cure ends the series of instances on which a task came to run after the last failure, and of those that the DAEMON does not run
+// on any more.
+func (r *run) cure(g *group) {
+	wanted, known := r.Instances[g.id]
+	well := func(i model.SickInstance) bool {
+		if known && !slices.Contains(wanted, i.Instance) {
+			return true
+		}
+		return slices.ContainsFunc(g.members, func(m *member) bool {
+			return m.Instance == i.Instance && m.phase != ended && m.StartedAt > i.LastFailureAt
+		})
+	}
+	if slices.ContainsFunc(g.deployment.Sick, well) {
+		d := r.row(g)
+		d.Sick = slices.DeleteFunc(slices.Clone(d.Sick), well)
 	}
 }
 
@@ -94,13 +142,13 @@ func (r *run) fail(g *group, m *member) {
 	if m.StopCode == model.StopUserInitiated || m.StopCode == model.StopServiceSchedulerInitiated || m.LostHost() {
 		return
 	}
-	s, ok := r.streak(g)
+	s, ok := r.streak(g, m.Instance)
 	if !ok {
 		return
 	}
 	*s.last = r.Now
 	if d := g.deployment; d != nil {
-		d.LastFailure = m.StopReason
+		d.LastFailure, d.LastFailureAt = m.StopReason, r.Now
 	}
 	if m.StartedAt != 0 { // what ran is replaced without a growing delay (SEMANTICS §8.5) [D]
 		*s.failures, *s.retry = 0, max(*s.retry, m.StartedAt+retryFloor)

@@ -105,9 +105,9 @@ func protectedFrom(zones []*zone) bool {
 	return from == nil || from.tasks < most && to != nil && from.tasks <= to.tasks
 }
 
-// attend ends the moving of tasks when something else is going on.
+// attend ends the moving of tasks when something else is going on, or one found no place [D].
 func (r *run) attend(c *crew) {
-	if r.service.Rebalancing != 0 && !r.canMove(c) {
+	if r.service.Rebalancing != 0 && (!r.canMove(c) || r.Now < r.MoveAt) {
 		r.service.Rebalancing = 0
 		r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STOPPED"})
 	}
@@ -168,6 +168,10 @@ func (r *run) rebalance(c *crew) {
 			return
 		}
 	}
+	if r.Now < r.MoveAt {
+		r.wakeAt(r.MoveAt)
+		return
+	}
 	zones := r.byZone(c)
 	words := inZones(zones)
 	planned := false
@@ -192,7 +196,7 @@ func (r *run) rebalance(c *crew) {
 		return
 	case s.Rebalancing == 0:
 		s.Rebalancing = r.Now
-		r.say("is not AZ balanced with %s. AZ Rebalancing in progress.", words)
+		r.repeat(nil, "is not AZ balanced with %s. AZ Rebalancing in progress.", words)
 		r.happen(Happening{Type: "INFO", Name: "SERVICE_REBALANCING_STARTED"})
 	}
 	if at := c.to.retryAt(); r.Now < at {

@@ -159,7 +159,7 @@ func (r *run) giveUp(c cause, to *group) {
 	t.Status, t.Rollout = model.DeploymentPrimary, model.RolloutInProgress
 	t.RolloutReason = c.prefix + "rolling back to deploymentId " + t.Name() + "."
 	r.ignoreAlarms(t)
-	t.HealthyAt, t.Failures, t.StartFailures, t.RetryAt, t.Tripped = 0, 0, 0, 0, false
+	t.HealthyAt, t.Failures, t.StartFailures, t.RetryAt, t.Sick, t.Tripped = 0, 0, 0, 0, nil, false
 	r.primary = to
 	r.say("rolling back to deployment %s.", t.Name())
 	r.happen(Happening{Type: "INFO", Name: "SERVICE_DEPLOYMENT_IN_PROGRESS", Deployment: t.ID, Reason: t.RolloutReason})

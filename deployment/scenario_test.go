@@ -20,7 +20,7 @@ import (
 //
 //	service [desired=N] [min=%] [max=%] [grace=SECONDS] [kind=DAEMON] [controller=EXTERNAL] [checks=yes] [targets=yes] [zones=a,b]
 //	        [breaker=on|rollback|off] [threshold=COUNT:5] [reset=no] [alarms=a,b] [alarm-rollback=yes] [bake=MINUTES]
-//	        [early=50:DEFERRED] [rebalance=yes] [limit=N] [instances=i1,i2]      change the service; nothing is deployed; "-" is no instance, "?" that
+//	        [early=50:DEFERRED] [rebalance=yes] [stuck=10s] [limit=N] [instances=i1,i2]      change the service; nothing is deployed; "-" is no instance, "?" that
 //	                                          they are not known
 //	        [strategy=BLUE_GREEN]             with a canary of 10 % for 5 minutes, or steps of 50 % for 5 minutes
 //	pause STAGE                               a pause hook for the deployments to come;
@@ -135,6 +135,13 @@ func (w *world) serviceVerb(c *scenario.Call) {
 	w.checked = c.Text("checks", yes(w.checked)) == "yes"
 	w.targets = c.Text("targets", yes(w.targets)) == "yes"
 	w.limit = int(c.Int("limit", int64(w.limit)))
+	if wait := c.Text("stuck", ""); wait != "" { // a task found no place in its zone: the next try is then
+		d, err := time.ParseDuration(wait)
+		if err != nil {
+			c.Fatal(err)
+		}
+		w.moveAt = w.now + d.Milliseconds()
+	}
 	if z := c.List("zones"); z != nil {
 		w.zones = z
 	}

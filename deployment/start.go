@@ -26,7 +26,7 @@ func (r *run) replace(c *crew) {
 	} else {
 		coming += max(min(missing, room), 0)
 	}
-	if missing > max(room, 0) && r.Now >= c.to.retryAt() {
+	if missing > max(room, 0) && (r.service.Scheduling == model.SchedulingDaemon || r.Now >= c.to.retryAt()) {
 		spare := c.well + c.kept.count(warming) + c.out.count(warming) + c.out.count(unhealthy) - count - c.minimum
 		if coming == 0 { // as many as make room for one
 			spare = max(spare, 1-room)

@@ -63,8 +63,8 @@ func (r *run) blockers(c *crew) []string {
 		}
 		out = append(out, sprintf("To go: %s of %s.", tasks(n), model.DeploymentName(g.id)))
 	}
-	if d.LastFailure != "" && d.StartFailures > 0 {
-		out = append(out, sprintf("Failed attempts in a row to start tasks of %s: %d, the last one: %s", d.Name(), d.StartFailures, d.LastFailure))
+	if failures, _ := d.StartTrouble(); d.LastFailure != "" && failures > 0 {
+		out = append(out, sprintf("Failed attempts in a row to start tasks of %s: %d, the last one: %s", d.Name(), failures, d.LastFailure))
 	}
 	return out
 }

@@ -22,6 +22,9 @@ type Input struct {
 	Instances map[string][]string
 	// Zones are the availability zones in which the PRIMARY deployment's tasks can be placed, sorted: what rebalancing balances.
 	Zones []string
+	// MoveAt is when rebalancing may be tried again after a task found no place in the zone where it was wanted (SEMANTICS §8.10),
+	// 0 if none did lately.
+	MoveAt model.Millis
 	// Alarms are the names of the alarms that are in ALARM. AlarmBake is the bake time that the periods of the service's alarms
 	// ask for if its configuration says none, in milliseconds (SEMANTICS §8.7).
 	Alarms    []string

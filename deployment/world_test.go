@@ -25,6 +25,7 @@ type world struct {
 	instances   []string
 	leaving     []string // instances
 	zones       []string
+	moveAt      model.Millis
 	alarms      []string
 	alarmBake   model.Millis
 	checked     bool // new tasks have a health check
@@ -88,7 +89,7 @@ func (w *world) configure(change func(*types.DeploymentConfiguration)) {
 
 // input is the service as it is.
 func (w *world) input() deployment.Input {
-	in := deployment.Input{Now: w.now, Limit: w.limit, Service: &w.service, Deployments: w.deployments, TaskSets: w.sets, Zones: w.zones, Alarms: w.alarms, AlarmBake: w.alarmBake,
+	in := deployment.Input{Now: w.now, Limit: w.limit, Service: &w.service, Deployments: w.deployments, TaskSets: w.sets, Zones: w.zones, MoveAt: w.moveAt, Alarms: w.alarms, AlarmBake: w.alarmBake,
 		Instances: map[string][]string{}}
 	for _, d := range w.deployments {
 		if w.instances != nil {

@@ -66,6 +66,9 @@ type Deployment struct {
 	LastFailureAt Millis `json:"lastFailureAt,omitempty"`
 	LastFailure   string `json:"lastFailure,omitempty"` // stoppedReason of the last one
 	RetryAt       Millis `json:"retryAt,omitempty"`
+	// Sick are the instances on which a DAEMON's task stopped without having run, by id: each has a series of its own, and does
+	// not hold up the others. StartFailures and RetryAt are not used then.
+	Sick []SickInstance `json:"sick,omitempty"`
 
 	// Rollback is set when the deployment was given up for another revision.
 	Rollback *Rollback `json:"rollback,omitempty"`
@@ -74,6 +77,27 @@ type Deployment struct {
 
 	// Configuration is the service's deploymentConfiguration when the deployment was made.
 	Configuration *types.DeploymentConfiguration `json:"-"`
+}
+
+// SickInstance is the series of failures on one instance; its members are as in Deployment.
+type SickInstance struct {
+	Instance      string `json:"instance"` // id
+	StartFailures int32  `json:"startFailures"`
+	LastFailureAt Millis `json:"lastFailureAt"`
+	RetryAt       Millis `json:"retryAt"`
+}
+
+// StartTrouble is the longest series of failed attempts to start tasks, and when the next one is allowed; zero if the last one
+// did not fail.
+func (d *Deployment) StartTrouble() (failures int32, retryAt Millis) {
+	failures, retryAt = d.StartFailures, d.RetryAt
+	for _, i := range d.Sick {
+		failures = max(failures, i.StartFailures)
+		if retryAt == 0 || i.RetryAt < retryAt {
+			retryAt = i.RetryAt
+		}
+	}
+	return failures, retryAt
 }
 
 // Rollback says what a deployment was given up for.

@@ -96,8 +96,9 @@ func deploymentStories(t *state.Tables, s *model.Service, n serviceCount) []Depl
 		if d.Status == model.DeploymentInactive {
 			continue
 		}
+		_, retry := d.StartTrouble()
 		x := DeploymentStory{ID: d.Name(), Status: d.Status, Rollout: d.Rollout, Reason: d.RolloutReason, Running: n.by[d.ID].running,
-			Pending: n.by[d.ID].pending, Failed: d.FailedTasks, RetryAt: d.RetryAt}
+			Pending: n.by[d.ID].pending, Failed: d.FailedTasks, RetryAt: retry}
 		if r, ok := t.Revisions.Get(d.Key()); ok {
 			x.TaskDefinition = r.Definition
 		}

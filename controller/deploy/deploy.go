@@ -70,7 +70,7 @@ func (l *Loop) Due(t *state.Tables, key string, now time.Time) time.Time {
 	}
 	v := look(t, s, now.UnixMilli(), l.limit())
 	if len(v.Tasks) > 1 && s.Status == model.ServiceActive && string(s.Settings.AvailabilityZoneRebalancing) == "ENABLED" {
-		v.Zones = l.zones(t, s.Scope)
+		v.Zones, v.MoveAt = l.zones(t, s.Scope), l.moveAt(key)
 	}
 	out := deployment.Step(v.Input)
 	if v.more || !v.idle(&out) || len(v.pins()) > 0 {
@@ -151,7 +151,7 @@ func (d *deed) survey() {
 			return
 		}
 		if !daemon {
-			d.Zones = scheduler.Zones(scheduler.Head(d.tx), o.request)
+			d.Zones, d.MoveAt = scheduler.Zones(scheduler.Head(d.tx), o.request), d.moveAt(d.key)
 			return
 		}
 		d.Instances = map[string][]string{row.ID: nil}

@@ -25,7 +25,9 @@ type hints struct {
 type try struct {
 	count int
 	next  model.Millis
-	in    string // key of unplaced
+	last  model.Millis // when they were looked for
+	in    string       // key of unplaced
+	moves bool         // the copies are wanted for the balance of zones only
 }
 
 // keys are row keys, sorted, so that nothing depends on the order of a map.
@@ -129,6 +131,9 @@ const wave = 64
 func (h *hints) room(dst []string, place string) []string {
 	k := h.unplaced[place]
 	if len(k) <= wave {
+		for _, key := range k {
+			h.hasten(key)
+		}
 		return append(dst, k...)
 	}
 	from := 0
@@ -137,6 +142,7 @@ func (h *hints) room(dst []string, place string) []string {
 	}
 	for range wave {
 		from %= len(k)
+		h.hasten(k[from])
 		dst = append(dst, k[from])
 		from++
 	}
@@ -144,9 +150,17 @@ func (h *hints) room(dst []string, place string) []string {
 	return dst
 }
 
+// hasten lets a service that has copies where it does not want them try again soon: each try says so, and room may appear often.
+func (h *hints) hasten(key string) {
+	if t := h.tries[key]; t.moves {
+		t.next = min(t.next, t.last+soon.Milliseconds())
+		h.tries[key] = t
+	}
+}
+
 // lacking takes note that the service has copies without a place, and says when it tries again; ask whether it is time to look
-// for the cause.
-func (l *Loop) lacking(key string, onFargate bool, now model.Millis) (next model.Millis, ask bool) {
+// for the cause. Moves: the copies are wanted for the balance of zones only.
+func (l *Loop) lacking(key string, onFargate, moves bool, now model.Millis) (next model.Millis, ask bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.hints.tries == nil { // asked before All: by a test
@@ -162,13 +176,28 @@ func (l *Loop) lacking(key string, onFargate bool, now model.Millis) (next model
 		change(l.hints.unplaced, t.in, key, false)
 	}
 	change(l.hints.unplaced, place, key, true)
-	t.in = place
+	t.in, t.moves = place, moves
 	if ask = now >= t.next; ask {
-		t.next = now + min(firstTry<<min(t.count, 10), lastTry).Milliseconds()
+		latest := lastTry
+		if moves {
+			latest = lastMove
+		}
+		t.last, t.next = now, now+min(firstTry<<min(t.count, 10), latest).Milliseconds()
 		t.count++
 	}
 	l.hints.tries[key] = t
 	return t.next, ask
+}
+
+// moveAt is when a service may be rebalanced again after copies found no place in the zones where they were wanted, 0 if they
+// did.
+func (l *Loop) moveAt(key string) model.Millis {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.hints.tries[key]; t.moves {
+		return t.next
+	}
+	return 0
 }
 
 // forget takes note that the service lacks no place.

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/roadstead/roadstead/deployment"
@@ -16,18 +17,22 @@ const limitReached = "was unable to place tasks in your cluster because the task
 const (
 	firstTry = 10 * time.Second
 	lastTry  = 5 * time.Minute
+	lastMove = time.Hour // of copies that are wanted for the balance of zones only: each try begins and ends a rebalancing
+	soon     = time.Minute
 )
 
 // complain says why copies have no place, and when they are tried again. Who asks all instances too often holds the head up:
 // the causes are looked for when the time has come, not at each try.
 func (d *deed) complain(tried bool) {
 	if len(d.lacks) == 0 {
-		if tried || d.Service.Status != model.ServiceActive {
+		if tried || d.Service.Status != model.ServiceActive || d.MoveAt != 0 && d.Now >= d.MoveAt {
 			d.forget(d.key)
 		}
 		return
 	}
-	next, ask := d.lacking(d.key, d.lacks[0].request.LaunchType == "FARGATE", d.Now)
+	moves := !slices.ContainsFunc(d.lacks, func(l lack) bool { return !l.quiet })
+	next, ask := d.lacking(d.key, d.lacks[0].request.LaunchType == "FARGATE", moves, d.Now)
+	d.more = d.more || moves // the rebalancing ends at once
 	if d.wake == 0 || next < d.wake {
 		d.wake = next
 	}
