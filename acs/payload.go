@@ -26,7 +26,9 @@ type Task struct {
 	// EphemeralStorage is in GiB, 0 = as much as the node has. It is ours: stock agents run no FARGATE tasks.
 	EphemeralStorage int64      `json:"roadsteadEphemeralStorage,omitempty"`
 	RoleCredentials  *RoleCreds `json:"roleCredentials,omitempty"`
-	ExecutionRole    *RoleCreds `json:"executionRoleCredentials,omitempty"`
+	// NoEndpoint asks our own agent not to tell containers where the control plane's API is.
+	NoEndpoint    bool       `json:"roadsteadNoEndpoint,omitempty"`
+	ExecutionRole *RoleCreds `json:"executionRoleCredentials,omitempty"`
 }
 
 // Association gives containers a device of the node: of type "gpu" the one with the id Name.

@@ -222,7 +222,7 @@ func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, na
 func (a *Agent) Run(ctx context.Context) error {
 	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMachinery()
-	failed := make(chan error, 6)
+	failed := make(chan error, 7)
 	var wg sync.WaitGroup
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
@@ -238,6 +238,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start(a.shipper.Run)
 	start(a.network.Run)
 	start(a.serveMetadata)
+	start(a.serveEndpoint)
 	start(a.stats.Run)
 	start(a.collectImages)
 

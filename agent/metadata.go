@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -89,14 +90,27 @@ func (a *Agent) decorate(spec *task.ContainerSpec) {
 		spec.Environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/" + role.CredentialsID
 	}
 	spec.Region = a.client.Region()
+	a.tellEndpoint(spec)
 }
 
-// serveMetadata answers containers until ctx ends. A node whose port somebody else has runs its tasks without.
+// serveMetadata answers containers until ctx ends.
 func (a *Agent) serveMetadata(ctx context.Context) error {
+	return a.serveTasks(ctx, a.network.Metadata(), &http.Server{
+		Handler: a.metadata, ReadTimeout: metadata.Timeout, WriteTimeout: metadata.Timeout, IdleTimeout: idleAsker, MaxHeaderBytes: maxHeader,
+	})
+}
+
+// serveTasks serves at an address of the node until ctx ends. A node whose port somebody else has runs its tasks without.
+func (a *Agent) serveTasks(ctx context.Context, at netip.AddrPort, s *http.Server) error {
+	s.ErrorLog = slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug)
 	for {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", a.network.Metadata().String())
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", at.String())
 		if err == nil {
-			return a.serveAt(ctx, l)
+			defer context.AfterFunc(ctx, func() { s.Close() })()
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve tasks at %s: %w", at, err)
+			}
+			return nil
 		}
 		a.cfg.Log.Warn("listen for questions of tasks", "err", err, "retry", listenAgain)
 		select {
@@ -105,16 +119,4 @@ func (a *Agent) serveMetadata(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-func (a *Agent) serveAt(ctx context.Context, l net.Listener) error {
-	s := &http.Server{
-		Handler: a.metadata, ReadTimeout: metadata.Timeout, WriteTimeout: metadata.Timeout, IdleTimeout: idleAsker, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug),
-	}
-	defer context.AfterFunc(ctx, func() { s.Close() })()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve metadata: %w", err)
-	}
-	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -122,6 +124,13 @@ func (s *Sessions) secretOf(accessKeyID string) string {
 	h := hmac.New(sha256.New, s.secret)
 	h.Write([]byte(accessKeyID))
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))[:40]
+}
+
+// Name is a uuid for a thing, the same on every member and at any time, which nobody can guess who does not have the secret.
+func (s *Sessions) Name(thing string) string {
+	h := hmac.New(sha256.New, s.secret)
+	h.Write([]byte("name " + thing))
+	return uuid.UUID(h.Sum(nil)[:16]).String()
 }
 
 // temporary begins the access key ids of sessions.

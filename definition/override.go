@@ -1,10 +1,13 @@
 package definition
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // maxOverrides is how long the overrides of a launch may be, as JSON (SEMANTICS §2.5) [D].
@@ -37,6 +40,19 @@ func Apply(def *types.TaskDefinition, o *types.TaskOverride) (*types.TaskDefinit
 		return nil, asInvalid(err)
 	}
 	return td, nil
+}
+
+// Effective returns what a task runs: its definition with the overrides of its launch. Nobody may change it: of a task without
+// overrides it is the row's own.
+func Effective(row *model.TaskDefinition, task *model.Task) (*types.TaskDefinition, error) {
+	if task.Overrides == nil {
+		return &row.Spec, nil
+	}
+	def, err := Apply(&row.Spec, task.Overrides)
+	if err != nil {
+		return nil, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
+	}
+	return def, nil
 }
 
 func overrideTask(d *draft, o *types.TaskOverride) error {

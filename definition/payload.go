@@ -46,6 +46,8 @@ type Around struct {
 	LogMode string
 	// ENIs are the task's interfaces if the control plane made them; nil leaves it to the node.
 	ENIs []acs.ENI
+	// NoEndpoint: containers are not told where the control plane's API is.
+	NoEndpoint bool
 	// Credentials of the task role and of the execution role, nil if there are none.
 	Role, ExecutionRole *acs.RoleCreds
 }
@@ -75,6 +77,7 @@ func Payload(task *model.Task, def *types.TaskDefinition, a Around) (acs.Task, e
 		NetworkInterfaces: a.ENIs,
 		FaultInjection:    deref(def.EnableFaultInjection),
 		RoleCredentials:   a.Role,
+		NoEndpoint:        a.NoEndpoint,
 		ExecutionRole:     a.ExecutionRole,
 		Volumes:           volumes(def),
 	}

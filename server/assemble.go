@@ -43,7 +43,7 @@ func (s *Server) assemble() error {
 		Codec:    state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
 		NewIndex: func() state.Index { return scheduler.NewIndex() },
 	})
-	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, ExecEnded: s.execEnded, Log: s.cfg.Log})
+	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Role: s.assumeForTask, ExecEnded: s.execEnded, Log: s.cfg.Log})
 	if err := s.openExec(); err != nil {
 		return err
 	}

@@ -109,6 +109,8 @@ func (a *agent) take(ctx context.Context, msg any) {
 		if !a.mute {
 			go func() { _ = a.conn.Send(ctx, acs.HeartbeatAckRequest{MessageID: m.MessageID}) }()
 		}
+	case *acs.IAMRoleCredentialsMessage:
+		a.said = append(a.said, fmt.Sprintf("%s %s %s", m.RoleType, m.TaskArn[strings.LastIndexByte(m.TaskArn, '/')+1:], m.Credentials.AccessKeyID))
 	default:
 		a.said = append(a.said, strings.TrimPrefix(fmt.Sprintf("%T", msg), "*acs."))
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/definition"
@@ -10,26 +11,48 @@ import (
 )
 
 // render makes what the task's node is told: to stop it, or everything needed to run it.
-func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, error) {
+func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, roles, error) {
 	if task.Desired == model.TaskStopped {
-		return definition.Stop(task.ARN()), nil
+		return definition.Stop(task.ARN()), roles{}, nil
 	}
-	def, ok := t.Definition(task.Scope, task.Definition)
-	if !ok {
-		return acs.Task{}, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
+	row, err := definitionOf(t, task)
+	if err != nil {
+		return acs.Task{}, roles{}, err
 	}
-	effective := &def.Spec // Payload only reads it, so a task without overrides needs no copy
-	if task.Overrides != nil {
-		var err error
-		if effective, err = definition.Apply(&def.Spec, task.Overrides); err != nil {
-			return acs.Task{}, fmt.Errorf("apply the overrides of task %s: %w", task.ID, err)
-		}
+	def, err := definition.Effective(row, task)
+	if err != nil {
+		return acs.Task{}, roles{}, err
 	}
-	return definition.Payload(task, effective, definition.Around{
-		ClusterARN: model.ClusterARN(task.Scope, task.Cluster),
-		Auth:       s.cfg.RegistryAuth,
-		ENIs:       interfaces(task),
+	r, err := s.assume(t, task, def.TaskRoleArn, def.ExecutionRoleArn)
+	if err != nil {
+		return acs.Task{}, r, err
+	}
+	p, err := definition.Payload(task, def, definition.Around{
+		ClusterARN:    model.ClusterARN(task.Scope, task.Cluster),
+		Auth:          s.cfg.RegistryAuth,
+		ENIs:          interfaces(task),
+		NoEndpoint:    noEndpoint(t, task),
+		Role:          r.own,
+		ExecutionRole: r.execution,
 	})
+	return p, r, err
+}
+
+// endpointTag is the tag of a cluster with which it says, by the value "off", that its tasks are not told of AWS_ENDPOINT_URL.
+const endpointTag = "roadstead:task-endpoint"
+
+func noEndpoint(t *state.Tables, task *model.Task) bool {
+	c, ok := t.Clusters.Get(model.ClusterKey(task.Scope, task.Cluster))
+	return ok && slices.ContainsFunc(c.Tags, func(tag model.Tag) bool { return tag.Key == endpointTag && tag.Value == "off" })
+}
+
+// definitionOf is the row of the task's definition.
+func definitionOf(t *state.Tables, task *model.Task) (*model.TaskDefinition, error) {
+	row, ok := t.Definition(task.Scope, task.Definition)
+	if !ok {
+		return nil, fmt.Errorf("the definition %s of task %s does not exist", task.Definition, task.ID)
+	}
+	return row, nil
 }
 
 // interfaces are the task's own network interfaces as its placement chose them.

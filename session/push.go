@@ -65,14 +65,16 @@ func (x *session) collect(ctx context.Context) []acs.Task {
 		if !ok || t.Last == model.TaskStopped || t.InstanceKey() != x.key || x.acked[key] == t.Desired {
 			continue
 		}
-		p, err := x.s.render(snap.Tables, t)
+		p, roles, err := x.s.render(snap.Tables, t)
 		if err != nil {
 			x.s.fail(ctx, t, err)
 			continue
 		}
 		tasks = append(tasks, p)
 		x.flying[key] = t.Desired
+		x.noteRoles(key, roles)
 	}
+	x.waitForRoles()
 	return tasks
 }
 
@@ -85,6 +87,9 @@ func (s *Sessions) fail(ctx context.Context, t *model.Task, why error) {
 			return nil
 		}
 		report := model.Report{Status: model.TaskStopped, Reason: "ResourceInitializationError: " + why.Error()}
+		if u, ok := errors.AsType[*unassumable](why); ok {
+			report.Reason = u.Error()
+		}
 		if next, changed := now.Observe(report, time.Now().UnixMilli()); changed {
 			tx.Tasks.Put(&next)
 		}

@@ -32,6 +32,10 @@ type session struct {
 	waiting   map[string]call // questions by message id
 	resetAck  map[string]chan struct{}
 	manifest  string // id of the newest manifest
+
+	renewals map[string]time.Time // when a task's role credentials are to be renewed, by task key
+	renewal  <-chan time.Time     // fires at renewAt, when the first of them is due
+	renewAt  time.Time
 }
 
 // call is a message for the agent. If an answer is expected, id is the message's, and answer has room for one.
@@ -45,7 +49,7 @@ func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.C
 	return &session{
 		s: s, inst: i, key: i.Key(), conn: conn, cancel: cancel,
 		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}), ended: make(chan struct{}),
-		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{},
+		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{}, renewals: map[string]time.Time{},
 	}
 }
 
@@ -93,6 +97,8 @@ func (x *session) run(ctx context.Context) error {
 			act = func() error { return x.beat(ctx) }
 		case <-x.overdue:
 			act = x.again
+		case <-x.renewal:
+			act = func() error { return x.renewRoles(ctx) }
 		case c := <-x.calls:
 			act = func() error { return x.ask(ctx, c) }
 		case done := <-x.resets:

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"go.uber.org/goleak"
@@ -36,7 +37,9 @@ type world struct {
 	sessions *session.Sessions
 	pipe     *pipeListener
 	ids      atomic.Int64
-	records  []string // of exec sessions
+	records  []string                                    // of exec sessions
+	roles    func(r session.Role) (acs.RoleCreds, error) // nil: any role can be assumed for an hour
+	issued   int
 }
 
 // inWorld runs f in a bubble with a member that leads, and with two instances i1, i2 and a definition.
@@ -61,6 +64,14 @@ func newMember(t *testing.T, store *state.Memory) *world {
 	w := &world{T: t, store: store, pipe: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	w.db = state.Open(state.Config{Backend: store.Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
 	w.sessions = session.New(session.Config{DB: w.db, Log: slog.New(slog.DiscardHandler), NewID: func() string { return fmt.Sprint("m", w.ids.Add(1)) },
+		Role: func(_ *state.Tables, r session.Role) (acs.RoleCreds, error) {
+			if w.roles != nil {
+				return w.roles(r)
+			}
+			w.issued++
+			return acs.RoleCreds{CredentialsID: "id-" + r.Task.ID, RoleArn: r.ARN, AccessKeyID: fmt.Sprint(r.ARN, "-", w.issued),
+				Expiration: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, nil
+		},
 		ExecEnded: func(_ context.Context, _ *model.Task, m *acs.RoadsteadExecEnded) error {
 			w.records = append(w.records, m.SessionID)
 			return nil

@@ -93,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Network, error) {
 	}
 	n.nft = newRuleset(cfg.Bridge, cfg.Subnet)
 	if ip, err := netip.ParseAddr(cfg.MetadataIP); err == nil {
-		n.nft.metadata, n.nft.server = ip, n.Metadata()
+		n.nft.metadata, n.nft.server, n.nft.endpoint = ip, n.Metadata(), n.Endpoint()
 	}
 	published, err := n.load()
 	if err != nil {

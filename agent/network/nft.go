@@ -22,9 +22,10 @@ import (
 type ruleset struct {
 	bridge string
 	subnet netip.Prefix
-	// metadata is the address at whose port 80 containers ask for server; invalid: they do not.
-	metadata netip.Addr
-	server   netip.AddrPort
+	// metadata is the address at whose port 80 containers ask for server, and for endpoint at the same port as there; invalid:
+	// they do not.
+	metadata         netip.Addr
+	server, endpoint netip.AddrPort
 
 	table   *nftables.Table
 	maps    map[string]*nftables.Set // by protocol
@@ -97,9 +98,11 @@ func (r *ruleset) addRules(c *nftables.Conn) {
 	prerouting := chain("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
 	output := chain("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
 	if r.metadata.IsValid() { // before published ports: 80 may be one
-		asks := [][]expr.Any{address(daddr, netip.PrefixFrom(r.metadata, 32)), l4proto(unix.IPPROTO_TCP), dport(80), dnatTo(r.server)}
-		rule(prerouting, append([][]expr.Any{ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, r.bridge)}, asks...)...)
-		rule(output, asks...)
+		for port, to := range map[uint16]netip.AddrPort{80: r.server, r.endpoint.Port(): r.endpoint} {
+			asks := [][]expr.Any{address(daddr, netip.PrefixFrom(r.metadata, 32)), l4proto(unix.IPPROTO_TCP), dport(port), dnatTo(to)}
+			rule(prerouting, append([][]expr.Any{ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, r.bridge)}, asks...)...)
+			rule(output, asks...)
+		}
 	}
 	for _, ch := range []*nftables.Chain{prerouting, output} {
 		rule(ch, toNode(), l4proto(unix.IPPROTO_TCP), dnat(r.maps["tcp"]))
