@@ -118,6 +118,7 @@ func forgotten(err error) bool {
 // capabilities are what this agent can do, in ECS's names (SEMANTICS §5.1): no more than it really does.
 func capabilities() []string {
 	names := []string{
+		"com.amazonaws.ecs.capability.task-iam-role", "com.amazonaws.ecs.capability.task-iam-role-network-host",
 		"com.amazonaws.ecs.capability.privileged-container", "com.amazonaws.ecs.capability.ecr-auth",
 		"com.amazonaws.ecs.capability.logging-driver.json-file", "com.amazonaws.ecs.capability.logging-driver.none",
 		"com.amazonaws.ecs.capability.logging-driver.awslogs", "ecs.capability.execution-role-awslogs",

@@ -59,7 +59,7 @@ func (s *Sessions) assume(t *state.Tables, task *model.Task, ownARN, executionAR
 		switch {
 		case err == nil:
 			return &c, nil
-		case task.Last == model.TaskProvisioning:
+		case task.StartedAt == 0:
 			return nil, &unassumable{*arn, err}
 		}
 		r.missing = true

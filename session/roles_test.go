@@ -75,7 +75,7 @@ func TestRoleThatCannotBeAssumed(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.withRoles("app", "exec")
 		w.run("i1", "t1", "t2")
-		w.change("t2", func(t *model.Task) { t.Last = model.TaskRunning })
+		w.change("t2", func(t *model.Task) { t.Last, t.StartedAt = model.TaskRunning, 1 })
 		var trusted atomic.Bool
 		w.roles = func(r session.Role) (acs.RoleCreds, error) {
 			if !trusted.Load() {

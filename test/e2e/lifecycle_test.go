@@ -27,6 +27,7 @@ func TestTask(t *testing.T) {
 		"dependsOn orders start and waits for completion": dependsOn,
 		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
 		"a task asks for its own protection":              ownProtection,
+		"tasks call AWS with their roles":                 taskRoles,
 		"what a task uses is seen":                        usage,
 		"a task disturbs its own network":                 faults,
 		"definition is seen inside":                       seenInside,

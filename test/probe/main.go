@@ -53,6 +53,7 @@ var verbs = map[string]func(string) error{
 	"fetch":  fetch,
 	"talk":   converse,
 	"flood":  flood,
+	"aws":    callAWS,
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
 	},

@@ -1,0 +1,93 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+)
+
+// role makes a role that tasks may have, with a policy; a document of "" is none.
+func (e *Env) role(name, document string) string {
+	e.t.Helper()
+	client := iam.New(iam.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole",
+		"Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:ecs:us-east-1:000000000000:*"},"StringEquals":{"aws:SourceAccount":"000000000000"}}}]}`
+	out, err := client.CreateRole(e.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trust)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if document != "" {
+		_, err := client.PutRolePolicy(e.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &document})
+		if err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	return *out.Role.Arn
+}
+
+// taskRoles: programs in tasks of every mode reach the control plane with their role's rights and without being told anything; a
+// neighbour gets nobody else's credentials (SEMANTICS §11.6; MISSION rows 75, 76).
+func taskRoles(t *testing.T, e *Env) {
+	lists := e.role("lists", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}`)
+	nothing := e.role("nothing", "")
+	for _, mode := range []types.NetworkMode{types.NetworkModeBridge, types.NetworkModeAwsvpc, types.NetworkModeHost} {
+		t.Run(string(mode), func(t *testing.T) {
+			mine := *e
+			mine.t = t
+			mine.rolesIn(mode, lists, nothing)
+		})
+	}
+	def := e.Define("untrusted", ecs.RegisterTaskDefinitionInput{TaskRoleArn: aws.String("arn:aws:iam::000000000000:role/missing")}, e.container("c", "exit=0"))
+	arn := e.RunTask(def)
+	e.AwaitStatus(arn, "STOPPED")
+	all, err := e.Describe(t.Context(), arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := aws.ToString(all[0].StoppedReason); !strings.HasPrefix(got, "ECS was unable to assume the role 'arn:aws:iam::000000000000:role/missing' that was provided for this task.") {
+		t.Errorf("a role that does not exist: %s", got)
+	}
+}
+
+func (e *Env) rolesIn(mode types.NetworkMode, lists, nothing string) {
+	t := e.t
+	var change []func(*ecs.RunTaskInput)
+	if mode == types.NetworkModeAwsvpc {
+		change = append(change, inVPC)
+	}
+	run := func(role string, does ...string) string {
+		in := ecs.RegisterTaskDefinitionInput{NetworkMode: mode}
+		if role != "" {
+			in.TaskRoleArn = &role
+		}
+		return e.RunTask(e.Define("calls-"+string(mode), in, e.container("c", does...)), change...)
+	}
+	able := run(lists, "env=AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "aws=identity", "aws=clusters", "print=done", "onterm=bye", "wait")
+	log := strings.Split(e.AwaitLog(able, "done"), "\n")
+	id := able[strings.LastIndexByte(able, '/')+1:]
+	if want := "arn:aws:sts::000000000000:assumed-role/lists/" + id; len(log) < 3 || log[1] != want || !strings.Contains(log[2], ":cluster/default") {
+		t.Errorf("with a role that may list clusters: %q, want %s", log, want)
+	}
+	unable := run(nothing, "aws=identity", "aws=clusters", "exit=0")
+	e.AwaitStatus(unable, "STOPPED")
+	if got := e.Logs(unable); !strings.Contains(got, "assumed-role/nothing/") || !strings.Contains(got, "AccessDeniedException") ||
+		!strings.Contains(got, "is not authorized to perform: ecs:ListClusters") {
+		t.Errorf("with a role that may do nothing: %s", got)
+	}
+	path := strings.TrimPrefix(log[0], "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=")
+	without := run("", "env=AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "fetch=http://169.254.170.2"+path, "exit=0")
+	e.AwaitStatus(without, "STOPPED")
+	if got := strings.Split(e.Logs(without), "\n"); len(got) < 2 || got[0] != "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=" || mode != types.NetworkModeHost &&
+		(!strings.HasPrefix(got[1], "400 ") || !strings.Contains(got[1], "Credentials not found")) {
+		t.Errorf("a neighbour that knows the path: %q", got)
+	}
+	e.StopTask(able)
+	e.AwaitStatus(able, "STOPPED")
+}
