@@ -213,6 +213,10 @@ type RestartPolicy struct {
 type RegistryAuth struct {
 	Type string   `json:"type"` // ecr or asm
 	ECR  *ECRAuth `json:"ecrAuthData,omitempty"`
+	// Task is the ARN of the task that the image is pulled for, and Role that of its execution role, "" for none: the node notes
+	// them itself.
+	Task string `json:"-"`
+	Role string `json:"-"`
 }
 
 // ECRAuth names the registry of an ECR image.

@@ -142,7 +142,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.recallMembers(); err != nil {
 		cfg.Log.Warn("recall the members of the control plane", "err", err)
 	}
-	a.auth = newPullAuth(a.client, a.serves)
+	a.auth = newPullAuth(a.executing, a.serves)
 	if a.gpus, err = findGPUs("/", cfg.GPUs); err != nil {
 		return err
 	}

@@ -9,11 +9,20 @@ import (
 	"github.com/roadstead/roadstead/agent/task"
 )
 
-// newShipper sends what containers with the driver awslogs write. The node itself is who sends: there are no execution roles yet.
+// newShipper sends what containers with the driver awslogs write, with the rights of the task's execution role if it has one. The
+// node itself asks what has arrived, and sends what is left of tasks that are over.
 func (a *Agent) newShipper() (*logs.Shipper, error) {
-	once := a.client.Once()
 	return logs.NewShipper(logs.ShipperConfig{Dir: a.dir("log-shipping"), Log: a.cfg.Log,
-		Call: func(ctx context.Context, op string, in, out any) error { return once.Call(ctx, "logs", op, in, out) }})
+		Call: func(ctx context.Context, task, op string, in, out any) error {
+			who := a.client
+			if op != "GetLogEvents" {
+				var err error
+				if who, _, err = a.executing(ctx, task); err != nil {
+					return err
+				}
+			}
+			return who.Once().Call(ctx, "logs", op, in, out)
+		}})
 }
 
 // shipping is the runtime with a log driver for those containers that name one.
@@ -29,7 +38,7 @@ func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper} 
 func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
 	if c := spec.HostConfig.LogConfig; c.Type == "awslogs" {
 		d, err := logs.ReadDestination(c.Config, spec.Name, spec.TaskID, spec.ID)
-		if err == nil {
+		if d.Task = spec.Task.Arn; err == nil {
 			err = s.shipper.Open(ctx, spec.ID, spec.LogPath, d)
 		}
 		if ctx.Err() != nil {

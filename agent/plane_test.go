@@ -83,7 +83,7 @@ func (p *plane) node(t *testing.T, cfg Config) *Agent {
 		cfg.DataDir = t.TempDir()
 	}
 	a := &Agent{cfg: cfg, client: c}
-	a.auth = newPullAuth(c, a.serves)
+	a.auth = newPullAuth(a.executing, a.serves)
 	a.exec = a.newExec()
 	return a
 }

@@ -123,7 +123,7 @@ func TestPullCredentials(t *testing.T) {
 	want(t, "calls while the token is good", calls, 1)
 	for name, body := range map[string]string{"no token": `{"authorizationData":[]}`, "no base64": `{"authorizationData":[{"authorizationToken":"*"}]}`} {
 		p.answer("GetAuthorizationToken", answer{body: body})
-		a.auth = newPullAuth(a.client, a.serves)
+		a.auth = newPullAuth(a.executing, a.serves)
 		if got := ask("x", ecr); strings.HasSuffix(got, "<nil>") {
 			t.Errorf("%s: got %s", name, got)
 		}

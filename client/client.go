@@ -97,6 +97,13 @@ func (c *Client) Once() *Client {
 	return &once
 }
 
+// As is a client that calls with other credentials; everything else they share. Token is that of temporary ones, or "".
+func (c *Client) As(accessKeyID, secret, token string) *Client {
+	other := *c
+	other.credentials = aws.Credentials{AccessKeyID: accessKeyID, SecretAccessKey: secret, SessionToken: token}
+	return &other
+}
+
 // Close frees idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -19,9 +19,10 @@ import (
 
 // ShipperConfig says how lines reach CloudWatch Logs. Dir and Call are required.
 type ShipperConfig struct {
-	Dir  string                                                  // what has been sent, a file a container
-	Call func(ctx context.Context, op string, in, out any) error // an operation of CloudWatch Logs; refusals are *model.Error
-	Log  *slog.Logger                                            // nil means slog.Default()
+	Dir string // what has been sent, a file a container
+	// Call calls an operation of CloudWatch Logs for the task with the ARN; refusals are *model.Error.
+	Call func(ctx context.Context, task, op string, in, out any) error
+	Log  *slog.Logger // nil means slog.Default()
 }
 
 // Shipper sends what containers with the log driver awslogs write to CloudWatch Logs, out of the files that the keeper fills: what
@@ -36,6 +37,7 @@ type Destination struct {
 	Group       string `json:"group"`
 	Stream      string `json:"stream"`
 	CreateGroup bool   `json:"createGroup,omitempty"`
+	Task        string `json:"task,omitempty"`   // ARN of the task, with whose rights it is sent
 	Begins      string `json:"begins,omitempty"` // a regular expression: lines that do not match belong to the one before
 }
 
@@ -127,14 +129,14 @@ func (s *Shipper) Open(ctx context.Context, id, path string, d Destination) erro
 // ensure makes the stream, and the group if it may.
 func (s *Shipper) ensure(ctx context.Context, d Destination) error {
 	stream := map[string]string{"logGroupName": d.Group, "logStreamName": d.Stream}
-	err := exists(s.cfg.Call(ctx, "CreateLogStream", stream, nil))
+	err := exists(s.cfg.Call(ctx, d.Task, "CreateLogStream", stream, nil))
 	if !d.CreateGroup || !isCode(err, "ResourceNotFoundException") {
 		return err
 	}
-	if err := exists(s.cfg.Call(ctx, "CreateLogGroup", map[string]string{"logGroupName": d.Group}, nil)); err != nil {
+	if err := exists(s.cfg.Call(ctx, d.Task, "CreateLogGroup", map[string]string{"logGroupName": d.Group}, nil)); err != nil {
 		return err
 	}
-	return exists(s.cfg.Call(ctx, "CreateLogStream", stream, nil))
+	return exists(s.cfg.Call(ctx, d.Task, "CreateLogStream", stream, nil))
 }
 
 // refused says that a call was answered, and that the same call would be answered so again.

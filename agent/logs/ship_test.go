@@ -109,7 +109,7 @@ func newDock(t rapid.TB, dir string) *dock {
 }
 
 func (d *dock) start() {
-	s, err := NewShipper(ShipperConfig{Dir: d.dir, Call: d.cloud.call, Log: slog.New(slog.DiscardHandler)})
+	s, err := NewShipper(ShipperConfig{Dir: d.dir, Call: func(ctx context.Context, _, op string, in, out any) error { return d.cloud.call(ctx, op, in, out) }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		d.t.Fatal(err)
 	}

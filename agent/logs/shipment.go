@@ -181,7 +181,7 @@ func (sh *shipment) land(ctx context.Context) error {
 		Events []event `json:"events"`
 	}
 	if len(b.events) > 0 {
-		err = sh.shipper.cfg.Call(ctx, "GetLogEvents", map[string]any{
+		err = sh.shipper.cfg.Call(ctx, sh.Task, "GetLogEvents", map[string]any{
 			"logGroupName": sh.Group, "logStreamName": sh.Stream, "limit": len(b.events), "startFromHead": false,
 		}, &there)
 	}
@@ -197,12 +197,12 @@ func (sh *shipment) land(ctx context.Context) error {
 // put sends events. A stream that is not there, of a member that has not led before, is made.
 func (sh *shipment) put(ctx context.Context, events []event) error {
 	in := map[string]any{"logGroupName": sh.Group, "logStreamName": sh.Stream, "logEvents": events}
-	err := sh.shipper.cfg.Call(ctx, "PutLogEvents", in, nil)
+	err := sh.shipper.cfg.Call(ctx, sh.Task, "PutLogEvents", in, nil)
 	if !isCode(err, "ResourceNotFoundException") {
 		return err
 	}
 	if err := sh.shipper.ensure(ctx, sh.Destination); err != nil {
 		return err
 	}
-	return sh.shipper.cfg.Call(ctx, "PutLogEvents", in, nil)
+	return sh.shipper.cfg.Call(ctx, sh.Task, "PutLogEvents", in, nil)
 }

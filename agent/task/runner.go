@@ -235,7 +235,7 @@ func (m *machine) do(ctx context.Context, a Action, t *acs.Task, s *State) Outco
 	cid := ContainerID(id, a.Container)
 	switch a.Verb {
 	case VerbPull:
-		o.Digest, o.Err = m.runtime.Pull(ctx, t.Containers[i].Image, t.Containers[i].RegistryAuth)
+		o.Digest, o.Err = m.runtime.Pull(ctx, t.Containers[i].Image, pullAuth(t, i))
 	case VerbSetup:
 		o.Sandbox, o.Err = m.network.Setup(ctx, sandboxRequest(t, a.Container, i))
 	case VerbRelease:
@@ -305,4 +305,17 @@ func sandboxRequest(t *acs.Task, container string, i int) SandboxRequest {
 		req.ENI = &eni
 	}
 	return req
+}
+
+// pullAuth says how the image of container i is pulled, and for whom.
+func pullAuth(t *acs.Task, i int) *acs.RegistryAuth {
+	auth := t.Containers[i].RegistryAuth
+	if auth == nil {
+		return nil
+	}
+	out := *auth
+	if out.Task = t.Arn; t.ExecutionRole != nil {
+		out.Role = t.ExecutionRole.RoleArn
+	}
+	return &out
 }

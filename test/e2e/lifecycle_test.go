@@ -28,6 +28,7 @@ func TestTask(t *testing.T) {
 		"health checks turn HEALTHY and UNHEALTHY":        healthChecks,
 		"a task asks for its own protection":              ownProtection,
 		"tasks call AWS with their roles":                 taskRoles,
+		"execution roles pull and log":                    executionRoles,
 		"what a task uses is seen":                        usage,
 		"a task disturbs its own network":                 faults,
 		"definition is seen inside":                       seenInside,

@@ -3,11 +3,14 @@
 package e2e_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -90,4 +93,46 @@ func (e *Env) rolesIn(mode types.NetworkMode, lists, nothing string) {
 	}
 	e.StopTask(able)
 	e.AwaitStatus(able, "STOPPED")
+}
+
+// executionRoles: the node pulls a task's image and sends its lines with the rights of the execution role, and with no others (MISSION
+// row 80).
+func executionRoles(t *testing.T, e *Env) {
+	const pulls = `{"Effect":"Allow","Action":["ecr:GetAuthorizationToken","ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer","ecr:BatchGetImage"],"Resource":"*"}`
+	const writes = `{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/mine*"}`
+	may := func(name string, statements ...string) string {
+		return e.role(name, `{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`)
+	}
+	all, pull, none := may("all", pulls, writes), may("pull", pulls), e.role("none", "")
+	private := e.BuildImage("private:1") // nobody has pulled it: a node falls back on what it has, as AWS's does [D]
+	run := func(family, role, group, image string) types.Task {
+		c := e.container("c", "print=said", "exit=0")
+		c.Image = &image
+		c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
+			"awslogs-group": group, "awslogs-region": region, "awslogs-stream-prefix": "p", "awslogs-create-group": "true"}}
+		return e.AwaitStatus(e.RunTask(e.Define(family, ecs.RegisterTaskDefinitionInput{ExecutionRoleArn: &role}, c)), "STOPPED")
+	}
+	logs := cloudwatchlogs.New(cloudwatchlogs.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	good := run("pulls-and-logs", all, "/mine", e.Image)
+	if good.StopCode != types.TaskStopCodeEssentialContainerExited {
+		t.Errorf("with all rights: %s", story(&good))
+	}
+	poll(t, 10*time.Second, func(ctx context.Context) error {
+		out, err := logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/mine")})
+		if err != nil || len(out.Events) != 1 || *out.Events[0].Message != "said" {
+			return errAgain("no line has come")
+		}
+		return nil
+	})
+	for _, c := range []struct{ name, role, group, image, reason string }{
+		{"without rights to pull", none, "/mine", private, "CannotPullECRContainerError: call ecr GetAuthorizationToken: AccessDeniedException"},
+		{"without rights to write there", all, "/other", e.Image, "AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/all/"},
+		{"without rights to write", pull, "/mine", private, "is not authorized to perform: logs:CreateLogStream"},
+	} {
+		bad := run("pulls-or-logs", c.role, c.group, c.image)
+		reason := aws.ToString(bad.StoppedReason) + " " + aws.ToString(bad.Containers[0].Reason)
+		if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.Contains(reason, c.reason) {
+			t.Errorf("%s: %s %s", c.name, bad.StopCode, reason)
+		}
+	}
 }
