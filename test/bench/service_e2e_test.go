@@ -5,6 +5,7 @@ package bench_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,8 +34,9 @@ func BenchmarkService(b *testing.B) {
 	}
 	for _, c := range []struct{ count, at int }{{10, 1}, {50, 10}} {
 		b.Run(fmt.Sprintf("roll-%d-by-%d", c.count, c.at), func(b *testing.B) {
-			ours := n.roll(b, c.count, c.at)
+			ours, phases := n.roll(b, c.count, c.at)
 			b.ReportMetric(ours.Seconds(), "s")
+			phases.report(b)
 			if peer != nil {
 				compare(b, ours, peer.roll(c.count, c.at))
 			}
@@ -102,7 +104,7 @@ func (n *node) serve(b *testing.B, count int) time.Duration {
 }
 
 // roll measures an update of count tasks, at of them at a time: the old ones stop first, as Swarm's do.
-func (n *node) roll(b *testing.B, count, at int) time.Duration {
+func (n *node) roll(b *testing.B, count, at int) (time.Duration, phases) {
 	least := 100 * (count - at) / count
 	n.must(b, "CreateService", map[string]any{"serviceName": "roll", "taskDefinition": "checked", "desiredCount": count,
 		"deploymentConfiguration": map[string]any{"minimumHealthyPercent": least, "maximumPercent": 100}})
@@ -119,12 +121,60 @@ func (n *node) roll(b *testing.B, count, at int) time.Duration {
 		return listed == 1
 	}
 	n.await(b, "roll", done)
+	p := phases{}
 	began := time.Now()
 	n.must(b, "UpdateService", map[string]any{"service": "roll", "forceNewDeployment": true})
-	n.await(b, "roll", done)
+	n.await(b, "roll", func(s *state.Snapshot, row *model.Service) bool {
+		for t := range s.TasksOfService(row.Key()) {
+			p.see(t)
+		}
+		for key := range p { // those that have stopped are of no concern to the service
+			if t, ok := s.Tasks.Get(key); ok {
+				p.see(t)
+			}
+		}
+		return done(s, row)
+	})
 	took := time.Since(began)
 	n.remove(b, "roll")
-	return took
+	return took, p
+}
+
+// phases are when each task of a service, by its key, was first seen in each of its phases.
+type phases map[string]map[string]time.Time
+
+func (p phases) see(t *model.Task) {
+	seen := p[t.Key()]
+	if seen == nil {
+		seen = map[string]time.Time{}
+		p[t.Key()] = seen
+	}
+	for phase, is := range map[string]bool{
+		"wanted": true, "running": t.Last == model.TaskRunning, "healthy": t.Health == "HEALTHY",
+		"unwanted": t.Desired == model.TaskStopped, "stopped": t.Last == model.TaskStopped,
+	} {
+		if _, known := seen[phase]; is && !known {
+			seen[phase] = time.Now()
+		}
+	}
+}
+
+// report reports how long the median task took for each step of an update. What is left of the whole is decisions.
+func (p phases) report(b *testing.B) {
+	for name, step := range map[string][2]string{
+		"stop-ms": {"unwanted", "stopped"}, "start-ms": {"wanted", "running"}, "healthy-ms": {"running", "healthy"},
+	} {
+		var took []time.Duration
+		for _, seen := range p {
+			from, to := seen[step[0]], seen[step[1]]
+			if !from.IsZero() && to.After(from) {
+				took = append(took, to.Sub(from))
+			}
+		}
+		if slices.Sort(took); len(took) > 0 {
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, name)
+		}
+	}
 }
 
 // remove waits until the containers are gone, too.
