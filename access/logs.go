@@ -53,11 +53,25 @@ func (d *decider) ssmTargets() []target {
 	}
 	var out []target
 	for _, ref := range refs {
-		t := target{arn: ref}
-		if !strings.HasPrefix(ref, "arn:") {
-			t.arn = d.Principal.Scope().ARN("ssm", "parameter/"+strings.TrimPrefix(ref, "/"))
-		}
-		out = append(out, t)
+		out = append(out, d.parameter(ref))
 	}
 	return out
+}
+
+// parameter is the one that a request names by name or ARN. Which of its versions is asked for, "NAME:3" or "NAME:LABEL", is nothing
+// that policies can say, nor hide behind.
+func (d *decider) parameter(ref string) target {
+	at, ok := model.ParseARN(ref)
+	if !ok {
+		at = model.ARN{Partition: "aws", Service: "ssm", Scope: d.Principal.Scope(), Tail: "parameter/" + strings.TrimPrefix(ref, "/")}
+	}
+	at.Tail, _, _ = strings.Cut(at.Tail, ":")
+	t := target{arn: at.String()}
+	name := strings.TrimPrefix(at.Tail, "parameter/")
+	for _, key := range []string{at.Scope.Key(name), at.Scope.Key("/" + name)} {
+		if row, ok := d.tables.Parameters.Get(key); ok && row.ARN() == t.arn {
+			t.tags = row.Tags
+		}
+	}
+	return t
 }

@@ -194,3 +194,17 @@ func TestLogsTargets(t *testing.T) {
 		}
 	}
 }
+
+// [I] No version of a parameter is another thing than the parameter: a policy about it holds for all of them.
+func TestParameterTargets(t *testing.T) {
+	const want = "arn:aws:ssm:us-east-1:111122223333:parameter/a/b"
+	op, _ := policy.LookupOperation("ssm", "GetParameter")
+	for _, ref := range []string{"/a/b", "a/b", "/a/b:3", "/a/b:prod", want, want + ":prod", want + ":3:4"} {
+		d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+			Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "ssm", Operation: op.Name, Input: &ssm.GetParameterInput{Name: &ref},
+		}}
+		if got := d.targets(); len(got) != 1 || got[0].arn != want {
+			t.Errorf("%s is about %+v", ref, got)
+		}
+	}
+}

@@ -53,6 +53,9 @@ func (s *Server) assemble() error {
 	if s.tokens, err = auth.NewSessions(s.cfg.RootSecret, s.cfg.Account); err != nil {
 		return err
 	}
+	if err := s.openSeal(); err != nil {
+		return err
+	}
 	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Sessions: s.tokens, Now: s.cfg.Now}
 	s.metrics = newMetrics(s.db, s.sessions.Connected, s.driver.Stats)
 	if err := s.openRegistry(); err != nil {
@@ -72,7 +75,7 @@ func (s *Server) services() []*wire.Mux {
 		ecs.New(s.ecsConfig()),
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
 		s.logs.Mux(),
-		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec}),
+		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),
 		sts.New(sts.Config{DB: s.db, Sessions: s.tokens, Now: s.cfg.Now}),
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	Region      string
 	// Account and its root key are created when they are missing.
 	Account, RootKeyID, RootSecret string
+	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.
+	SealKey string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.
 	EtcdEndpoints []string
 	// Member, PeerURL and InitialCluster ("a=http://10.0.0.1:2380,b=...") form an embedded cluster; without them the

@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
+	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/session"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
@@ -42,6 +43,7 @@ type Server struct {
 	planner  *ecs.Planner
 	verifier *auth.Verifier
 	tokens   *auth.Sessions
+	seal     *seal.Sealer
 	access   access.Access
 	registry *registry.Registry
 	logStore *logstore.Store

@@ -1,17 +1,16 @@
-// Package ssm is the part of the Systems Manager API that the session-manager-plugin calls: it comes back to a session whose
-// connection broke, and ends one (AGENT-PROTOCOL §5.1).
-//
-// It must not know how requests are decoded (wire) or verified (auth), nor what a session is: it is given functions for both.
 package ssm
 
 import (
 	"context"
 	"errors"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/seal"
+	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -21,14 +20,23 @@ type Config struct {
 	Resume func(ctx context.Context, s model.Scope, session string) (streamURL, token string, ok bool)
 	// Terminate ends a session; ending one that is over, or never was, succeeds.
 	Terminate func(ctx context.Context, s model.Scope, session string) error
+
+	// DB keeps the parameters, and Seal what is secure of them.
+	DB   *state.DB
+	Seal *seal.Sealer
+	Now  func() time.Time // nil means time.Now
 }
 
 type api struct{ Config }
 
 // New returns the handlers of the service; the other operations answer UnsupportedFeatureException.
 func New(cfg Config) *wire.Mux {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	a := &api{cfg}
 	m := wire.NewMux(wire.SSM())
+	a.serveParameters(m)
 	wire.Handle(m, "ResumeSession", a.resumeSession)
 	wire.Handle(m, "TerminateSession", a.terminateSession)
 	return m
