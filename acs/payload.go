@@ -49,6 +49,7 @@ type Container struct {
 	Command      []string          `json:"command,omitempty"`
 	EntryPoint   []string          `json:"entryPoint,omitempty"`
 	Environment  map[string]string `json:"environment,omitempty"`
+	Secrets      []Secret          `json:"secrets,omitempty"`
 	PortMappings []PortMapping     `json:"portMappings,omitempty"`
 	MountPoints  []MountPoint      `json:"mountPoints,omitempty"`
 	VolumesFrom  []VolumeFrom      `json:"volumesFrom,omitempty"`
@@ -61,6 +62,16 @@ type Container struct {
 	HealthCheckType string         `json:"healthCheckType,omitempty"`
 	RestartPolicy   *RestartPolicy `json:"restartPolicy,omitempty"`
 	Docker          DockerConfig   `json:"dockerConfig"`
+}
+
+// Secret is a variable whose value the node gets itself, with the task's execution role (SEMANTICS §13.6).
+type Secret struct {
+	Name      string `json:"name"`
+	ValueFrom string `json:"valueFrom"`
+	Provider  string `json:"provider"` // ssm or asm
+	Type      string `json:"type"`     // ENVIRONMENT_VARIABLE
+	Target    string `json:"target"`   // CONTAINER
+	Region    string `json:"region"`
 }
 
 // DockerConfig carries Docker API Config and HostConfig objects as JSON text (AGENT-PROTOCOL §1.2).

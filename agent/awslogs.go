@@ -25,17 +25,21 @@ func (a *Agent) newShipper() (*logs.Shipper, error) {
 		}})
 }
 
-// shipping is the runtime with a log driver for those containers that name one.
+// shipping is the runtime with a log driver for those containers that name one, and with the values of their secrets.
 type shipping struct {
 	*runtime.Runtime
 	shipper *logs.Shipper
+	who     caller
 }
 
-func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper} }
+func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper, a.executing} }
 
 // Create makes the container whose lines can be sent. Docker reports a log driver that does not begin when it starts the container,
 // and so do we.
 func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
+	if err := injectSecrets(ctx, s.who, &spec); err != nil {
+		return err
+	}
 	if c := spec.HostConfig.LogConfig; c.Type == "awslogs" {
 		d, err := logs.ReadDestination(c.Config, spec.Name, spec.TaskID, spec.ID)
 		if d.Task = spec.Task.Arn; err == nil {

@@ -33,7 +33,7 @@ func undeliverable(c *types.ContainerDefinition) string {
 		name string
 		used bool
 	}{
-		{"secrets", len(c.Secrets) > 0},
+		{"secrets of Secrets Manager", slices.ContainsFunc(c.Secrets, inSecretsManager)},
 		{"secretOptions", log != nil && len(log.SecretOptions) > 0},
 		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
 		{"firelensConfiguration", c.FirelensConfiguration != nil},

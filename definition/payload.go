@@ -134,6 +134,9 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 			ContainerPort: deref(p.ContainerPort), HostPort: deref(p.HostPort), Protocol: string(p.Protocol), ContainerRange: deref(p.ContainerPortRange),
 		})
 	}
+	for _, s := range c.Secrets {
+		out.Secrets = append(out.Secrets, secret(task.Scope, s))
+	}
 	for _, m := range c.MountPoints {
 		out.MountPoints = append(out.MountPoints, acs.MountPoint{
 			SourceVolume: deref(m.SourceVolume), ContainerPath: deref(m.ContainerPath), ReadOnly: deref(m.ReadOnly),

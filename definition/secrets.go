@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
 )
 
 const maxEnvironmentFiles = 10
@@ -84,4 +87,15 @@ func checkSecretList(container string, list []types.Secret) error {
 // (SEMANTICS §13.6) [D].
 func inSecretsManager(s types.Secret) bool {
 	return strings.Contains(deref(s.ValueFrom), ":secretsmanager:")
+}
+
+// secret says where a node gets a secret. A parameter that is named without an ARN is in the task's Region.
+func secret(s model.Scope, x types.Secret) acs.Secret {
+	region := s.Region
+	if arn, ok := model.ParseARN(deref(x.ValueFrom)); ok {
+		region = arn.Region
+	}
+	return acs.Secret{
+		Name: deref(x.Name), ValueFrom: deref(x.ValueFrom), Provider: provider(x), Region: region, Type: "ENVIRONMENT_VARIABLE", Target: "CONTAINER",
+	}
 }

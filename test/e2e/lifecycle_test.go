@@ -29,6 +29,7 @@ func TestTask(t *testing.T) {
 		"a task asks for its own protection":              ownProtection,
 		"tasks call AWS with their roles":                 taskRoles,
 		"execution roles pull and log":                    executionRoles,
+		"secrets reach those who may have them":           secrets,
 		"what a task uses is seen":                        usage,
 		"a task disturbs its own network":                 faults,
 		"definition is seen inside":                       seenInside,

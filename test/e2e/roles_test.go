@@ -3,7 +3,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // role makes a role that tasks may have, with a policy; a document of "" is none.
@@ -133,6 +140,71 @@ func executionRoles(t *testing.T, e *Env) {
 		reason := aws.ToString(bad.StoppedReason) + " " + aws.ToString(bad.Containers[0].Reason)
 		if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.Contains(reason, c.reason) {
 			t.Errorf("%s: %s %s", c.name, bad.StopCode, reason)
+		}
+	}
+}
+
+// secrets: a task gets the parameters that its execution role may read, as they are when it starts, and no others; a value stands
+// in no file of the server or the agent, and in no answer (SEMANTICS §13.6; MISSION rows 78, 79).
+func secrets(t *testing.T, e *Env) {
+	params := ssm.New(ssm.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	put := func(name, value string) {
+		_, err := params.PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: &value, Type: "SecureString", Overwrite: aws.Bool(true)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("/app/mine", "sesame-one")
+	put("/app/theirs", "sesame-two")
+	reader := func(name string) string {
+		return e.role("reads-"+name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ssm:GetParameters","Resource":"arn:aws:ssm:us-east-1:000000000000:parameter/app/`+name+`"},
+			{"Effect":"Allow","Action":["ecr:*","kms:Decrypt"],"Resource":"*"}]}`)
+	}
+	mine := reader("mine")
+	run := func(role string, from ...string) types.Task {
+		c := e.container("c", "env=S0", "env=S1", "exit=0")
+		for i, f := range from {
+			c.Secrets = append(c.Secrets, types.Secret{Name: aws.String(fmt.Sprint("S", i)), ValueFrom: &f})
+		}
+		return e.AwaitStatus(e.RunTask(e.Define("secretive", ecs.RegisterTaskDefinitionInput{ExecutionRoleArn: &role}, c)), "STOPPED")
+	}
+	said := func(task types.Task) string {
+		return strings.ReplaceAll(strings.TrimSpace(e.Logs(*task.TaskArn)), "\n", " ")
+	}
+	first := run(mine, "/app/mine", "arn:aws:ssm:us-east-1:000000000000:parameter/app/mine:1")
+	if got := said(first); got != "S0=sesame-one S1=sesame-one" {
+		t.Errorf("the first: %s, %s", got, story(&first))
+	}
+	put("/app/mine", "sesame-new")
+	if got := said(run(mine, "/app/mine", "/app/mine:1")); got != "S0=sesame-new S1=sesame-one" {
+		t.Errorf("after a new version: %s", got)
+	}
+	for ref, text := range map[string]string{
+		"/app/theirs": "is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:000000000000:parameter/app/theirs",
+		"/app/mine:9": "invalid parameters: /app/mine:9",
+	} {
+		bad := run(mine, ref)
+		reason := aws.ToString(bad.StoppedReason)
+		if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.Contains(reason, text) || !strings.HasPrefix(reason,
+			"ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: ") {
+			t.Errorf("%s: %s %s", ref, bad.StopCode, reason)
+		}
+	}
+	if text, _ := json.Marshal(first); bytes.Contains(text, []byte("sesame")) {
+		t.Errorf("DescribeTasks says %s", text)
+	}
+	for _, dir := range []string{"server", "n/engine"} {
+		err := filepath.WalkDir(filepath.Join(e.Dir, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/logs/") { // what the container printed itself
+				return nil
+			}
+			if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte("sesame")) {
+				t.Errorf("%s holds a secret", path)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
