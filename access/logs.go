@@ -75,3 +75,29 @@ func (d *decider) parameter(ref string) target {
 	}
 	return t
 }
+
+// secretTargets is the secret that a request names: by its ARN, which has six characters of its own, however it was named. One that
+// is not there goes by what was said.
+func (d *decider) secretTargets() []target {
+	if len(d.op.Resources) == 0 {
+		return d.plain(nil)
+	}
+	ref := d.one("secretId", "name")
+	at, ok := model.ParseARN(ref)
+	if !ok {
+		at = model.ARN{Partition: "aws", Service: "secretsmanager", Scope: d.Principal.Scope(), Tail: "secret:" + ref}
+	}
+	t := target{arn: at.String()}
+	name := strings.TrimPrefix(at.Tail, "secret:")
+	names := []string{name}
+	if i := len(name) - 7; i > 0 && name[i] == '-' {
+		names = append(names, name[:i])
+	}
+	for _, n := range names {
+		if row, found := d.tables.Secrets.Get(at.Scope.Key(n)); found && (n == name || row.ARN() == t.arn) {
+			t.arn, t.tags = row.ARN(), row.Tags
+			break
+		}
+	}
+	return []target{t}
+}

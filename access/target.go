@@ -28,6 +28,8 @@ func (d *decider) targets() []target {
 		return d.iamTargets()
 	case "logs":
 		return d.logsTargets()
+	case "secretsmanager":
+		return d.secretTargets()
 	case "ssm":
 		return d.ssmTargets()
 	case "sts":

@@ -207,7 +207,7 @@ func TestUndeliverable(t *testing.T) {
 	for _, c := range []struct{ rule, doc, want string }{
 		{"plain", ec2(""), ""},
 		{"parameters", task(role, `"secrets":[{"name":"S","valueFrom":"p"}]`), ""},
-		{"secrets", task(role, `"secrets":[{"name":"S","valueFrom":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s-abcdef"}]`), "secrets of Secrets Manager of container a"},
+		{"secrets", task(role, `"secrets":[{"name":"S","valueFrom":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s-abcdef"}]`), ""},
 		{"environment files", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/x.env"}]`), "environmentFiles of container a"},
 		{"efs", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1"}`), mount), ""},
 		{"access point", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1","transitEncryption":"ENABLED","authorizationConfig":{"accessPointId":"fsap-1"}}`), mount), "the EFS access point of volume v"},

@@ -21,6 +21,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/iam"
 	"github.com/roadstead/roadstead/api/logs"
+	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/api/sts"
 	"github.com/roadstead/roadstead/auth"
@@ -76,6 +77,7 @@ func (s *Server) services() []*wire.Mux {
 		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
 		s.logs.Mux(),
 		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
+		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),
 		sts.New(sts.Config{DB: s.db, Sessions: s.tokens, Now: s.cfg.Now}),
 	}

@@ -31,6 +31,8 @@ type Tables struct {
 	LogPolicies       *Table[model.LogPolicy]
 	Parameters        *Table[model.Parameter]
 	ParameterVersions *Table[model.ParameterVersion]
+	Secrets           *Table[model.Secret]
+	SecretValues      *Table[model.SecretValue]
 	Users             *Table[model.User]
 	Groups            *Table[model.Group]
 	Roles             *Table[model.Role]
@@ -155,6 +157,8 @@ func newTables() *Tables {
 		LogPolicies:       newTable(keyed[model.LogPolicy]("logpolicies")),
 		Parameters:        newTable(keyed[model.Parameter]("parameters")),
 		ParameterVersions: newTable(keyed[model.ParameterVersion]("parameterversions")),
+		Secrets:           newTable(keyed[model.Secret]("secrets")),
+		SecretValues:      newTable(keyed[model.SecretValue]("secretvalues")),
 		Users:             newTable(keyed[model.User]("users")),
 		Groups:            newTable(keyed[model.Group]("groups")),
 		Roles:             newTable(keyed[model.Role]("roles")),
@@ -212,6 +216,8 @@ func (t *Tables) each(f func(table)) {
 	f(t.LogPolicies)
 	f(t.Parameters)
 	f(t.ParameterVersions)
+	f(t.Secrets)
+	f(t.SecretValues)
 	f(t.Users)
 	f(t.Groups)
 	f(t.Roles)
@@ -244,6 +250,8 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		LogPolicies:       frozen(t.LogPolicies, prev.LogPolicies),
 		Parameters:        frozen(t.Parameters, prev.Parameters),
 		ParameterVersions: frozen(t.ParameterVersions, prev.ParameterVersions),
+		Secrets:           frozen(t.Secrets, prev.Secrets),
+		SecretValues:      frozen(t.SecretValues, prev.SecretValues),
 		Users:             frozen(t.Users, prev.Users),
 		Groups:            frozen(t.Groups, prev.Groups),
 		Roles:             frozen(t.Roles, prev.Roles),
@@ -277,6 +285,8 @@ func (t *Tables) thaw() *Tables {
 		LogPolicies:       t.LogPolicies.copy(),
 		Parameters:        t.Parameters.copy(),
 		ParameterVersions: t.ParameterVersions.copy(),
+		Secrets:           t.Secrets.copy(),
+		SecretValues:      t.SecretValues.copy(),
 		Users:             t.Users.copy(),
 		Groups:            t.Groups.copy(),
 		Roles:             t.Roles.copy(),

@@ -36,6 +36,15 @@ func SSM() *Service {
 	}
 }
 
+// SecretsManager is AWS Secrets Manager (awsJson 1.1).
+func SecretsManager() *Service {
+	return &Service{
+		Name: "secretsmanager", SigningName: "secretsmanager", TargetPrefix: "secretsmanager", JSONVersion: "1.1",
+		APIVersion: "2017-10-17", XMLNamespace: "http://secretsmanager.amazonaws.com/doc/2017-10-17/",
+		Operations: secretsmanagerOperations(), ServerFaults: secretsmanagerFaults(), FaultCode: "InternalServiceError",
+	}
+}
+
 // STS is AWS Security Token Service (awsQuery).
 func STS() *Service {
 	return &Service{

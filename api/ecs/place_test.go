@@ -83,9 +83,9 @@ func TestUndeliverable(t *testing.T) {
 	s.instance("default", "a")
 	def := s.define("x", func(in *sdk.RegisterTaskDefinitionInput) {
 		in.ExecutionRoleArn = aws.String("arn:aws:iam::000000000000:role/r")
-		in.ContainerDefinitions[0].Secrets = []types.Secret{{Name: aws.String("S"), ValueFrom: aws.String("arn:aws:secretsmanager:us-east-1:000000000000:secret:p-abcdef")}}
+		in.ContainerDefinitions[0].EnvironmentFiles = []types.EnvironmentFile{{Type: "s3", Value: aws.String("arn:aws:s3:::b/x.env")}}
 	})
-	refusal(t, fails(s.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: &def})), "UnsupportedFeatureException", "Roadstead does not serve secrets of Secrets Manager of container app yet.")
+	refusal(t, fails(s.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: &def})), "UnsupportedFeatureException", "Roadstead does not serve environmentFiles of container app yet.")
 }
 
 // TestGPUs: devices are pinned by id and come back (SEMANTICS §4.5).

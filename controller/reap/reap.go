@@ -1,4 +1,4 @@
-// Package reap decides which rows are over: stopped tasks, inactive instances and spent tokens after a while, and task
+// Package reap decides which rows are over: stopped tasks, inactive instances, deleted secrets and spent tokens after a while, and task
 // definitions that are being deleted as soon as nothing runs them; and what services and their deployments leave.
 //
 // It must not know the clock or when it is asked, and it touches nothing that is still alive.
@@ -59,6 +59,8 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = row.Status == model.InstanceInactive
 	case *model.RunToken, *model.Event:
 		ends = true
+	case *model.Secret:
+		ends = row.GoneAt != 0
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
 	case *model.Deployment:
@@ -103,6 +105,7 @@ func (r *reaper) reap(keep Retention) time.Time {
 	r.services(keep.InactiveServices.Milliseconds())
 	r.events(keep.Events)
 	r.definitions()
+	r.secrets()
 	switch {
 	case r.left == 0:
 		return time.UnixMilli(r.now)

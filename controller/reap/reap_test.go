@@ -73,6 +73,12 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 		for x := range s.Events.All() {
 			left = append(left, "event "+x.ID)
 		}
+		for x := range s.Secrets.All() {
+			left = append(left, "secret "+x.Name)
+		}
+		for x := range s.SecretValues.All() {
+			left = append(left, "value "+x.Name+"/"+x.ID)
+		}
 	})
 	return left, wake
 }

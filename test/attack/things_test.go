@@ -52,6 +52,8 @@ func furnish(t *testing.T, s *server.Server) {
 		call("logs", "CreateLogStream", members{"logGroupName": name, "logStreamName": name})
 		call("logs", "PutLogEvents", members{"logGroupName": name, "logStreamName": name, "logEvents": []members{
 			{"timestamp": time.Now().UnixMilli(), "message": secret}}})
+		call("ssm", "PutParameter", members{"Name": "/" + name, "Value": secret, "Type": "SecureString", "Description": secret})
+		call("secretsmanager", "CreateSecret", members{"Name": name, "SecretString": secret, "Description": secret})
 		call("iam", "CreateUser", members{"UserName": name, "Tags": []members{{"Key": "k", "Value": secret}}})
 		call("iam", "CreateAccessKey", members{"UserName": name})
 		call("iam", "PutUserPolicy", members{"UserName": name, "PolicyName": name, "PolicyDocument": document})

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -74,12 +75,13 @@ func clients(s *server.Server, account string, over http.RoundTripper) map[strin
 		}),
 	}
 	return map[string]reflect.Value{
-		"ecs":  reflect.ValueOf(ecs.NewFromConfig(cfg)),
-		"ecr":  reflect.ValueOf(ecr.NewFromConfig(cfg)),
-		"iam":  reflect.ValueOf(iam.NewFromConfig(cfg)),
-		"sts":  reflect.ValueOf(sts.NewFromConfig(cfg)),
-		"ssm":  reflect.ValueOf(ssm.NewFromConfig(cfg)),
-		"logs": reflect.ValueOf(cloudwatchlogs.NewFromConfig(cfg)),
+		"ecs":            reflect.ValueOf(ecs.NewFromConfig(cfg)),
+		"ecr":            reflect.ValueOf(ecr.NewFromConfig(cfg)),
+		"iam":            reflect.ValueOf(iam.NewFromConfig(cfg)),
+		"sts":            reflect.ValueOf(sts.NewFromConfig(cfg)),
+		"ssm":            reflect.ValueOf(ssm.NewFromConfig(cfg)),
+		"secretsmanager": reflect.ValueOf(secretsmanager.NewFromConfig(cfg)),
+		"logs":           reflect.ValueOf(cloudwatchlogs.NewFromConfig(cfg)),
 	}
 }
 

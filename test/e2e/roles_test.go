@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
@@ -158,7 +159,17 @@ func secrets(t *testing.T, e *Env) {
 	put("/app/theirs", "sesame-two")
 	reader := func(name string) string {
 		return e.role("reads-"+name, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ssm:GetParameters","Resource":"arn:aws:ssm:us-east-1:000000000000:parameter/app/`+name+`"},
+			{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:us-east-1:000000000000:secret:`+name+`-*"},
 			{"Effect":"Allow","Action":["ecr:*","kms:Decrypt"],"Resource":"*"}]}`)
+	}
+	store := secretsmanager.New(secretsmanager.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	made := map[string]string{}
+	for _, name := range []string{"mine", "theirs"} {
+		out, err := store.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(`{"password":"sesame-json","port":5432}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[name] = *out.ARN
 	}
 	mine := reader("mine")
 	run := func(role string, from ...string) types.Task {
@@ -179,14 +190,19 @@ func secrets(t *testing.T, e *Env) {
 	if got := said(run(mine, "/app/mine", "/app/mine:1")); got != "S0=sesame-new S1=sesame-one" {
 		t.Errorf("after a new version: %s", got)
 	}
+	if got := said(run(mine, made["mine"]+":password::", made["mine"]+":port:AWSCURRENT:")); got != "S0=sesame-json S1=5432" {
+		t.Errorf("members of a secret: %s", got)
+	}
 	for ref, text := range map[string]string{
-		"/app/theirs": "is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:000000000000:parameter/app/theirs",
-		"/app/mine:9": "invalid parameters: /app/mine:9",
+		made["theirs"]:           "unable to retrieve secret from asm: call secretsmanager GetSecretValue: AccessDeniedException: ",
+		made["mine"] + ":user::": "retrieved secret from Secrets Manager did not contain json key user",
+		"/app/theirs":            "unable to retrieve secrets from ssm: call ssm GetParameters: AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/reads-mine/",
+		"/app/mine:9":            "unable to retrieve secrets from ssm: invalid parameters: /app/mine:9",
 	} {
 		bad := run(mine, ref)
 		reason := aws.ToString(bad.StoppedReason)
-		if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.Contains(reason, text) || !strings.HasPrefix(reason,
-			"ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: ") {
+		if bad.StopCode != types.TaskStopCodeTaskFailedToStart ||
+			!strings.HasPrefix(reason, "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "+text) {
 			t.Errorf("%s: %s %s", ref, bad.StopCode, reason)
 		}
 	}

@@ -1,0 +1,20 @@
+package reap
+
+import (
+	"slices"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// secrets deletes those whose recovery window is over, with all their values.
+func (r *reaper) secrets() {
+	for _, s := range slices.Collect(r.tx.Secrets.All()) {
+		if s.GoneAt == 0 || !r.take(s.GoneAt) {
+			continue
+		}
+		for _, v := range s.Versions {
+			r.tx.SecretValues.Delete(model.SecretValueKey(s.Scope, s.Name, s.Suffix, v.ID))
+		}
+		r.tx.Secrets.Delete(s.Key())
+	}
+}

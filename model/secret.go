@@ -1,0 +1,49 @@
+package model
+
+// Secret is a secret of Secrets Manager. Writer: api/secretsmanager; controller/reap deletes it.
+type Secret struct {
+	Scope
+	Name        string `json:"name"`   // may hold "/"
+	Suffix      string `json:"suffix"` // the six characters behind the name in the ARN: one that is made again has others
+	Description string `json:"description,omitempty"`
+	KMSKey      string `json:"kmsKey,omitempty"` // what its key is called, "" for the default
+	CreatedAt   Millis `json:"createdAt"`
+	ChangedAt   Millis `json:"changedAt"`
+	// DeletedAt is when its deletion was asked for, and GoneAt when it will be gone; 0 if it was not.
+	DeletedAt Millis `json:"deletedAt,omitempty"`
+	GoneAt    Millis `json:"goneAt,omitempty"`
+	Tags      []Tag  `json:"tags,omitempty"`
+	// Versions are those that are kept, the oldest first.
+	Versions []SecretStages `json:"versions,omitempty"`
+}
+
+// SecretStages is a version of a secret: its id, and the staging labels that are attached to it.
+type SecretStages struct {
+	ID        string   `json:"id"`
+	Stages    []string `json:"stages,omitempty"`
+	CreatedAt Millis   `json:"createdAt"`
+}
+
+// Key is the secret's row key.
+func (s *Secret) Key() string { return s.Scope.Key(s.Name) }
+
+// ARN is the secret's Amazon resource name.
+func (s *Secret) ARN() string { return s.Scope.ARN("secretsmanager", "secret:"+s.Name+"-"+s.Suffix) }
+
+// SecretValue is the value of one version of a secret. It never changes. Writer: as of Secret.
+type SecretValue struct {
+	Scope
+	Name   string `json:"name"` // of the secret
+	Suffix string `json:"suffix"`
+	ID     string `json:"id"` // of the version
+	Sealed []byte `json:"sealed"`
+	Binary bool   `json:"binary,omitempty"`
+}
+
+// Key is the value's row key. No name has a "#".
+func (v *SecretValue) Key() string { return SecretValueKey(v.Scope, v.Name, v.Suffix, v.ID) }
+
+// SecretValueKey is the row key of the value of a version.
+func SecretValueKey(s Scope, name, suffix, version string) string {
+	return s.Key(name) + "#" + suffix + "#" + version
+}
