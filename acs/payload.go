@@ -220,14 +220,21 @@ type RestartPolicy struct {
 	AttemptPeriod    int64   `json:"restartAttemptPeriod,omitempty"` // seconds
 }
 
-// RegistryAuth says how to authenticate a pull. Type "ecr" means: ask ecr:GetAuthorizationToken.
+// RegistryAuth says how to authenticate a pull. Type "ecr" means: ask ecr:GetAuthorizationToken; "asm": ask Secrets Manager.
 type RegistryAuth struct {
 	Type string   `json:"type"` // ecr or asm
 	ECR  *ECRAuth `json:"ecrAuthData,omitempty"`
+	ASM  *ASMAuth `json:"asmAuthData,omitempty"`
 	// Task is the ARN of the task that the image is pulled for, and Role that of its execution role, "" for none: the node notes
 	// them itself.
 	Task string `json:"-"`
 	Role string `json:"-"`
+}
+
+// ASMAuth names the secret with the login of a private registry, {"username": ..., "password": ...} (SEMANTICS §13.6).
+type ASMAuth struct {
+	CredentialsParameter string `json:"credentialsParameter"`
+	Region               string `json:"region"`
 }
 
 // ECRAuth names the registry of an ECR image.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ const tokenLife = 6 * time.Hour
 // credentials answers for a registry host: ours, or one of which the task definition says that it is ECR. Others are
 // asked anonymously. Who logs in is the execution role of the task that the image is for, or else the node.
 func (p *pullAuth) credentials(ctx context.Context, host string, auth *acs.RegistryAuth) (user, password string, err error) {
+	if auth != nil && auth.Type == "asm" && auth.ASM != nil {
+		return p.private(ctx, auth)
+	}
 	if !p.ours(host) && (auth == nil || auth.Type != "ecr") {
 		return "", "", nil
 	}
@@ -63,6 +67,23 @@ func (p *pullAuth) credentials(ctx context.Context, host string, auth *acs.Regis
 	}
 	p.logins[role] = known
 	return known.user, known.password, nil
+}
+
+// private looks up the login of a private registry, with the task's execution role, at each pull: it may have been changed.
+func (p *pullAuth) private(ctx context.Context, auth *acs.RegistryAuth) (user, password string, err error) {
+	c, _, err := p.caller(ctx, auth.Task)
+	if err != nil {
+		return "", "", err
+	}
+	text, err := secretValue(ctx, c, auth.ASM.CredentialsParameter)
+	if err != nil {
+		return "", "", err
+	}
+	var login struct{ Username, Password string }
+	if err := json.Unmarshal([]byte(text), &login); err != nil || login.Username == "" || login.Password == "" {
+		return "", "", noSecrets("the secret %s is not a JSON object with username and password", auth.ASM.CredentialsParameter)
+	}
+	return login.Username, login.Password, nil
 }
 
 // login asks for a token for a task.

@@ -37,7 +37,6 @@ func undeliverable(c *types.ContainerDefinition) string {
 		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
 		{"firelensConfiguration", c.FirelensConfiguration != nil},
 		{"environmentFiles", len(c.EnvironmentFiles) > 0},
-		{"repositoryCredentials", c.RepositoryCredentials != nil},
 		{"credentialSpecs", len(c.CredentialSpecs) > 0},
 		{"resourceRequirements", slices.ContainsFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })},
 	} {

@@ -153,7 +153,10 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 			Enabled: deref(r.Enabled), IgnoredExitCodes: r.IgnoredExitCodes, AttemptPeriod: int64(deref(r.RestartAttemptPeriod)),
 		}
 	}
-	if a.Auth != nil {
+	switch r := c.RepositoryCredentials; {
+	case r != nil:
+		out.RegistryAuth = &acs.RegistryAuth{Type: "asm", ASM: &acs.ASMAuth{CredentialsParameter: deref(r.CredentialsParameter), Region: task.Region}}
+	case a.Auth != nil:
 		out.RegistryAuth = a.Auth(deref(c.Image))
 	}
 	if c.HealthCheck != nil {

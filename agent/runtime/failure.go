@@ -45,6 +45,9 @@ func pullFailure(ref string, auth *acs.RegistryAuth, err error) error {
 		return fmt.Errorf("pull %s: %w", ref, err)
 	}
 	if creds, ok := errors.AsType[*credentialsError](err); ok {
+		if named, ok := errors.AsType[*task.Failure](creds.err); ok {
+			return named
+		}
 		name := cannotPullAuth
 		if auth != nil && auth.Type == "ecr" {
 			name = cannotPullECR

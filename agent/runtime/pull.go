@@ -24,6 +24,9 @@ func (r *Runtime) Pull(ctx context.Context, name string, auth *acs.RegistryAuth)
 	key := named.String()
 	if auth != nil { // another way to authenticate is another right to pull
 		key += " " + auth.Type + " " + auth.Role
+		if auth.ASM != nil {
+			key += " " + auth.ASM.CredentialsParameter
+		}
 	}
 	digest, err := r.pulls.do(ctx, key, func(ctx context.Context) (string, error) {
 		return pullAgain(r.in(ctx), func(ctx context.Context) (string, error) {

@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -112,6 +114,7 @@ func executionRoles(t *testing.T, e *Env) {
 		return e.role(name, `{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`)
 	}
 	all, pull, none := may("all", pulls, writes), may("pull", pulls), e.role("none", "")
+	e.privateRegistry(e.BuildImage("hidden:1"))
 	private := e.BuildImage("private:1") // nobody has pulled it: a node falls back on what it has, as AWS's does [D]
 	run := func(family, role, group, image string) types.Task {
 		c := e.container("c", "print=said", "exit=0")
@@ -222,5 +225,44 @@ func secrets(t *testing.T, e *Env) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// privateRegistry: with repositoryCredentials the node logs in with what a secret says, and with no right of its own; ours stands for
+// a registry of somebody else (SEMANTICS §13.6).
+func (e *Env) privateRegistry(image string) {
+	t := e.t
+	who := credentials.NewStaticCredentialsProvider(key, e.secret, "")
+	login, err := ecr.New(ecr.Options{Region: region, BaseEndpoint: &e.URL, Credentials: who}).GetAuthorizationToken(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := base64.StdEncoding.DecodeString(*login.AuthorizationData[0].AuthorizationToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := secretsmanager.New(secretsmanager.Options{Region: region, BaseEndpoint: &e.URL, Credentials: who})
+	secret := func(name, value string) string {
+		out, err := store.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *out.ARN
+	}
+	good := secret("login", fmt.Sprintf(`{"username":"AWS","password":%q}`, strings.TrimPrefix(string(plain), "AWS:")))
+	bad := secret("nonsense", "nonsense")
+	role := e.role("logs-in", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`)
+	run := func(secret string) types.Task {
+		c := e.container("c", "exit=7")
+		c.Image, c.RepositoryCredentials = &image, &types.RepositoryCredentials{CredentialsParameter: &secret}
+		return e.AwaitStatus(e.RunTask(e.Define("hidden", ecs.RegisterTaskDefinitionInput{ExecutionRoleArn: &role}, c)), "STOPPED")
+	}
+	no := run(bad)
+	if got := aws.ToString(no.StoppedReason); !strings.HasPrefix(got, "ResourceInitializationError: unable to pull secrets or registry auth: ") {
+		t.Errorf("a secret that is no login: %s", got)
+	}
+	yes := run(good)
+	if code := yes.Containers[0].ExitCode; code == nil || *code != 7 {
+		t.Errorf("with a login: %s", story(&yes))
 	}
 }
