@@ -2,77 +2,16 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent"
 	"github.com/roadstead/roadstead/server"
 	"github.com/roadstead/roadstead/wire"
 )
-
-func newLogs() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "logs TASK",
-		Short: "Print what a task's containers wrote, from its node",
-		Example: `  roadstead logs 0123456789abcdef0123456789abcdef
-  roadstead logs TASK --container web --tail 20 --follow`,
-		Args: cobra.ExactArgs(1),
-	}
-	connect := connectFlags(cmd)
-	f := cmd.Flags()
-	cluster := f.String("cluster", "default", "cluster of the task")
-	container := f.String("container", "", "one container (default: all)")
-	tail := f.Int("tail", 0, "only the last so many records (default: all)")
-	follow := f.BoolP("follow", "f", false, "wait for more")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		q := url.Values{"cluster": {*cluster}, "container": {*container}}
-		if *tail > 0 {
-			q.Set("offset", strconv.Itoa(-*tail))
-		}
-		if *follow && *container == "" {
-			return errors.New("--follow needs --container: each container has a log of its own")
-		}
-		for {
-			var page struct {
-				Records []acs.LogRecord `json:"records"`
-				Offset  int64           `json:"offset"`
-				Stopped bool            `json:"stopped"`
-			}
-			if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/tasks/"+url.PathEscape(last(args[0]))+"/logs?"+q.Encode(), nil, &page); err != nil {
-				return err
-			}
-			for _, r := range page.Records {
-				w := cmd.OutOrStdout()
-				if r.Stream == "stderr" {
-					w = cmd.ErrOrStderr()
-				}
-				fmt.Fprint(w, r.Log)
-			}
-			if len(page.Records) == 0 || *container == "" {
-				if !*follow || page.Stopped {
-					return nil
-				}
-				if err := pause(cmd.Context(), 500*time.Millisecond); err != nil {
-					return nil // interrupted: not a failure
-				}
-			}
-			q.Set("offset", strconv.FormatInt(page.Offset, 10))
-		}
-	}
-	return cmd
-}
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {

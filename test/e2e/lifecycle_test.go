@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ func TestTask(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *Env){
 		"exit codes are kept":                             exitCodes,
 		"out of memory is said":                           outOfMemory,
+		"long logs are printed whole":                     longLogs,
 		"SIGTERM is handled and the last line kept":       stopHandled,
 		"ignored SIGTERM ends at stopTimeout":             stopIgnored,
 		"an image that is not there fails to start":       noImage,
@@ -163,4 +165,22 @@ func essential(t *testing.T, e *Env) {
 			t.Errorf("the other container ended with %d", aws.ToInt32(c.ExitCode))
 		}
 	}
+}
+
+// longLogs: `roadstead logs` prints all that all containers wrote, however many records that are.
+func longLogs(t *testing.T, e *Env) {
+	lines := make([]string, 2500)
+	for i := range lines {
+		lines[i] = fmt.Sprint("print=line ", i)
+	}
+	second := e.container("d", "print=the other", "exit=0")
+	second.Essential = aws.Bool(false)
+	arn := e.RunTask(e.Define("prints", ecs.RegisterTaskDefinitionInput{}, e.container("c", append(lines, "wait=0")...), second))
+	e.AwaitLog(arn, "line 2499")
+	got := e.AwaitLog(arn, "the other")
+	if n := strings.Count(got, "line "); n != len(lines) || !strings.HasPrefix(got, "line 0\nline 1\n") {
+		t.Errorf("%d lines of %d, beginning with %.30q", n, len(lines), got)
+	}
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
 }
