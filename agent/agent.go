@@ -318,6 +318,7 @@ func (a *Agent) clear(ctx context.Context) error {
 		err := a.clearOnce(ctx)
 		left, lookErr := a.runtime.Leftovers(ctx)
 		if err = errors.Join(err, lookErr); err == nil && len(left.Containers)+len(left.Shims)+len(left.Mounts)+len(left.Cgroups) == 0 {
+			a.runtime.LeaveCgroup()
 			return nil
 		}
 		if err == nil {

@@ -115,6 +115,12 @@ func (r *Runtime) mountPoints() ([]string, error) {
 // Purge removes every container, snapshot and cgroup of the namespace, for a node that is torn down. Images stay.
 func (r *Runtime) Purge(ctx context.Context) error {
 	err := r.purge(r.in(ctx))
+	r.LeaveCgroup()
+	return err
+}
+
+// LeaveCgroup removes the node's cgroup, if nothing lives in it any more.
+func (r *Runtime) LeaveCgroup() {
 	below := r.cgroup.below(r.cfg.Cgroup)
 	for _, b := range slices.Backward(below) { // children come after their parents
 		_ = os.Remove(b)
@@ -122,7 +128,6 @@ func (r *Runtime) Purge(ctx context.Context) error {
 	if above := path.Dir(r.cfg.Cgroup); above != "/" { // the machine's, once its last node goes
 		r.cgroup.remove(above)
 	}
-	return err
 }
 
 func (r *Runtime) purge(ctx context.Context) error {
