@@ -13,17 +13,24 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// A websocket that comes while the leader takes no connection waits: its client gives up before there is another leader
-// (AGENT-PROTOCOL §5.8) [run]. What has a body is refused at once, and its sender tries again.
-func TestWebsocketsWaitForALeader(t *testing.T) {
+// What comes while the leader takes no connection waits: the clients of exec sessions give up before there is another leader
+// (AGENT-PROTOCOL §5.8) [run]. A request of which something has been sent is not sent again.
+func TestRequestsWaitForALeader(t *testing.T) {
 	store := state.NewMemory()
 	first, _ := open(t, server.Config{Backend: store.Member()})
 	if !first.DB().Leading() {
 		t.Fatal("the first member does not lead")
 	}
 	var dead atomic.Int32 // so many connections are refused still
+	var reads atomic.Bool // but not before the body was read
 	second, _ := open(t, server.Config{Backend: store.Member(), Peers: trip(func(r *http.Request) (*http.Response, error) {
 		if dead.Add(-1) >= 0 {
+			if r.Body != nil {
+				if reads.Load() {
+					_, _ = r.Body.Read(make([]byte, 1))
+				}
+				r.Body.Close()
+			}
 			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 		}
 		return http.DefaultTransport.RoundTrip(r)
@@ -33,8 +40,10 @@ func TestWebsocketsWaitForALeader(t *testing.T) {
 		status             int
 	}{
 		{http.MethodGet, exec.ClientPath + "s1", "", http.StatusUpgradeRequired},
-		{http.MethodPost, "/", "{}", http.StatusServiceUnavailable},
+		{http.MethodPost, "/", "{}", http.StatusForbidden},
+		{http.MethodPost, "/", "{} ", http.StatusServiceUnavailable},
 	} {
+		reads.Store(strings.HasSuffix(c.body, " "))
 		dead.Store(3)
 		r, err := http.NewRequestWithContext(t.Context(), c.method, second.URL()+c.path, strings.NewReader(c.body))
 		if err != nil {

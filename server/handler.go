@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -76,18 +77,23 @@ func (s *Server) onLeader(next http.Handler) http.Handler {
 }
 
 // passOn passes a request on to the leader. It reports whether that is to be tried again: the leader took no connection, so it may
-// have died, and there is no body, of which something might have been sent. The clients of exec sessions, whose websockets these are,
-// would give up before there is another leader.
+// have died, and nothing of the request was sent. Callers wait for another leader instead of being refused; the clients of exec
+// sessions would give up before there is one.
 func (s *Server) passOn(ctx context.Context, w http.ResponseWriter, r *http.Request, leader *url.URL) (again bool) {
 	p := s.proxy(leader)
 	refuse := p.ErrorHandler
+	body := &unsent{ReadCloser: r.Body}
 	p.ErrorHandler = func(w http.ResponseWriter, out *http.Request, err error) {
 		var failed *net.OpError
-		if again = r.ContentLength == 0 && errors.As(err, &failed) && failed.Op == "dial" && ctx.Err() == nil; !again {
+		if again = !body.begun.Load() && errors.As(err, &failed) && failed.Op == "dial" && ctx.Err() == nil; !again {
 			refuse(w, out, err)
 		}
 	}
-	p.ServeHTTP(w, r)
+	once := *r
+	if r.Body != nil && r.Body != http.NoBody {
+		once.Body = body
+	}
+	p.ServeHTTP(w, &once)
 	if again {
 		select {
 		case <-time.After(leaderPoll):
@@ -96,6 +102,20 @@ func (s *Server) passOn(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	return again
 }
+
+// unsent is a request's body that knows whether something of it was read. The proxy closes it after each try; the server does it in
+// the end.
+type unsent struct {
+	io.ReadCloser
+	begun atomic.Bool
+}
+
+func (b *unsent) Read(p []byte) (int, error) {
+	b.begun.Store(true)
+	return b.ReadCloser.Read(p)
+}
+
+func (*unsent) Close() error { return nil }
 
 // leaderPoll is how often a leader that takes no connection is tried.
 const leaderPoll = 50 * time.Millisecond
