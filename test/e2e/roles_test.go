@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go"
 )
 
 // role makes a role that tasks may have, with a policy; a document of "" is none.
@@ -57,6 +59,7 @@ func taskRoles(t *testing.T, e *Env) {
 			mine.rolesIn(mode, lists, nothing)
 		})
 	}
+	e.stolen(lists)
 	def := e.Define("untrusted", ecs.RegisterTaskDefinitionInput{TaskRoleArn: aws.String("arn:aws:iam::000000000000:role/missing")}, e.container("c", "exit=0"))
 	arn := e.RunTask(def)
 	e.AwaitStatus(arn, "STOPPED")
@@ -264,5 +267,27 @@ func (e *Env) privateRegistry(image string) {
 	yes := run(good)
 	if code := yes.Containers[0].ExitCode; code == nil || *code != 7 {
 		t.Errorf("with a login: %s", story(&yes))
+	}
+}
+
+// stolen: credentials that somebody took out of a task are good as long as the task runs, and no longer.
+func (e *Env) stolen(role string) {
+	t := e.t
+	arn := e.RunTask(e.Define("careless", ecs.RegisterTaskDefinitionInput{TaskRoleArn: &role}, e.container("c", "credentials", "print=done", "onterm=bye", "wait")))
+	var c struct{ AccessKeyID, SecretAccessKey, Token string }
+	log := e.AwaitLog(arn, "done")
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(strings.Split(log, "\n")[0], "200 ")), &c); err != nil || c.Token == "" {
+		t.Fatalf("%v: %s", err, log)
+	}
+	thief := ecs.New(ecs.Options{Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.Token)})
+	if _, err := thief.ListClusters(t.Context(), &ecs.ListClustersInput{}); err != nil {
+		t.Errorf("while the task runs: %v", err)
+	}
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
+	_, err := thief.ListClusters(t.Context(), &ecs.ListClustersInput{})
+	if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != "UnrecognizedClientException" {
+		t.Errorf("when it has stopped: %v", err)
 	}
 }

@@ -57,6 +57,9 @@ var verbs = map[string]func(string) error{
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
 	},
+	"credentials": func(string) error {
+		return fetch("http://169.254.170.2" + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+	},
 	// fault asks for a fault: "VERB KIND BODY".
 	"fault": func(arg string) error {
 		verb, rest, _ := strings.Cut(arg, " ")
