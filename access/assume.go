@@ -32,6 +32,24 @@ type Assumption struct {
 // Assume issues credentials of a session of a role. It is AccessDenied if there is no such role or it does not trust whoever asks.
 // The credentials of a task are those of Assume with Service, Task, the task's id as SessionName, and six hours.
 func (a *Access) Assume(t *state.Tables, sessions *auth.Sessions, q *Assumption) (auth.Credentials, *auth.Session, error) {
+	r, err := a.trusting(t, q)
+	if err != nil {
+		return auth.Credentials{}, nil, err
+	}
+	s := auth.RoleSession(r, q.SessionName, q.Now, min(q.Duration, time.Duration(max(r.MaxSession, 3600))*time.Second))
+	s.Tags, s.Provider, s.Task, s.Policies, s.PolicyARNs = q.Tags, q.Provider, q.Task, q.Policies, q.PolicyARNs
+	c, err := sessions.Issue(*s)
+	return c, s, err
+}
+
+// Trusts says whether Assume would be refused, and issues nothing.
+func (a *Access) Trusts(t *state.Tables, q *Assumption) error {
+	_, err := a.trusting(t, q)
+	return err
+}
+
+// trusting returns the role if it trusts who asks.
+func (a *Access) trusting(t *state.Tables, q *Assumption) (*model.Role, error) {
 	action, who := "sts:AssumeRole", &policy.Principal{Kind: policy.Service, ARN: q.Service}
 	if q.Provider != "" {
 		action, who = "sts:AssumeRoleWithWebIdentity", &policy.Principal{Kind: policy.WebIdentity, ARN: q.Provider}
@@ -39,11 +57,11 @@ func (a *Access) Assume(t *state.Tables, sessions *auth.Sessions, q *Assumption)
 	denied := model.Errorf("AccessDenied", "Not authorized to perform %s", action) // [O]
 	r := t.RoleByARN(q.RoleARN)
 	if r == nil {
-		return auth.Credentials{}, nil, denied
+		return nil, denied
 	}
 	trust, err := a.trust(r)
 	if err != nil {
-		return auth.Credentials{}, nil, err
+		return nil, err
 	}
 	actions := []string{action}
 	if len(q.Tags) > 0 && q.Provider != "" { // a service may always tag the sessions that it makes
@@ -52,13 +70,10 @@ func (a *Access) Assume(t *state.Tables, sessions *auth.Sessions, q *Assumption)
 	for _, act := range actions {
 		request := &policy.Request{Principal: who, Action: act, Resource: r.ARN(), Owner: r.Account, Context: q.context(who, r)}
 		if !policy.Decide(request, &policy.Policies{Resource: trust}).Allowed {
-			return auth.Credentials{}, nil, denied
+			return nil, denied
 		}
 	}
-	s := auth.RoleSession(r, q.SessionName, q.Now, min(q.Duration, time.Duration(max(r.MaxSession, 3600))*time.Second))
-	s.Tags, s.Provider, s.Task, s.Policies, s.PolicyARNs = q.Tags, q.Provider, q.Task, q.Policies, q.PolicyARNs
-	c, err := sessions.Issue(*s)
-	return c, s, err
+	return r, nil
 }
 
 func (q *Assumption) context(who *policy.Principal, r *model.Role) *policy.Context {

@@ -169,8 +169,22 @@ func TestPassRole(t *testing.T) {
 	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: arn:aws:iam::000000000000:role/admin")
 	_, err = ann.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web")}) // of the definition [O]
 	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role)
-	_, err = ben.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web")})
-	admitted(t, err)
+	run := func() error {
+		_, err := ben.ecs.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("web")})
+		return err
+	}
+	const unassumable = "ECS was unable to assume the role '" + role + "' that was provided for this task. Please verify that the role being passed has the proper trust relationship"
+	refused(t, run(), "ClientException", unassumable) // there is none [O]
+	trust := func(service string) *string {
+		return aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole",
+			"Condition":{"StringEquals":{"aws:SourceAccount":"000000000000"}}}]}`)
+	}
+	_, err = root.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("app"), AssumeRolePolicyDocument: trust("ec2.amazonaws.com")})
+	ok(t, err)
+	refused(t, run(), "ClientException", unassumable) // it trusts somebody else
+	_, err = root.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("app"), PolicyDocument: trust("ecs-tasks.amazonaws.com")})
+	ok(t, err)
+	admitted(t, run())
 	_, err = ben.ecs.CreateService(t.Context(), &ecs.CreateServiceInput{ServiceName: aws.String("w"), TaskDefinition: aws.String("web"), Role: aws.String(role)})
 	refused(t, err, "AccessDeniedException", "iam:PassRole on resource: "+role) // to ecs-tasks only
 }

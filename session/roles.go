@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -34,11 +33,8 @@ type unassumable struct {
 	err  error
 }
 
-// Error is the task's stoppedReason [D].
-func (u *unassumable) Error() string {
-	return fmt.Sprintf("ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed "+
-		"has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.", u.role)
-}
+// Error is the task's stoppedReason.
+func (u *unassumable) Error() string { return definition.Unassumable(u.role) }
 
 func (u *unassumable) Unwrap() error { return u.err }
 

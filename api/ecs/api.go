@@ -32,6 +32,8 @@ type Config struct {
 	ServiceStep ServiceStep
 	// PollEndpoint returns where agents open their ACS and TCS websockets.
 	PollEndpoint func() (endpoint, telemetry string)
+	// Trusts says whether ECS may assume a role for tasks of the cluster. Nil: any role.
+	Trusts func(t *state.Tables, c *model.Cluster, role string) bool
 	// Exec opens sessions with commands in containers. Nil: there are none.
 	Exec Exec
 	// Limits are the quotas (SEMANTICS §17).

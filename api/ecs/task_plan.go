@@ -59,6 +59,11 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 	if what := definition.Undeliverable(spec); what != "" {
 		return nil, unsupported("Roadstead does not serve %s yet.", what)
 	}
+	for _, role := range []*string{spec.TaskRoleArn, spec.ExecutionRoleArn} {
+		if value(role) != "" && a.Trusts != nil && !a.Trusts(t, c, *role) {
+			return nil, model.Errorf("ClientException", "%s", definition.Unassumable(*role)) // [O]
+		}
+	}
 	tags, err := o.allTags(c, d)
 	if err != nil {
 		return nil, err

@@ -61,14 +61,10 @@ func taskRoles(t *testing.T, e *Env) {
 	}
 	e.stolen(lists)
 	def := e.Define("untrusted", ecs.RegisterTaskDefinitionInput{TaskRoleArn: aws.String("arn:aws:iam::000000000000:role/missing")}, e.container("c", "exit=0"))
-	arn := e.RunTask(def)
-	e.AwaitStatus(arn, "STOPPED")
-	all, err := e.Describe(t.Context(), arn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := aws.ToString(all[0].StoppedReason); !strings.HasPrefix(got, "ECS was unable to assume the role 'arn:aws:iam::000000000000:role/missing' that was provided for this task.") {
-		t.Errorf("a role that does not exist: %s", got)
+	_, err := e.ECS.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: &def})
+	if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != "ClientException" ||
+		!strings.HasPrefix(refused.ErrorMessage(), "ECS was unable to assume the role 'arn:aws:iam::000000000000:role/missing' that was provided for this task.") {
+		t.Errorf("a role that does not exist: %v", err)
 	}
 }
 
