@@ -48,7 +48,6 @@ func TestErrorsSayWhatToDoNext(t *testing.T) {
 		"no such command":   {[]string{"sail"}, "unknown command"},
 		"too many nodes":    {[]string{"dev", "--nodes", "99"}, "1 to 16"},
 		"bad token":         {[]string{"agent", "--token", "x", "--data-dir", t.TempDir()}, "roadstead token create"},
-		"follow one only":   {[]string{"logs", "x", "--follow"}, "--container"},
 		"server needs keys": {[]string{"server", "--data-dir", t.TempDir()}, "ROADSTEAD_ROOT_KEY_ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
