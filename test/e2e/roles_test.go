@@ -47,19 +47,21 @@ func (e *Env) role(name, document string) string {
 	return *out.Role.Arn
 }
 
-// taskRoles: programs in tasks of every mode reach the control plane with their role's rights and without being told anything; a
+// taskRoles: programs in tasks reach the control plane with their role's rights and without being told anything; a
 // neighbour gets nobody else's credentials (SEMANTICS §11.6; MISSION rows 75, 76).
 func taskRoles(t *testing.T, e *Env) {
 	lists := e.role("lists", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}`)
 	nothing := e.role("nothing", "")
-	for _, mode := range []types.NetworkMode{types.NetworkModeBridge, types.NetworkModeAwsvpc, types.NetworkModeHost} {
+	for _, mode := range []types.NetworkMode{types.NetworkModeBridge, types.NetworkModeAwsvpc} {
 		t.Run(string(mode), func(t *testing.T) {
 			mine := *e
 			mine.t = t
 			mine.rolesIn(mode, lists, nothing)
 		})
 	}
-	e.stolen(lists)
+	for _, mode := range []types.NetworkMode{types.NetworkModeBridge, types.NetworkModeHost} {
+		e.stolen(mode, lists)
+	}
 	def := e.Define("untrusted", ecs.RegisterTaskDefinitionInput{TaskRoleArn: aws.String("arn:aws:iam::000000000000:role/missing")}, e.container("c", "exit=0"))
 	_, err := e.ECS.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: &def})
 	if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != "ClientException" ||
@@ -96,8 +98,8 @@ func (e *Env) rolesIn(mode types.NetworkMode, lists, nothing string) {
 	path := strings.TrimPrefix(log[0], "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=")
 	without := run("", "env=AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "fetch=http://169.254.170.2"+path, "exit=0")
 	e.AwaitStatus(without, "STOPPED")
-	if got := strings.Split(e.Logs(without), "\n"); len(got) < 2 || got[0] != "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=" || mode != types.NetworkModeHost &&
-		(!strings.HasPrefix(got[1], "400 ") || !strings.Contains(got[1], "Credentials not found")) {
+	if got := strings.Split(e.Logs(without), "\n"); len(got) < 2 || got[0] != "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=" ||
+		!strings.HasPrefix(got[1], "400 ") || !strings.Contains(got[1], "Credentials not found") {
 		t.Errorf("a neighbour that knows the path: %q", got)
 	}
 	e.StopTask(able)
@@ -266,19 +268,28 @@ func (e *Env) privateRegistry(image string) {
 	}
 }
 
-// stolen: credentials that somebody took out of a task are good as long as the task runs, and no longer.
-func (e *Env) stolen(role string) {
+// stolen: credentials that somebody took out of a task are good as long as the task runs, and no longer. They are used at the endpoint
+// that the task was told of, which the machine reaches as a task of mode host does.
+func (e *Env) stolen(mode types.NetworkMode, role string) {
 	t := e.t
-	arn := e.RunTask(e.Define("careless", ecs.RegisterTaskDefinitionInput{TaskRoleArn: &role}, e.container("c", "credentials", "print=done", "onterm=bye", "wait")))
+	arn := e.RunTask(e.Define("careless", ecs.RegisterTaskDefinitionInput{NetworkMode: mode, TaskRoleArn: &role},
+		e.container("c", "credentials", "env=AWS_ENDPOINT_URL", "print=done", "onterm=bye", "wait")))
 	var c struct{ AccessKeyID, SecretAccessKey, Token string }
-	log := e.AwaitLog(arn, "done")
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(strings.Split(log, "\n")[0], "200 ")), &c); err != nil || c.Token == "" {
+	log := strings.Split(e.AwaitLog(arn, "done"), "\n")
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(log[0], "200 ")), &c); err != nil || c.Token == "" {
 		t.Fatalf("%v: %s", err, log)
 	}
-	thief := ecs.New(ecs.Options{Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
+	endpoint := strings.TrimPrefix(log[1], "AWS_ENDPOINT_URL=")
+	if mode != types.NetworkModeHost {
+		if endpoint != "http://169.254.170.2:51680" {
+			t.Errorf("it is told %s", endpoint)
+		}
+		endpoint = e.URL
+	}
+	thief := ecs.New(ecs.Options{Region: region, BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.Token)})
 	if _, err := thief.ListClusters(t.Context(), &ecs.ListClustersInput{}); err != nil {
-		t.Errorf("while the task runs: %v", err)
+		t.Errorf("%s, while the task runs: %v", mode, err)
 	}
 	e.StopTask(arn)
 	e.AwaitStatus(arn, "STOPPED")

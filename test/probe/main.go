@@ -57,8 +57,10 @@ var verbs = map[string]func(string) error{
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
 	},
+	// credentials asks the metadata server of the task's own node: in mode host 169.254.170.2 is all nodes' of the machine.
 	"credentials": func(string) error {
-		return fetch("http://169.254.170.2" + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+		node, _, _ := strings.Cut(strings.TrimPrefix(os.Getenv("ECS_AGENT_URI"), "http://"), "/")
+		return fetch("http://" + node + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
 	},
 	// fault asks for a fault: "VERB KIND BODY".
 	"fault": func(arg string) error {
