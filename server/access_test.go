@@ -18,6 +18,7 @@ import (
 
 	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/server"
+	"github.com/roadstead/roadstead/test/steady"
 )
 
 // somebody calls the services of a server with one set of credentials.
@@ -34,10 +35,10 @@ func as(s *server.Server, id, secret, token string) somebody {
 	})
 	url := aws.String(s.URL())
 	return somebody{
-		iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
-		sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
-		ecs.New(ecs.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
-		ecrsdk.New(ecrsdk.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1}),
+		iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
+		sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
+		ecs.New(ecs.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
+		ecrsdk.New(ecrsdk.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -94,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(s.Close)
 	w.url, w.host = s.URL, strings.TrimPrefix(s.URL, "http://")
 	open := func(id string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),
 			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
 	}
 	w.Client, w.other, w.node = open("test"), open("other"), open("node")

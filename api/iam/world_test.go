@@ -20,6 +20,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -58,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	}}, iam.New(iam.Config{DB: w.db, Policies: policiesOf})))
 	t.Cleanup(s.Close)
 	open := func(id string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),
 			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
 	}
 	w.Client, w.other = open("test"), open("other")

@@ -23,6 +23,7 @@ import (
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -76,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	}}, a.Mux()))
 	t.Cleanup(s.Close)
 	open := func(id string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1,
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),
 			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
 	}
 	w.Client, w.other = open("test"), open("other")

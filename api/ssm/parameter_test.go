@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
 )
 
@@ -58,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	}}, mux))
 	t.Cleanup(s.Close)
 	as := func(key string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider(key, "x", ""), RetryMaxAttempts: 1})
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider(key, "x", ""), RetryMaxAttempts: 1, HTTPClient: steady.Client()})
 	}
 	w.Client, w.other = as("test"), as("other")
 	return w

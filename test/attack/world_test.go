@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/server"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/test/steady"
 )
 
 const (
@@ -69,7 +70,7 @@ func clients(s *server.Server, account string, over http.RoundTripper) map[strin
 		key.SecretAccessKey = "secret of beta"
 	}
 	cfg := aws.Config{
-		Region: region, BaseEndpoint: aws.String(s.URL()), RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: over},
+		Region: region, BaseEndpoint: aws.String(s.URL()), RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: steady.Transport{Base: over}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return key, nil
 		}),

@@ -82,7 +82,7 @@ func (e *Env) awaitEvents(task string, least int) int {
 // events reads the task's stream; nothing while it cannot be read.
 func (e *Env) events(ctx context.Context, task string) []string {
 	client := cloudwatchlogs.New(cloudwatchlogs.Options{
-		Region: region, BaseEndpoint: aws.String(e.URL), Retryer: aws.NopRetryer{}, HTTPClient: steadyClient{e.http},
+		Region: region, BaseEndpoint: aws.String(e.URL), Retryer: aws.NopRetryer{}, HTTPClient: e.http,
 		Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, ""),
 	})
 	var lines []string

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/roadstead/roadstead/test/steady"
 )
 
 const (
@@ -51,7 +52,7 @@ func newEnv(t testing.TB) *Env {
 	dir, err := os.MkdirTemp("/tmp", "rse") // short: a socket's path must fit
 	must(t, err)
 	must(t, os.Chmod(dir, 0o755))
-	e := &Env{t: t, Dir: dir, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	e := &Env{t: t, Dir: dir, http: &http.Client{Transport: steady.Transport{Base: &http.Transport{MaxIdleConnsPerHost: 64}}}}
 	t.Cleanup(func() {
 		e.http.CloseIdleConnections()
 		e.awaitNothingLeft()
@@ -168,25 +169,9 @@ func (e *Env) connect(url string) {
 // Client returns an ECS client of an endpoint that sends each request once: what fails is seen.
 func (e *Env) Client(url string) *ecs.Client {
 	return ecs.New(ecs.Options{
-		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{}, HTTPClient: steadyClient{e.http},
+		Region: region, BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{}, HTTPClient: e.http,
 		Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, ""),
 	})
-}
-
-// steadyClient sends bodies of its own. The SDK's (smithy-go 1.28) break off the connection now and then when the server is
-// quick: the SDK closes them as soon as it has the answer, and their WriteTo then gives net/http, which looks for a surplus,
-// an io.EOF. The SDK's default retries hide that; with ours it would look like a fault of the server.
-type steadyClient struct{ *http.Client }
-
-func (c steadyClient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(b))
-	}
-	return c.Client.Do(r)
 }
 
 // CLI runs `roadstead ARGS` against this environment and returns what it printed.

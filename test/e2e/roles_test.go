@@ -286,7 +286,7 @@ func (e *Env) stolen(mode types.NetworkMode, role string) {
 		}
 		endpoint = e.URL
 	}
-	thief := ecs.New(ecs.Options{Region: region, BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
+	thief := ecs.New(ecs.Options{Region: region, BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{}, HTTPClient: e.http,
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.Token)})
 	if _, err := thief.ListClusters(t.Context(), &ecs.ListClustersInput{}); err != nil {
 		t.Errorf("%s, while the task runs: %v", mode, err)
