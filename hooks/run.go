@@ -55,7 +55,7 @@ func (r *round) run(ctx context.Context) {
 	r.survey(snap.Tables)
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
-	for r.h.cfg.DB.Leading() {
+	for ctx.Err() == nil && r.h.cfg.DB.Leading() { // a call that was cut off must not be begun again
 		if r.dismiss(ctx) != nil {
 			return
 		}
