@@ -16,18 +16,30 @@ type members struct{ client *Client }
 // one; an answer is never asked for twice.
 func (c *Client) Members() http.RoundTripper { return members{c} }
 
-// RoundTrip implements http.RoundTripper.
-func (m members) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		defer r.Body.Close()
+// Exact is a request's body that ends by itself after as many bytes as were announced, for a proxy. net/http looks for a surplus after
+// them, and the proxy's own server has closed the body by then if the answer was quick: the transport would take that for a failure to
+// send, and break off the answer in its middle. A body whose length is not known (n < 1) stays as it is.
+func Exact(body io.ReadCloser, n int64) io.ReadCloser {
+	if n < 1 {
+		return body
 	}
+	return exactBody{io.LimitReader(body, n), body}
+}
+
+type exactBody struct {
+	io.Reader
+	io.Closer
+}
+
+// RoundTrip implements http.RoundTripper, but for closing the body, which is left to the server that it came by.
+func (m members) RoundTrip(r *http.Request) (*http.Response, error) {
 	var err error
 	for range m.client.Endpoints() {
 		at := m.client.endpoints.current()
 		out := r.Clone(r.Context())
 		out.URL.Scheme, out.URL.Host = at.Scheme, at.Host
 		if r.Body != nil {
-			out.Body = io.NopCloser(r.Body) // not read unless the member was reached
+			out.Body = io.NopCloser(Exact(r.Body, r.ContentLength)) // not read unless the member was reached
 		}
 		var resp *http.Response
 		if resp, err = m.client.http.Transport.RoundTrip(out); err == nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/client"
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
@@ -155,23 +156,13 @@ func (s *Server) proxy(to *url.URL) *httputil.ReverseProxy {
 			p.SetURL(to)
 			p.Out.Host = p.In.Host
 			s.vouch(p.In, p.Out)
-			if p.Out.ContentLength > 0 {
-				p.Out.Body = exactBody{io.LimitReader(p.Out.Body, p.Out.ContentLength), p.Out.Body}
-			}
+			p.Out.Body = client.Exact(p.Out.Body, p.Out.ContentLength)
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			s.cfg.Log.Warn("pass a request to the leader", "leader", to.String(), "err", err)
 			refuse(w, http.StatusServiceUnavailable, model.Errorf("ServerException", "Service Unavailable. Please try again later."))
 		},
 	}
-}
-
-// exactBody ends by itself after as many bytes as were announced. net/http looks for a surplus after them, and our own
-// server has closed the body by then if the leader was quick: the transport would take that for a failure to send, and
-// break off the answer in its middle.
-type exactBody struct {
-	io.Reader
-	io.Closer
 }
 
 // explain says what an operator can do about a fault, nil if nothing.
