@@ -61,17 +61,19 @@ func (d *decider) ssmTargets() []target {
 // parameter is the one that a request names by name or ARN. Which of its versions is asked for, "NAME:3" or "NAME:LABEL", is nothing
 // that policies can say, nor hide behind.
 func (d *decider) parameter(ref string) target {
-	at, ok := model.ParseARN(ref)
-	if !ok {
-		at = model.ARN{Partition: "aws", Service: "ssm", Scope: d.Principal.Scope(), Tail: "parameter/" + strings.TrimPrefix(ref, "/")}
+	scope := d.Principal.Scope()
+	if arn, ok := model.ParseARN(ref); ok {
+		arn.Tail, _, _ = strings.Cut(arn.Tail, ":")
+		ref = arn.String()
+	} else {
+		ref, _, _ = strings.Cut(ref, ":")
 	}
-	at.Tail, _, _ = strings.Cut(at.Tail, ":")
-	t := target{arn: at.String()}
-	name := strings.TrimPrefix(at.Tail, "parameter/")
-	for _, key := range []string{at.Scope.Key(name), at.Scope.Key("/" + name)} {
-		if row, ok := d.tables.Parameters.Get(key); ok && row.ARN() == t.arn {
-			t.tags = row.Tags
-		}
+	t := target{arn: ref}
+	if !strings.HasPrefix(ref, "arn:") {
+		t.arn = model.ParameterARN(scope, ref)
+	}
+	if row := d.tables.ParameterByID(scope, ref); row != nil {
+		t.tags = row.Tags
 	}
 	return t
 }
@@ -83,21 +85,13 @@ func (d *decider) secretTargets() []target {
 		return d.plain(nil)
 	}
 	ref := d.one("secretId", "name")
-	at, ok := model.ParseARN(ref)
-	if !ok {
-		at = model.ARN{Partition: "aws", Service: "secretsmanager", Scope: d.Principal.Scope(), Tail: "secret:" + ref}
+	scope := d.Principal.Scope()
+	t := target{arn: ref}
+	if !strings.HasPrefix(ref, "arn:") {
+		t.arn = scope.ARN("secretsmanager", "secret:"+ref)
 	}
-	t := target{arn: at.String()}
-	name := strings.TrimPrefix(at.Tail, "secret:")
-	names := []string{name}
-	if i := len(name) - 7; i > 0 && name[i] == '-' {
-		names = append(names, name[:i])
-	}
-	for _, n := range names {
-		if row, found := d.tables.Secrets.Get(at.Scope.Key(n)); found && (n == name || row.ARN() == t.arn) {
-			t.arn, t.tags = row.ARN(), row.Tags
-			break
-		}
+	if row := d.tables.SecretByID(scope, ref); row != nil {
+		t.arn, t.tags = row.ARN(), row.Tags
 	}
 	return []target{t}
 }

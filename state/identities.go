@@ -18,3 +18,40 @@ func (t *Tables) RoleByARN(arn string) *model.Role {
 	}
 	return r
 }
+
+// SecretByID returns the secret of Secrets Manager that somebody in a scope means: by name, by ARN, or by its ARN without the six
+// characters of its own; nil if there is none. A whole ARN comes first: no other secret can hide behind it by its name.
+func (t *Tables) SecretByID(s model.Scope, id string) *model.Secret {
+	name := id
+	if arn, ok := model.ParseARN(id); ok {
+		tail, secret := strings.CutPrefix(arn.Tail, "secret:")
+		if arn.Service != "secretsmanager" || !secret {
+			return nil
+		}
+		s, name = arn.Scope, tail
+		if i := len(tail) - 7; i > 0 && tail[i] == '-' {
+			if row, ok := t.Secrets.Get(s.Key(tail[:i])); ok && row.ARN() == id {
+				return row
+			}
+		}
+	}
+	row, _ := t.Secrets.Get(s.Key(name))
+	return row
+}
+
+// ParameterByID returns the parameter that somebody in a scope means, by name or ARN; nil if there is none. Of /b and b, which have
+// one ARN, it means b.
+func (t *Tables) ParameterByID(s model.Scope, id string) *model.Parameter {
+	if arn, ok := model.ParseARN(id); ok {
+		tail, parameter := strings.CutPrefix(arn.Tail, "parameter/")
+		if arn.Service != "ssm" || !parameter {
+			return nil
+		}
+		if row, ok := t.Parameters.Get(arn.Scope.Key(tail)); ok && !strings.Contains(tail, "/") {
+			return row
+		}
+		s, id = arn.Scope, "/"+tail
+	}
+	row, _ := t.Parameters.Get(s.Key(id))
+	return row
+}

@@ -83,28 +83,13 @@ func scopeOf(ctx context.Context) (model.Scope, error) {
 
 func (a *api) now() model.Millis { return a.Now().UnixMilli() }
 
-// find returns the secret that a request names: by name, by ARN, or by an ARN without its last six characters.
+// find returns the secret that a request names. Nothing is shared with other accounts.
 func find(t *state.Tables, s model.Scope, id string, now model.Millis) (*model.Secret, error) {
-	name, arn := id, ""
-	if parsed, ok := model.ParseARN(id); ok {
-		tail, ok := strings.CutPrefix(parsed.Tail, "secret:")
-		if parsed.Service != "secretsmanager" || parsed.Scope != s || !ok { // nothing is shared with other accounts
-			return nil, errNoSecret
-		}
-		name, arn = tail, id
+	row := t.SecretByID(s, id)
+	if row == nil || row.Scope != s || row.GoneAt != 0 && row.GoneAt <= now {
+		return nil, errNoSecret
 	}
-	names := []string{name}
-	if i := len(name) - 7; arn != "" && i > 0 && name[i] == '-' {
-		names = []string{name[:i], name}
-	}
-	for _, n := range names {
-		row, ok := t.Secrets.Get(s.Key(n))
-		if !ok || row.GoneAt != 0 && row.GoneAt <= now || arn != "" && row.ARN() != arn && n != name {
-			continue
-		}
-		return row, nil
-	}
-	return nil, errNoSecret
+	return row, nil
 }
 
 // edit puts a changed copy of a secret that is not marked for deletion. f must not change slices in place.

@@ -29,6 +29,10 @@ func TestFound(t *testing.T) {
 		_, err := w.DescribeSecret(t.Context(), &sdk.DescribeSecretInput{SecretId: &id})
 		refused(t, id, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 	}
+	w.create(arn[strings.LastIndexByte(arn, ':')+1:], "impostor") // whose name is the end of the other's ARN
+	if got := w.get(arn, ""); got != "sesame" {
+		t.Errorf("the ARN of one is the name of another: %s", got)
+	}
 	_, err := w.other.GetSecretValue(t.Context(), &sdk.GetSecretValueInput{SecretId: &arn})
 	refused(t, "another account", err, "ResourceNotFoundException", "can't find")
 	for v := range w.db.Snapshot().SecretValues.All() {

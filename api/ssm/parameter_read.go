@@ -26,21 +26,9 @@ func (a *api) look(ctx context.Context) (*state.Tables, model.Scope, error) {
 	return a.DB.Snapshot().Tables, p.Scope(), nil
 }
 
-// find returns the parameter with the name or ARN.
+// find returns the parameter with the name or ARN. Another account shares none with us.
 func find(t *state.Tables, s model.Scope, ref string) (*model.Parameter, error) {
-	name := ref
-	if arn, ok := model.ParseARN(ref); ok {
-		tail, ok := strings.CutPrefix(arn.Tail, "parameter/")
-		if arn.Service != "ssm" || arn.Scope != s || !ok { // another account shares none with us
-			return nil, errNotFound
-		}
-		if name = tail; strings.Contains(tail, "/") {
-			name = "/" + tail
-		} else if _, plain := t.Parameters.Get(s.Key(tail)); !plain {
-			name = "/" + tail
-		}
-	}
-	if row, ok := t.Parameters.Get(s.Key(name)); ok {
+	if row := t.ParameterByID(s, ref); row != nil && row.Scope == s {
 		return row, nil
 	}
 	return nil, errNotFound
