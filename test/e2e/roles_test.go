@@ -213,18 +213,27 @@ func secrets(t *testing.T, e *Env) {
 	if text, _ := json.Marshal(first); bytes.Contains(text, []byte("sesame")) {
 		t.Errorf("DescribeTasks says %s", text)
 	}
+	if _, err := params.PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String("/app/plain"), Value: aws.String("open-one"), Type: "String"}); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{} // what is no secret is found: the search can
 	for _, dir := range []string{"server", "n/engine"} {
 		err := filepath.WalkDir(filepath.Join(e.Dir, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/logs/") { // what the container printed itself
 				return nil
 			}
-			if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte("sesame")) {
+			b, err := os.ReadFile(path)
+			if err != nil { // gone meanwhile
+				return nil
+			}
+			if bytes.Contains(b, []byte("sesame")) {
 				t.Errorf("%s holds a secret", path)
 			}
+			found[dir] = found[dir] || bytes.Contains(b, []byte(map[string]string{"server": "open-one", "n/engine": "/app/mine"}[dir]))
 			return nil
 		})
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || !found[dir] {
+			t.Errorf("%s was not searched: %v", dir, err)
 		}
 	}
 }
