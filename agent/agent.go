@@ -187,7 +187,13 @@ func (a *Agent) openRuntime() (err error) {
 		}
 		address = a.daemon.Address()
 	}
-	a.keeper, err = logs.NewKeeper(logs.KeeperConfig{Dir: a.dir("log-keeper"), Logger: a.cfg.Log})
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own executable: %w", err)
+	}
+	a.keeper, err = logs.NewKeeper(logs.KeeperConfig{
+		Dir: a.dir("log-keeper"), Command: []string{self, "log-keeper", "--containerd", address}, Logger: a.cfg.Log,
+	})
 	if err != nil {
 		return err
 	}
@@ -198,7 +204,7 @@ func (a *Agent) openRuntime() (err error) {
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
 		GPUs: a.gpus, OCIRuntime: a.cfg.Runtime, PullBehavior: a.cfg.PullBehavior,
-		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Logger: a.cfg.Log,
+		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Whole: a.keeper.Dial(wholeService), Logger: a.cfg.Log,
 	})
 	return err
 }

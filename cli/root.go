@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/roadstead/roadstead/agent/logs"
+	"github.com/roadstead/roadstead/agent"
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -60,12 +60,13 @@ Looking at what runs:                                      roadstead ps, roadste
 	return root
 }
 
-// newLogKeeper is the process that reads containers' output; agents start it.
+// newLogKeeper is the process of a node that outlives its agents: it reads containers' output, and makes tasks in containerd.
+// Agents start it.
 func newLogKeeper() *cobra.Command {
-	return &cobra.Command{
-		Use: "log-keeper DIR", Hidden: true, DisableFlagParsing: true,
-		RunE: func(cmd *cobra.Command, args []string) error { return logs.Main(cmd.Context(), args) },
-	}
+	cmd := &cobra.Command{Use: "log-keeper DIR", Hidden: true, Args: cobra.ExactArgs(1)}
+	containerd := cmd.Flags().String("containerd", "", "socket of the node's containerd")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return agent.Keep(cmd.Context(), *containerd, args[0]) }
+	return cmd
 }
 
 // explain adds to an error what to do about it.

@@ -19,7 +19,7 @@ import (
 // KeeperConfig says where a keeper lives and how to start it.
 type KeeperConfig struct {
 	Dir     string       // its socket, lock and memory; on any file system, short-lived
-	Command []string     // starts Main with Dir added; default: this executable with "log-keeper"
+	Command []string     // starts Main with Dir added
 	Logger  *slog.Logger // default: slog.Default()
 }
 
@@ -30,13 +30,6 @@ type Keeper struct {
 
 // NewKeeper makes the directory; Run starts the process.
 func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
-	if len(cfg.Command) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find own executable: %w", err)
-		}
-		cfg.Command = []string{self, "log-keeper"}
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -71,7 +64,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 // attend stays connected to one keeper, a new one if none answers, until it dies or ctx ends.
 func (k *Keeper) attend(ctx context.Context) error {
 	exited := make(chan error, 1)
-	conn, err := dial(k.cfg.Dir)
+	conn, err := dial(k.cfg.Dir, socketName)
 	if err != nil {
 		if err := k.spawn(exited); err != nil {
 			return err
@@ -118,7 +111,7 @@ func (k *Keeper) dialUntil(ctx context.Context, exited <-chan error) (net.Conn, 
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
 	for {
-		if conn, err := dial(k.cfg.Dir); err == nil {
+		if conn, err := dial(k.cfg.Dir, socketName); err == nil {
 			return conn, nil
 		}
 		select {
@@ -141,6 +134,11 @@ func (k *Keeper) Open(ctx context.Context, id, stdin, stdout, stderr, path strin
 // has all that the container wrote.
 func (k *Keeper) Close(ctx context.Context, id string) error {
 	return k.call(ctx, request{Op: "close", container: container{ID: id}})
+}
+
+// Dial returns what connects to a Service of the keeper's.
+func (k *Keeper) Dial(service string) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) { return dial(k.cfg.Dir, service+socketSuffix) }
 }
 
 func (k *Keeper) call(ctx context.Context, q request) error {
@@ -166,7 +164,7 @@ func (k *Keeper) call(ctx context.Context, q request) error {
 
 func (k *Keeper) once(q request) (response, error) {
 	var a response
-	conn, err := dial(k.cfg.Dir)
+	conn, err := dial(k.cfg.Dir, socketName)
 	if err != nil {
 		return a, err
 	}

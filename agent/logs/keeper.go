@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,12 +20,13 @@ import (
 )
 
 const (
-	socketName  = "keeper.sock"
-	lockName    = "keeper.lock"
-	streamsName = "streams" // one file an open container, so that a keeper that died is replaced without a gap
-	idleCheck   = 500 * time.Millisecond
-	closeWithin = 50 * time.Millisecond // how long a fifo without data is waited for at the end
-	idleChecks  = 3                     // so many idle checks in a row end the keeper: time for the agent to connect first
+	socketName   = "keeper" + socketSuffix
+	socketSuffix = ".sock"
+	lockName     = "keeper.lock"
+	streamsName  = "streams" // one file an open container, so that a keeper that died is replaced without a gap
+	idleCheck    = 500 * time.Millisecond
+	closeWithin  = 50 * time.Millisecond // how long a fifo without data is waited for at the end
+	idleChecks   = 3                     // so many idle checks in a row end the keeper: time for the agent to connect first
 )
 
 // request is one line from the agent to the keeper, answered with one line.
@@ -46,13 +48,16 @@ type container struct {
 	Path   string `json:"path,omitempty"`
 }
 
-// Main is the keeper process: `roadstead log-keeper DIR`. It ends by itself when no container writes any more and
-// no agent is connected. At most one keeper runs per directory; a second one ends at once.
-func Main(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: log-keeper DIR")
-	}
-	dir := args[0]
+// Service is something else that must outlive agents; the keeper serves it at a socket in its directory.
+type Service struct {
+	Name  string
+	Serve func(context.Context, net.Listener) error // until the context ends
+	Busy  func() bool                               // the keeper stays while it is
+}
+
+// Main is the keeper process: `roadstead log-keeper DIR`. It ends by itself when no container writes any more, no
+// service is busy and no agent is connected. At most one keeper runs per directory; a second one ends at once.
+func Main(ctx context.Context, dir string, services ...Service) error {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open keeper lock: %w", err)
@@ -61,15 +66,16 @@ func Main(ctx context.Context, args []string) error {
 	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return nil
 	}
-	k := &keeper{dir: dir, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), open: map[string]*openLog{}}
+	k := &keeper{dir: dir, services: services, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), open: map[string]*openLog{}}
 	return k.run(ctx)
 }
 
 // keeper reads the fifos of all containers of one node.
 type keeper struct {
-	dir string
-	log *slog.Logger
-	wg  sync.WaitGroup
+	dir      string
+	services []Service
+	log      *slog.Logger
+	wg       sync.WaitGroup
 
 	mu    sync.Mutex
 	open  map[string]*openLog // by container id; guarded by mu
@@ -87,7 +93,7 @@ func (k *keeper) run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(k.dir, streamsName), 0o700); err != nil {
 		return fmt.Errorf("make streams directory: %w", err)
 	}
-	l, done, err := listen(k.dir)
+	l, done, err := listen(k.dir, socketName)
 	if err != nil {
 		return err
 	}
@@ -101,6 +107,15 @@ func (k *keeper) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
+	for _, s := range k.services {
+		l, done, err := listen(k.dir, s.Name+socketSuffix)
+		if err != nil {
+			cancel()
+			return errors.Join(err, g.Wait())
+		}
+		defer done()
+		g.Go(func() error { defer cancel(); return s.Serve(ctx, l) })
+	}
 	g.Go(func() error { defer cancel(); return k.accept(ctx, l) })
 	g.Go(func() error { defer cancel(); k.awaitIdle(ctx); return nil })
 	err = g.Wait()
@@ -299,7 +314,8 @@ func (k *keeper) awaitIdle(ctx context.Context) {
 		case <-t.C:
 		}
 		k.mu.Lock()
-		if idle++; k.conns > 0 || len(k.open) > 0 {
+		busy := func(s Service) bool { return s.Busy() }
+		if idle++; k.conns > 0 || len(k.open) > 0 || slices.ContainsFunc(k.services, busy) {
 			idle = 0
 		}
 		k.mu.Unlock()

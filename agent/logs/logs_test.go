@@ -21,7 +21,7 @@ import (
 // TestMain doubles as the keeper process.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "log-keeper" {
-		if err := logs.Main(context.Background(), os.Args[2:]); err != nil {
+		if err := logs.Main(context.Background(), os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -78,7 +78,7 @@ type keeperProcess struct {
 
 func startKeeper(t *testing.T, dir string) keeperProcess {
 	t.Helper()
-	k, err := logs.NewKeeper(logs.KeeperConfig{Dir: dir})
+	k, err := logs.NewKeeper(logs.KeeperConfig{Dir: dir, Command: []string{os.Args[0], "log-keeper"}})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

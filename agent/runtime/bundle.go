@@ -10,7 +10,6 @@ import (
 	"time"
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 )
 
 // bundleStays is how containerd says that a container's bundle is there. Either another call is making the task just now, or an
@@ -23,8 +22,7 @@ func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest)
 	defer tick.Stop()
 	began, cleared := time.Now(), false
 	for {
-		a, err := r.tasks.Create(ctx, q)
-		err = errgrpc.ToNative(err)
+		a, err := r.makeTask(ctx, q)
 		if err == nil || !strings.Contains(err.Error(), bundleStays) {
 			return a, err
 		}

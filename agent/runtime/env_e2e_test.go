@@ -33,14 +33,22 @@ import (
 
 // TestMain doubles as the log keeper: the test binary stands in for roadstead's.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "log-keeper" {
-		if err := logs.Main(context.Background(), os.Args[2:]); err != nil {
+	if len(os.Args) > 3 && os.Args[1] == "log-keeper" {
+		if err := keep(os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+func keep(containerd, dir string) error {
+	calls, err := runtime.NewWholeCalls(containerd)
+	if err != nil {
+		return err
+	}
+	return logs.Main(context.Background(), dir, logs.Service{Name: "whole", Serve: calls.Serve, Busy: calls.Busy})
 }
 
 // env is one private containerd with a log keeper, a registry and a Runtime on it.
@@ -68,7 +76,9 @@ func newEnv(tb testing.TB) *env {
 	logger := slog.New(slog.NewTextHandler(tb.Output(), nil))
 	e.daemon, err = runtime.NewDaemon(runtime.DaemonConfig{Dir: filepath.Join(dir, "cd"), Logger: logger})
 	must(tb, err)
-	e.keeper, err = logs.NewKeeper(logs.KeeperConfig{Dir: filepath.Join(run, "keeper"), Logger: logger})
+	e.keeper, err = logs.NewKeeper(logs.KeeperConfig{
+		Dir: filepath.Join(run, "keeper"), Command: []string{os.Args[0], "log-keeper", e.daemon.Address()}, Logger: logger,
+	})
 	must(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
@@ -78,7 +88,7 @@ func newEnv(tb testing.TB) *env {
 	e.registry = strings.TrimPrefix(server.URL, "http://")
 	e.cfg = runtime.Config{
 		Address: e.daemon.Address(), Namespace: "e2e", Dir: filepath.Join(run, "rt"), Cgroup: "/rse2e",
-		OpenLog: e.keeper.Open, CloseLog: e.keeper.Close, Logger: logger,
+		OpenLog: e.keeper.Open, CloseLog: e.keeper.Close, Whole: e.keeper.Dial("whole"), Logger: logger,
 	}
 	tb.Cleanup(func() {
 		must(tb, e.rt.Purge(within(tb, 30*time.Second)))

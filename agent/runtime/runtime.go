@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"google.golang.org/grpc"
 
 	"github.com/roadstead/roadstead/acs"
 )
@@ -61,6 +63,9 @@ type Config struct {
 	OpenLog  func(ctx context.Context, id, stdin, stdout, stderr, path string) error
 	CloseLog func(ctx context.Context, id string) error
 
+	// Whole connects to a process that serves WholeCalls; without it a kill of this process can cut a Create short.
+	Whole func(ctx context.Context) (net.Conn, error)
+
 	Logger *slog.Logger // default slog.Default()
 }
 
@@ -82,6 +87,7 @@ type Runtime struct {
 	containers containers.Store
 	snapshots  snapshots.Snapshotter
 	tasks      tasksapi.TasksClient
+	whole      *grpc.ClientConn // to WholeCalls; nil without
 
 	images imageCache
 	pulls  pullGroup
@@ -135,6 +141,10 @@ func New(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	whole, err := cfg.wholeCalls()
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	return &Runtime{
 		cfg: cfg, client: c, cgroup: tree, apparmor: profile, init: initProgram,
@@ -142,6 +152,7 @@ func New(cfg Config) (*Runtime, error) {
 		containers: c.ContainerService(),
 		snapshots:  c.SnapshotService(cfg.Snapshotter),
 		tasks:      c.TaskService(),
+		whole:      whole,
 		known:      map[string]identity{},
 		making:     map[string]int{},
 	}, nil
@@ -178,6 +189,9 @@ func awaitServing(ctx context.Context, c *client.Client) error {
 // Close ends the connections. Containers keep running.
 func (r *Runtime) Close() error {
 	r.http.CloseIdleConnections()
+	if r.whole != nil {
+		return errors.Join(r.whole.Close(), r.client.Close())
+	}
 	return r.client.Close()
 }
 

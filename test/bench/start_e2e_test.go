@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/agent"
-	"github.com/roadstead/roadstead/agent/logs"
 	"github.com/roadstead/roadstead/client"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
@@ -26,8 +25,8 @@ import (
 
 // TestMain is also the log keeper that the agent starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "log-keeper" {
-		if err := logs.Main(context.Background(), os.Args[2:]); err != nil {
+	if len(os.Args) > 4 && os.Args[1] == "log-keeper" {
+		if err := agent.Keep(context.Background(), os.Args[3], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -1,0 +1,113 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// A call that makes a task must not be cut short: containerd 1.6 forgets the shim that it has started, leaves the bundle, and
+// sometimes a container that can be neither used nor made again. But a call ends with its caller. So another process
+// that outlives the agent makes it (docs/decisions/022); the next agent finds the call under way, or its result.
+
+// WholeCalls is what that process serves. It holds no memory: a call is one of containerd's, with its answer.
+type WholeCalls struct {
+	tasksapi.UnimplementedTasksServer
+
+	client *client.Client
+	tasks  tasksapi.TasksClient
+	making singleflight.Group // by namespace and container: whoever comes later gets the same answer
+	calls  atomic.Int64       // under way
+}
+
+// NewWholeCalls connects lazily to the containerd at address.
+func NewWholeCalls(address string) (*WholeCalls, error) {
+	c, err := connect(address, "roadstead")
+	if err != nil {
+		return nil, err
+	}
+	return &WholeCalls{client: c, tasks: c.TaskService()}, nil
+}
+
+// Serve answers at l until ctx ends and the calls under way have.
+func (w *WholeCalls) Serve(ctx context.Context, l net.Listener) error {
+	s := grpc.NewServer()
+	tasksapi.RegisterTasksServer(s, w)
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		s.GracefulStop()
+	})
+	err := s.Serve(l)
+	if !stop() {
+		<-ended
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, w.client.Close())
+}
+
+// Busy says whether a call is under way.
+func (w *WholeCalls) Busy() bool { return w.calls.Load() > 0 }
+
+// Create makes a task, also when its caller has died meanwhile.
+func (w *WholeCalls) Create(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+	namespace, ok := namespaces.Namespace(ctx)
+	if !ok {
+		return nil, status.Error(codes.InvalidArgument, "no containerd namespace")
+	}
+	w.calls.Add(1)
+	defer w.calls.Add(-1)
+	a, err, _ := w.making.Do(namespace+"/"+q.ContainerID, func() (any, error) {
+		whole, cancel := context.WithTimeout(namespaces.WithNamespace(context.Background(), namespace), createPatience)
+		defer cancel()
+		return w.tasks.Create(whole, q)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.(*tasksapi.CreateTaskResponse), nil
+}
+
+// wholeCalls connects to the process that serves WholeCalls, nil if there is none.
+func (c Config) wholeCalls() (*grpc.ClientConn, error) {
+	if c.Whole == nil {
+		return nil, nil
+	}
+	soon := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 2, MaxDelay: 500 * time.Millisecond}}
+	conn, err := grpc.NewClient("passthrough:///whole", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(soon),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return c.Whole(ctx) }))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the maker of tasks: %w", err)
+	}
+	return conn, nil
+}
+
+// makeTask has the task made by the process that outlives this one, and makes it itself when there is none: it was killed just
+// now, or is of a version that has no such calls.
+func (r *Runtime) makeTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+	if r.whole != nil {
+		a, err := tasksapi.NewTasksClient(r.whole).Create(ctx, q)
+		if err = errgrpc.ToNative(err); !errdefs.IsUnavailable(err) {
+			return a, err
+		}
+	}
+	a, err := r.tasks.Create(ctx, q)
+	return a, errgrpc.ToNative(err)
+}
