@@ -64,11 +64,12 @@ func TestFieldsSurviveKills(t *testing.T) {
 	for range 2 {
 		arns = append(arns, e.RunTask(many), e.RunTask(apart, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate }))
 	}
-	e.AwaitAll(arns, "RUNNING")
-	for range 2 {
+	for range 4 {
+		<-time.After(150 * time.Millisecond)
 		e.Agent.Kill9()
 		e.Agent.again()
 	}
+	e.AwaitAll(arns, "RUNNING")
 	e.killContainerd(filepath.Join(e.Dir, "n", "containerd"))
 	e.AwaitAll(arns, "RUNNING")
 	for _, arn := range arns {
