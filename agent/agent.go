@@ -88,7 +88,8 @@ type Agent struct {
 	shipper *logs.Shipper
 	auth    *pullAuth
 
-	lock     *os.File // of the data directory, while the agent works there
+	kill     *killPoint // nil but in tests
+	lock     *os.File   // of the data directory, while the agent works there
 	metadata *metadata.Server
 	stats    *stats.Sampler
 	exec     *exec.Sessions
@@ -115,6 +116,9 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg, lock: lock}
+	if a.kill, err = newKillPoint(os.Getenv(killAt), a.killNow); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -204,7 +208,7 @@ func (a *Agent) openRuntime() (err error) {
 		Address: address, Namespace: "roadstead-" + a.cfg.Name, Dir: a.dir("runtime"), Cgroup: "/roadstead/" + a.cfg.Name,
 		Credentials: a.auth.credentials, Endpoint: a.registryEndpoint,
 		GPUs: a.gpus, OCIRuntime: a.cfg.Runtime, PullBehavior: a.cfg.PullBehavior,
-		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Whole: a.keeper.Dial(wholeService), Logger: a.cfg.Log,
+		OpenLog: a.keeper.Open, CloseLog: a.keeper.Close, Whole: a.keeper.Dial(wholeService), Reached: a.kill.reached, Logger: a.cfg.Log,
 	})
 	return err
 }

@@ -39,7 +39,7 @@ func (l *link) startEngine(ctx context.Context) {
 	l.ended = make(chan struct{})
 	l.engine = task.New(task.Config{
 		Dir: l.agent.dir("engine"), Runtime: l.agent.shipping(), Network: l.agent.network, Volumes: l.agent.volumes, Report: l.report,
-		Decorate: l.agent.decorate, CleanupAfter: l.agent.cfg.CleanupAfter, Log: l.log,
+		Decorate: l.agent.decorate, CleanupAfter: l.agent.cfg.CleanupAfter, Log: l.log, Reached: l.agent.kill.reached,
 	})
 	l.agent.engine.Store(l.engine)
 	go func(e *task.Engine, ended chan struct{}) {

@@ -16,6 +16,9 @@ import (
 // agent was killed while it did: containerd then gives up, forgets the shim and leaves the bundle for ever.
 const bundleStays = "failed to start shim: mkdir "
 
+// othersPatience is for another call that makes a task. There should be none: WholeCalls makes one at a time.
+const othersPatience = time.Second
+
 // createTask waits for another call that makes the same task, and cleans up behind one that nobody will end.
 func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -26,7 +29,7 @@ func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest)
 		if err == nil || !strings.Contains(err.Error(), bundleStays) {
 			return a, err
 		}
-		if !cleared && time.Since(began) > cleanupPatience {
+		if !cleared && time.Since(began) > othersPatience {
 			if cerr := r.clearBundle(ctx, q.ContainerID, bundleOf(err)); cerr != nil {
 				return nil, errors.Join(err, cerr)
 			}
@@ -77,6 +80,87 @@ func (r *Runtime) clearBundle(ctx context.Context, cid, dir string) error {
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove bundle: %w", err)
+	}
+	return nil
+}
+
+// dropShim ends a shim that will never make its container, because the call that was to do so ended with its agent, and waits
+// until containerd has forgotten it. Nothing has run in it.
+func (r *Runtime) dropShim(ctx context.Context, cid string) error {
+	all, err := r.shims()
+	if err != nil {
+		return err
+	}
+	for _, shim := range all {
+		if shimContainer(shim) == cid {
+			if err := r.killShim(shim); err != nil {
+				return err
+			}
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := r.tasks.Get(wait, &tasksapi.GetRequest{ContainerID: cid})
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if strings.Contains(text, "not found") && !strings.Contains(text, notYet) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			return fmt.Errorf("containerd does not forget the killed shim of %s: %w", cid, errors.Join(err, wait.Err()))
+		}
+	}
+}
+
+// notYet is how a shim says that it is still making its container: for the call of an agent that was killed meanwhile.
+const notYet = "container not created"
+
+func isNotYet(err error) bool { return err != nil && strings.Contains(err.Error(), notYet) }
+
+// awaitMade waits for another call that makes the task. An error that isNotYet says that nobody seems to.
+func (r *Runtime) awaitMade(ctx context.Context, cid string) error {
+	wait, cancel := context.WithTimeout(ctx, othersPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := r.process(ctx, cid)
+		if !isNotYet(err) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			return err
+		}
+	}
+}
+
+// clearShim takes away a shim of a task that containerd does not know: the call that was to end it was cut short.
+func (r *Runtime) clearShim(ctx context.Context, cid string) error {
+	shims, err := r.shims()
+	if err != nil {
+		return err
+	}
+	for _, shim := range shims {
+		if shimContainer(shim) != cid {
+			continue
+		}
+		pid, _, _ := strings.Cut(shim, " ")
+		bundle, err := os.Readlink(filepath.Join("/proc", pid, "cwd"))
+		if err != nil {
+			continue // it has ended just now
+		}
+		if err := r.clearBundle(ctx, cid, strings.TrimSuffix(bundle, " (deleted)")); err != nil {
+			return err
+		}
 	}
 	return nil
 }

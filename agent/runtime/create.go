@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	if err != nil {
 		return err
 	}
+	r.cfg.Reached("create.recorded")
 	if err := r.seed(ctx, spec.Mounts, rootfs, who.base); err != nil {
 		return failure(cannotCreateVolume, err)
 	}
@@ -84,6 +86,7 @@ func (r *Runtime) create(ctx context.Context, spec task.ContainerSpec) error {
 	if err != nil {
 		return failure(cannotStart, err) // runc looks for the command already here
 	}
+	r.cfg.Reached("create.made")
 	r.remember(cid, who)
 	return nil
 }
@@ -228,9 +231,6 @@ func (r *Runtime) rootfs(ctx context.Context, cid string, who identity) ([]mount
 	return own(mounts, cid, who)
 }
 
-// createPatience bounds the making of a shim and its container.
-const createPatience = 30 * time.Second
-
 // newTask hands the container to a shim, which sets it up and stops short of its first instruction. It returns the
 // waiting process, 0 if there was a task already.
 func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) (uint32, error) {
@@ -260,23 +260,50 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 		q.Rootfs = append(q.Rootfs, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
 	}
 	// Not to be cut short: containerd would forget the shim that it has started.
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createPatience)
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
 	defer cancel()
-	for again := false; ; again = true {
+	for {
 		a, err := r.createTask(whole, q)
 		if err == nil {
 			return a.Pid, nil
 		}
-		switch {
-		case errdefs.IsAlreadyExists(err):
+		again := r.remedy(whole, cid, err)
+		if again == nil {
 			return 0, nil
-		case again || !strings.Contains(err.Error(), runcKnows):
+		}
+		if !errors.Is(again, errAgain) {
+			return 0, fmt.Errorf("create task: %w", again)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond): // containerd cleans up in its own time
+		case <-whole.Done():
 			return 0, fmt.Errorf("create task: %w", err)
 		}
-		if err := r.forgetInRunc(whole, cid); err != nil {
-			return 0, err
-		}
 	}
+}
+
+// errAgain says that what was in the way is gone.
+var errAgain = errors.New("create again")
+
+// remedy does away with what prevents a task from being made. It returns nil if the task is there, errAgain, or why nothing helps.
+func (r *Runtime) remedy(ctx context.Context, cid string, err error) error {
+	switch {
+	case errdefs.IsAlreadyExists(err):
+		err = r.awaitMade(ctx, cid)
+		if err == nil {
+			return nil
+		}
+		if isNotYet(err) {
+			err = r.dropShim(ctx, cid)
+		} else if errdefs.IsNotFound(err) { // containerd has given that call up meanwhile
+			err = nil
+		}
+	case strings.Contains(err.Error(), runcKnows):
+		err = r.forgetInRunc(ctx, cid)
+	default:
+		return err
+	}
+	return cmp.Or(err, errAgain)
 }
 
 // lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.

@@ -102,16 +102,16 @@ func (r *Runtime) remove(ctx context.Context, cid string) error {
 	return r.dropHolderOf(ctx, who.task)
 }
 
+// removeParts ends with the container in containerd, which is what the next agent finds of it if this one is killed on the way.
 func (r *Runtime) removeParts(ctx context.Context, cid string, who identity) error {
 	if err := r.deleteTask(ctx, cid); err != nil {
 		return err
 	}
-	if err := r.containers.Delete(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("delete container: %w", err)
-	}
+	r.cfg.Reached("delete.task")
 	if err := r.snapshots.Remove(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("remove snapshot: %w", err)
 	}
+	r.cfg.Reached("delete.snapshot")
 	if r.cfg.CloseLog != nil {
 		if _, err := os.Stat(r.dir(cid)); err == nil {
 			if err := r.cfg.CloseLog(ctx, cid); err != nil {
@@ -128,18 +128,26 @@ func (r *Runtime) removeParts(ctx context.Context, cid string, who identity) err
 	if err := os.RemoveAll(r.dir(cid)); err != nil {
 		return fmt.Errorf("remove container directory: %w", err)
 	}
-	r.forget(cid)
+	r.cfg.Reached("delete.directory")
 	if who.cgroup != "" {
 		r.dropCgroup(who.cgroup)
 	}
+	r.cfg.Reached("delete.cgroup")
+	if err := r.containers.Delete(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("delete container: %w", err)
+	}
+	r.forget(cid)
 	return nil
 }
 
 // deleteTask ends a container's processes and its shim.
 func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
 	p, err := r.process(ctx, cid)
+	if isNotYet(err) {
+		return r.dropShim(ctx, cid)
+	}
 	if errdefs.IsNotFound(err) {
-		return nil
+		return r.clearShim(ctx, cid)
 	}
 	if err != nil {
 		return fmt.Errorf("look at task: %w", err)
@@ -155,10 +163,8 @@ func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
 			}
 		}
 	}
-	if _, err := r.tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: cid}); err != nil {
-		if err = errgrpc.ToNative(err); !errdefs.IsNotFound(err) {
-			return fmt.Errorf("delete task: %w", err)
-		}
+	if err := r.endTask(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("delete task: %w", err)
 	}
 	return nil
 }

@@ -67,6 +67,10 @@ type Config struct {
 	Whole func(ctx context.Context) (net.Conn, error)
 
 	Logger *slog.Logger // default slog.Default()
+
+	// Reached, if not nil, is told where a Create, Start or Delete is: "create.recorded", "create.made", "start.marked",
+	// "start.released", "delete.task", "delete.snapshot", "delete.directory", "delete.cgroup". Tests kill the process there.
+	Reached func(point string)
 }
 
 // initName is the program that a container with initProcessEnabled starts with, and that holds the namespaces that the
@@ -124,6 +128,9 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Reached == nil {
+		cfg.Reached = func(string) {}
 	}
 	if cfg.Address == "" || cfg.Dir == "" {
 		return nil, errors.New("runtime needs an address and a directory")

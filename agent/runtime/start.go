@@ -48,9 +48,11 @@ func (r *Runtime) start(ctx context.Context, cid string) (uint32, error) {
 			return 0, err
 		}
 	}
+	r.cfg.Reached("start.marked")
 	who, _ := r.recall(cid)
 	pid, err := r.release(ctx, cid, who.pid)
 	if err == nil {
+		r.cfg.Reached("start.released")
 		return pid, r.markStarted(cid) // again, for the time
 	}
 	if ctx.Err() != nil || errdefs.IsUnavailable(err) {
@@ -84,83 +86,11 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, fmt.Errorf("mount snapshot: %w", err)
 	}
-	for tries := 0; ; tries++ {
-		pid, err := r.newTask(ctx, cid, who, rootfs)
-		if err != nil {
-			return 0, err
-		}
-		pid, err = r.releaseSoon(ctx, cid, pid)
-		switch {
-		case tries == 3 || err == nil:
-			return pid, err
-		case isNotYet(err):
-			err = r.dropShim(ctx, cid)
-		case errdefs.IsNotFound(err): // containerd has given the other call up meanwhile
-			err = nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-}
-
-// dropShim ends a shim that will never make its container, because the call that was to do so ended with its agent, and waits
-// until containerd has forgotten it. Nothing has run in it.
-func (r *Runtime) dropShim(ctx context.Context, cid string) error {
-	all, err := r.shims()
+	pid, err := r.newTask(ctx, cid, who, rootfs)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, shim := range all {
-		if strings.Contains(shim+" ", " -id "+cid+" ") {
-			if err := r.killShim(shim); err != nil {
-				return err
-			}
-		}
-	}
-	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_, err := r.tasks.Get(wait, &tasksapi.GetRequest{ContainerID: cid})
-		text := ""
-		if err != nil {
-			text = err.Error()
-		}
-		if strings.Contains(text, "not found") && !strings.Contains(text, notYet) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-wait.Done():
-			return fmt.Errorf("containerd does not forget the killed shim of %s: %w", cid, errors.Join(err, wait.Err()))
-		}
-	}
-}
-
-// notYet is how a shim says that it is still making its container: for the call of an agent that was killed meanwhile.
-const notYet = "container not created"
-
-func isNotYet(err error) bool { return err != nil && strings.Contains(err.Error(), notYet) }
-
-// releaseSoon is release, after what another call still has to do.
-func (r *Runtime) releaseSoon(ctx context.Context, cid string, pid uint32) (uint32, error) {
-	wait, cancel := context.WithTimeout(ctx, cleanupPatience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		started, err := r.release(ctx, cid, pid)
-		if !isNotYet(err) {
-			return started, err
-		}
-		select {
-		case <-tick.C:
-		case <-wait.Done():
-			return 0, err
-		}
-	}
+	return r.release(ctx, cid, pid)
 }
 
 // release lets a created container run and returns its process: pid if it is known, else 0. Where there is no gate,

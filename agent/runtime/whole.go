@@ -21,8 +21,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A call that makes a task must not be cut short: containerd 1.6 forgets the shim that it has started, leaves the bundle, and
-// sometimes a container that can be neither used nor made again. But a call ends with its caller. So another process
+// wholePatience bounds a call that must not be cut short.
+const wholePatience = 30 * time.Second
+
+// A call that makes a task, or ends one, must not be cut short: containerd 1.6 forgets the shim, leaves the bundle, and sometimes a
+// container that can be neither used nor made again. But a call ends with its caller. So another process
 // that outlives the agent makes it (docs/decisions/022); the next agent finds the call under way, or its result.
 
 // WholeCalls is what that process serves. It holds no memory: a call is one of containerd's, with its answer.
@@ -31,8 +34,8 @@ type WholeCalls struct {
 
 	client *client.Client
 	tasks  tasksapi.TasksClient
-	making singleflight.Group // by namespace and container: whoever comes later gets the same answer
-	calls  atomic.Int64       // under way
+	same   singleflight.Group
+	calls  atomic.Int64 // under way
 }
 
 // NewWholeCalls connects lazily to the containerd at address.
@@ -68,21 +71,31 @@ func (w *WholeCalls) Busy() bool { return w.calls.Load() > 0 }
 
 // Create makes a task, also when its caller has died meanwhile.
 func (w *WholeCalls) Create(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+	return whole(ctx, w, "create "+q.ContainerID, func(ctx context.Context) (*tasksapi.CreateTaskResponse, error) { return w.tasks.Create(ctx, q) })
+}
+
+// Delete ends a task's shim, also when its caller has died meanwhile.
+func (w *WholeCalls) Delete(ctx context.Context, q *tasksapi.DeleteTaskRequest) (*tasksapi.DeleteResponse, error) {
+	return whole(ctx, w, "delete "+q.ContainerID, func(ctx context.Context) (*tasksapi.DeleteResponse, error) { return w.tasks.Delete(ctx, q) })
+}
+
+// whole makes the call with no other end than wholePatience. Whoever makes the same call meanwhile gets the same answer.
+func whole[A any](ctx context.Context, w *WholeCalls, key string, call func(context.Context) (*A, error)) (*A, error) {
 	namespace, ok := namespaces.Namespace(ctx)
 	if !ok {
 		return nil, status.Error(codes.InvalidArgument, "no containerd namespace")
 	}
 	w.calls.Add(1)
 	defer w.calls.Add(-1)
-	a, err, _ := w.making.Do(namespace+"/"+q.ContainerID, func() (any, error) {
-		whole, cancel := context.WithTimeout(namespaces.WithNamespace(context.Background(), namespace), createPatience)
+	a, err, _ := w.same.Do(namespace+" "+key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(namespaces.WithNamespace(context.Background(), namespace), wholePatience)
 		defer cancel()
-		return w.tasks.Create(whole, q)
+		return call(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return a.(*tasksapi.CreateTaskResponse), nil
+	return a.(*A), nil
 }
 
 // wholeCalls connects to the process that serves WholeCalls, nil if there is none.
@@ -99,15 +112,28 @@ func (c Config) wholeCalls() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// makeTask has the task made by the process that outlives this one, and makes it itself when there is none: it was killed just
-// now, or is of a version that has no such calls.
+// makeTask has the task made by the process that outlives this one.
 func (r *Runtime) makeTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+	return wholly(r, func(c tasksapi.TasksClient) (*tasksapi.CreateTaskResponse, error) { return c.Create(ctx, q) })
+}
+
+// endTask does the same with the end of a task.
+func (r *Runtime) endTask(ctx context.Context, cid string) error {
+	_, err := wholly(r, func(c tasksapi.TasksClient) (*tasksapi.DeleteResponse, error) {
+		return c.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: cid})
+	})
+	return err
+}
+
+// wholly calls containerd by way of the process that outlives this one, and calls it itself when there is none: it was killed
+// just now, or is of a version that has no such calls.
+func wholly[A any](r *Runtime, call func(tasksapi.TasksClient) (*A, error)) (*A, error) {
 	if r.whole != nil {
-		a, err := tasksapi.NewTasksClient(r.whole).Create(ctx, q)
+		a, err := call(tasksapi.NewTasksClient(r.whole))
 		if err = errgrpc.ToNative(err); !errdefs.IsUnavailable(err) {
 			return a, err
 		}
 	}
-	a, err := r.tasks.Create(ctx, q)
+	a, err := call(r.tasks)
 	return a, errgrpc.ToNative(err)
 }

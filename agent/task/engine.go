@@ -35,6 +35,9 @@ type Config struct {
 	CleanupAfter time.Duration
 	StopTimeout  time.Duration // of containers that name none; 0 means 30 s
 	Log          *slog.Logger  // nil means slog.Default()
+	// Reached, if not nil, is told where the engine is: "accept.saved", "save.saved", "report.accepted", and "VERB.begin" and
+	// "VERB.end" for each Verb. Tests kill the process there.
+	Reached func(point string)
 }
 
 // Defaults of the original agent (SEMANTICS §11.3, AGENT-PROTOCOL §4.5).
@@ -85,6 +88,9 @@ func New(c Config) *Engine {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Reached == nil {
+		c.Reached = func(string) {}
+	}
 	return &Engine{
 		config: c, reports: newReporter(c.Report, c.Log),
 		ready: make(chan struct{}), ended: make(chan struct{}),
@@ -112,6 +118,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	e.done = ctx.Done()
 	e.mach = &machine{
+		reached: e.config.Reached,
 		runtime: e.config.Runtime, network: e.config.Network, journal: j, reports: e.reports, log: e.config.Log,
 		look: make(chan struct{}, 1), health: e.health, volumes: e.config.Volumes,
 		specs: specs{dir: e.config.Dir, more: e.config.Volumes, decorate: e.config.Decorate},
@@ -173,6 +180,7 @@ func (e *Engine) Accept(ctx context.Context, tasks []acs.Task) error {
 		if err := e.mach.journal.put(ctx, p.entries...); err != nil {
 			return fmt.Errorf("save %d tasks: %w", len(p.entries), err)
 		}
+		e.mach.reached("accept.saved")
 	}
 	e.register(p.runners)
 	for _, m := range p.messages {

@@ -43,8 +43,9 @@ type machine struct {
 	journal *journal
 	reports *reporter
 	log     *slog.Logger
-	look    chan struct{} // holds a token when the engine should look at the whole node
-	health  chan struct{} // holds a token when the health of a container has changed
+	reached func(point string) // see Config.Reached
+	look    chan struct{}      // holds a token when the engine should look at the whole node
+	health  chan struct{}      // holds a token when the health of a container has changed
 }
 
 // lookSoon asks for a resync: something did not die as it should, perhaps because it is gone already.
@@ -161,6 +162,7 @@ func (r *runner) publish(ctx context.Context, children *sync.WaitGroup, now time
 	if m != r.offered && (m == r.saved || m.stopped == 0) {
 		r.offered = m
 		r.mach.reports.offer(newReport(r.desired.Task, &r.state), func() {
+			r.mach.reached("report.accepted")
 			r.tell(ctx.Done(), func(r *runner) { r.state = r.state.Ack() })
 		})
 	}
@@ -179,6 +181,7 @@ func (r *runner) save(ctx context.Context, children *sync.WaitGroup, m milestone
 	state := r.state
 	children.Go(func() {
 		err := r.mach.journal.put(ctx, entry{ID: r.id, State: &state})
+		r.mach.reached("save.saved")
 		r.tell(ctx.Done(), func(r *runner) {
 			r.saving = false
 			if err == nil {
@@ -209,7 +212,9 @@ func (r *runner) perform(ctx context.Context, children *sync.WaitGroup, a Action
 	r.mach.log.Debug("perform", "task", r.id, "action", string(a.Verb), "container", a.Container)
 	task, state := r.desired.Task, r.state // copies: the goroutine must not look at r
 	children.Go(func() {
+		r.mach.reached(string(a.Verb) + ".begin")
 		o := r.mach.do(actx, a, task, &state)
+		r.mach.reached(string(a.Verb) + ".end")
 		cancel()
 		r.tell(ctx.Done(), func(r *runner) {
 			delete(r.doing, key)
