@@ -124,21 +124,24 @@ const notYet = "container not created"
 
 func isNotYet(err error) bool { return err != nil && strings.Contains(err.Error(), notYet) }
 
-// awaitMade waits for another call that makes the task. An error that isNotYet says that nobody seems to.
-func (r *Runtime) awaitMade(ctx context.Context, cid string) error {
+// awaitMade waits for another call that makes the task, and returns its process. An error that isNotYet says that nobody seems to.
+func (r *Runtime) awaitMade(ctx context.Context, cid string) (uint32, error) {
 	wait, cancel := context.WithTimeout(ctx, othersPatience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		_, err := r.process(ctx, cid)
+		p, err := r.process(ctx, cid)
+		if err == nil {
+			return p.Pid, nil
+		}
 		if !isNotYet(err) {
-			return err
+			return 0, err
 		}
 		select {
 		case <-tick.C:
 		case <-wait.Done():
-			return err
+			return 0, err
 		}
 	}
 }

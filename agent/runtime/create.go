@@ -205,7 +205,7 @@ func (r *Runtime) prepare(ctx context.Context, cid string, img *image, who ident
 		}
 		var mounts []mount.Mount
 		if err == nil {
-			mounts, err = r.snapshots.Prepare(ctx, cid, parent, withLabels(keep))
+			mounts, err = r.prepareSnapshot(ctx, cid, parent, withLabels(keep))
 		}
 		switch {
 		case err == nil:
@@ -232,7 +232,7 @@ func (r *Runtime) rootfs(ctx context.Context, cid string, who identity) ([]mount
 }
 
 // newTask hands the container to a shim, which sets it up and stops short of its first instruction. It returns the
-// waiting process, 0 if there was a task already.
+// waiting process, or the one of the task that there was already.
 func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs []mount.Mount) (uint32, error) {
 	var io stdio
 	if who.log != "" {
@@ -267,9 +267,9 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 		if err == nil {
 			return a.Pid, nil
 		}
-		again := r.remedy(whole, cid, err)
+		pid, again := r.remedy(whole, cid, err)
 		if again == nil {
-			return 0, nil
+			return pid, nil
 		}
 		if !errors.Is(again, errAgain) {
 			return 0, fmt.Errorf("create task: %w", again)
@@ -285,13 +285,14 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 // errAgain says that what was in the way is gone.
 var errAgain = errors.New("create again")
 
-// remedy does away with what prevents a task from being made. It returns nil if the task is there, errAgain, or why nothing helps.
-func (r *Runtime) remedy(ctx context.Context, cid string, err error) error {
+// remedy does away with what prevents a task from being made. It returns the process if the task is there, errAgain, or why nothing
+// helps.
+func (r *Runtime) remedy(ctx context.Context, cid string, err error) (pid uint32, _ error) {
 	switch {
 	case errdefs.IsAlreadyExists(err):
-		err = r.awaitMade(ctx, cid)
+		pid, err = r.awaitMade(ctx, cid)
 		if err == nil {
-			return nil
+			return pid, nil
 		}
 		if isNotYet(err) {
 			err = r.dropShim(ctx, cid)
@@ -301,9 +302,9 @@ func (r *Runtime) remedy(ctx context.Context, cid string, err error) error {
 	case strings.Contains(err.Error(), runcKnows):
 		err = r.forgetInRunc(ctx, cid)
 	default:
-		return err
+		return 0, err
 	}
-	return cmp.Or(err, errAgain)
+	return 0, cmp.Or(err, errAgain)
 }
 
 // lookUpUser resolves "", "user", "uid", "user:group" in the files of the container's image, as Docker does.

@@ -100,6 +100,10 @@ func (r *Runtime) forward(ctx context.Context, out chan<- task.Event, e *events.
 	if err != nil { // being removed, or not ours
 		return
 	}
+	if exit.Pid != 0 && who.pid != 0 && exit.Pid != who.pid { // what is left of a try to make it
+		r.cfg.Logger.Info("the end of another process", "container", exit.ContainerID, "pid", exit.Pid, "is", who.pid)
+		return
+	}
 	send(ctx, out, task.Event{
 		ID: who.id, ExitCode: int32(exit.ExitStatus), FinishedAt: exit.ExitedAt.AsTime(),
 		OOMKilled: r.oomKilled(who, exit.ExitStatus),

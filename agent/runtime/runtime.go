@@ -102,6 +102,7 @@ type Runtime struct {
 
 	seeding   sync.Mutex // volumes are filled one at a time
 	remapping sync.Mutex // an image's owners are changed once
+	sweeping  sync.Mutex // directories of forgotten snapshots are removed one at a time
 	holding   sync.Mutex // holders are made and removed one at a time
 
 	mu     sync.Mutex

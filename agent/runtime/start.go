@@ -86,11 +86,11 @@ func (r *Runtime) completeAndStart(ctx context.Context, cid string) (uint32, err
 	if err != nil {
 		return 0, fmt.Errorf("mount snapshot: %w", err)
 	}
-	pid, err := r.newTask(ctx, cid, who, rootfs)
-	if err != nil {
+	if who.pid, err = r.newTask(ctx, cid, who, rootfs); err != nil {
 		return 0, err
 	}
-	return r.release(ctx, cid, pid)
+	r.remember(cid, who)
+	return r.release(ctx, cid, who.pid)
 }
 
 // release lets a created container run and returns its process: pid if it is known, else 0. Where there is no gate,

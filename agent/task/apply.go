@@ -155,10 +155,10 @@ func failureName(v Verb) string {
 }
 
 // Exit writes down that the container's process has ended. Unknown containers and second exits change nothing, nor does the
-// end of a process before its restart, told once more.
+// end of a process before its restart, told once more, or of one that was to become the container and was given up.
 func (s State) Exit(container string, code int32, oom bool, at time.Time) State {
 	i := s.index(container)
-	if i < 0 || s.Containers[i].Phase == PhaseStopped {
+	if i < 0 || s.Containers[i].Phase == PhaseStopped || s.Containers[i].Phase < PhaseCreated {
 		return s
 	}
 	if at.Before(s.Containers[i].RestartedAt) {
