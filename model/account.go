@@ -57,24 +57,3 @@ func (a *AccountSetting) Key() string { return AccountSettingKey(a.Scope, a.Name
 
 // AccountSettingKey is the row key of a setting.
 func AccountSettingKey(s Scope, name, principal string) string { return s.Key(name, principal) }
-
-// Repository is an ECR repository; its images live in the registry's blob store. Writers: api/ecr, and registry of Images.
-type Repository struct {
-	Scope
-	Name       string `json:"name"` // may hold "/"
-	CreatedAt  Millis `json:"createdAt"`
-	Immutable  bool   `json:"immutable,omitempty"` // imageTagMutability IMMUTABLE
-	ScanOnPush bool   `json:"scanOnPush,omitempty"`
-	Encryption string `json:"encryption,omitempty"` // AES256 or KMS
-	KMSKey     string `json:"kmsKey,omitempty"`
-	Tags       []Tag  `json:"tags,omitempty"`
-	// Images is the digest of the list of its images, which members of the control plane get from each other; "" where
-	// there is one member, or nothing was pushed.
-	Images string `json:"images,omitempty"`
-}
-
-// Key is the repository's row key.
-func (r *Repository) Key() string { return r.Scope.Key(r.Name) }
-
-// ARN is the repository's Amazon resource name.
-func (r *Repository) ARN() string { return r.Scope.ARN("ecr", "repository/"+r.Name) }

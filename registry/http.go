@@ -116,7 +116,7 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 	made := digest.FromBytes(body)
 	answer := &answer{header: http.Header{}, status: http.StatusOK}
 	err = p.change(r.Context(), func() ([]digest.Digest, error) {
-		if row.Immutable && !strings.Contains(ref, ":") {
+		if !strings.Contains(ref, ":") && row.Final(ref) {
 			if has, ok := p.tagged(r.Context(), ref); ok && has != made {
 				return nil, errTagFinal(row.Name, ref)
 			}

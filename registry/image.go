@@ -28,8 +28,7 @@ type Image struct {
 	Size     int64
 	Tags     []string // sorted
 	PushedAt time.Time
-
-	children []string // digests of an index's images
+	Children []string // digests of an index's images; nil for an image
 }
 
 // tagPattern is that of the distribution protocol. It also keeps tags from leaving their directory.
@@ -74,7 +73,7 @@ func (p *Repository) Images(ctx context.Context) ([]Image, error) {
 		sizes[i.Digest] = i.Size
 	}
 	for n, i := range images {
-		for _, child := range i.children {
+		for _, child := range i.Children {
 			images[n].Size = max(images[n].Size, sizes[child])
 		}
 	}
@@ -112,7 +111,7 @@ func (p *Repository) describe(ctx context.Context, d digest.Digest, m distributi
 	_, index := m.(*ocischema.DeserializedImageIndex)
 	for _, ref := range m.References() {
 		if list || index {
-			image.children = append(image.children, ref.Digest.String())
+			image.Children = append(image.Children, ref.Digest.String())
 			continue
 		}
 		image.Size += ref.Size

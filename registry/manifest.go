@@ -220,7 +220,7 @@ func (p *Repository) remove(ctx context.Context, dgst string) (parents []string,
 		if images[i].Digest == dgst {
 			image = &images[i]
 		}
-		for _, child := range images[i].children {
+		for _, child := range images[i].Children {
 			if child == dgst {
 				parents = append(parents, images[i].Digest)
 			}
@@ -232,16 +232,21 @@ func (p *Repository) remove(ctx context.Context, dgst string) (parents []string,
 	if len(parents) > 0 {
 		return parents, nil
 	}
+	return nil, p.forget(ctx, image)
+}
+
+// forget removes an image with its tags.
+func (p *Repository) forget(ctx context.Context, image *Image) error {
 	for _, tag := range image.Tags {
 		if err := p.dist.Tags(ctx).Untag(ctx, tag); err != nil {
-			return nil, fmt.Errorf("untag %s: %w", tag, err)
+			return fmt.Errorf("untag %s: %w", tag, err)
 		}
 	}
 	ms, err := p.dist.Manifests(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, ms.Delete(ctx, digest.Digest(dgst))
+	return ms.Delete(ctx, digest.Digest(image.Digest))
 }
 
 // sniffMediaType reads the media type out of a manifest; OCI manifests need not have one.

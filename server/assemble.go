@@ -62,6 +62,7 @@ func (s *Server) assemble() error {
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
+	s.ecr = ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now, Log: s.cfg.Log})
 	if err := s.openLogs(); err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (s *Server) assemble() error {
 func (s *Server) services() []*wire.Mux {
 	return []*wire.Mux{
 		ecs.New(s.ecsConfig()),
-		ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now}),
+		s.ecr.Mux(),
 		s.logs.Mux(),
 		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
@@ -93,7 +94,9 @@ func (s *Server) ecsConfig() ecs.Config {
 }
 
 // Coverage returns the services with their handlers, to be counted and not to be called.
-func Coverage() []*wire.Mux { return (&Server{logs: logs.New(logs.Config{})}).services() }
+func Coverage() []*wire.Mux {
+	return (&Server{ecr: ecr.New(ecr.Config{}), logs: logs.New(logs.Config{})}).services()
+}
 
 // openLogs opens the log store of this member (docs/decisions/019).
 func (s *Server) openLogs() error {

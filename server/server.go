@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/access"
+	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/auth"
@@ -46,6 +47,7 @@ type Server struct {
 	seal     *seal.Sealer
 	access   access.Access
 	registry *registry.Registry
+	ecr      *ecr.API
 	logStore *logstore.Store
 	logs     *logs.API
 	gateway  *wire.Gateway
@@ -158,6 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("collect", s.collect)
 	run("announce", s.announce)
 	run("images", s.replicate)
+	run("ecr", s.ecr.Run)
 	run("logs", s.logs.Run)
 	run("http", s.serve)
 	<-ctx.Done()

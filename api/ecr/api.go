@@ -1,5 +1,5 @@
 // Package ecr is the Elastic Container Registry API: one handler per operation, one file per noun (repository, image,
-// layer, tag, token).
+// layer, tag, token), and what the leader does by itself with images: expire.go.
 //
 // Repositories are rows; images are what the registry stores, and are kept nowhere else. The package must not know how
 // requests are decoded (wire) or verified (auth), how images are stored or pushed (registry), nor who else reads the
@@ -9,6 +9,7 @@ package ecr
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -26,23 +27,37 @@ type Config struct {
 	// Endpoint is the URL at which clients reach the registry: "http://127.0.0.1:4566".
 	Endpoint func() string
 	Now      func() time.Time // nil means time.Now
+	Log      *slog.Logger     // nil means slog.Default()
 }
 
-// api holds the handlers. It has no state of its own.
-type api struct{ Config }
+// API has the handlers, and what the leader does with images. Run it.
+type API struct{ Config }
 
-// New returns the handlers of the ECR operations that are served; the others answer UnsupportedFeatureException.
-func New(cfg Config) *wire.Mux {
+// New returns the API; Mux has its handlers.
+func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &api{cfg}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &API{cfg}
+}
+
+// Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
+func (a *API) Mux() *wire.Mux {
 	m := wire.NewMux(wire.ECR())
 	wire.Handle(m, "CreateRepository", a.createRepository)
 	wire.Handle(m, "DescribeRepositories", a.describeRepositories)
 	wire.Handle(m, "DeleteRepository", a.deleteRepository)
 	wire.Handle(m, "PutImageTagMutability", a.putImageTagMutability)
 	wire.Handle(m, "PutImageScanningConfiguration", a.putImageScanningConfiguration)
+
+	wire.Handle(m, "PutLifecyclePolicy", a.putLifecyclePolicy)
+	wire.Handle(m, "GetLifecyclePolicy", a.getLifecyclePolicy)
+	wire.Handle(m, "DeleteLifecyclePolicy", a.deleteLifecyclePolicy)
+	wire.Handle(m, "StartLifecyclePolicyPreview", a.startLifecyclePolicyPreview)
+	wire.Handle(m, "GetLifecyclePolicyPreview", a.getLifecyclePolicyPreview)
 
 	wire.Handle(m, "PutImage", a.putImage)
 	wire.Handle(m, "BatchGetImage", a.batchGetImage)
@@ -74,7 +89,7 @@ func caller(ctx context.Context) (auth.Principal, error) {
 
 // find returns a repository's row. registryID may be nil and else has to be the caller's account: another's
 // repositories are not there for him.
-func (a *api) find(ctx context.Context, registryID, name *string) (*model.Repository, error) {
+func (a *API) find(ctx context.Context, registryID, name *string) (*model.Repository, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -97,7 +112,7 @@ func lookup(t *state.Tables, s model.Scope, registryID, name *string) (*model.Re
 }
 
 // open returns a repository's row and its images.
-func (a *api) open(ctx context.Context, registryID, name *string) (*model.Repository, *registry.Repository, error) {
+func (a *API) open(ctx context.Context, registryID, name *string) (*model.Repository, *registry.Repository, error) {
 	row, err := a.find(ctx, registryID, name)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +122,7 @@ func (a *api) open(ctx context.Context, registryID, name *string) (*model.Reposi
 }
 
 // uri is the name by which docker and containerd pull from the repository.
-func (a *api) uri(r *model.Repository) string {
+func (a *API) uri(r *model.Repository) string {
 	_, host, _ := strings.Cut(a.Endpoint(), "://")
 	return strings.TrimSuffix(host, "/") + "/" + r.Name
 }

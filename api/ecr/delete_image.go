@@ -15,7 +15,7 @@ import (
 )
 
 // batchDeleteImage removes tags, and images: an image goes when it is named by its digest, or with its last tag [D].
-func (a *api) batchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
+func (a *API) batchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
 	_, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,16 @@ func errNotEmpty(account, name string) error {
 		"deleted because it still contains images", name, account)
 }
 
+func errNoLifecycle(r *model.Repository) error {
+	return model.Errorf("LifecyclePolicyNotFoundException", "Lifecycle policy does not exist for the repository with name '%s' "+
+		"in the registry with id '%s'", r.Name, r.Account)
+}
+
+func errNoPreview(r *model.Repository) error {
+	return model.Errorf("LifecyclePolicyPreviewNotFoundException", "Lifecycle policy preview does not exist for the repository "+
+		"with name '%s' in the registry with id '%s'", r.Name, r.Account) // [I] the words
+}
+
 func errNoLayer(r *model.Repository, digest string) error {
 	return model.Errorf("LayersNotFoundException", "The layer with digest '%s' does not exist in the repository with name "+
 		"'%s' in the registry with id '%s'", digest, r.Name, r.Account)

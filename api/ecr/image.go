@@ -27,7 +27,7 @@ func reference(id types.ImageIdentifier) registry.Reference {
 	return registry.Reference{Digest: value(id.ImageDigest), Tag: value(id.ImageTag)}
 }
 
-func (a *api) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
+func (a *API) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (a *api) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImag
 		return nil, model.Errorf("ImageDigestDoesNotMatchException",
 			"The specified image digest '%s' does not match the digest of the image manifest, '%s'", d, digest.FromBytes(payload))
 	}
-	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag), row.Immutable)
+	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag), row.Final(value(in.ImageTag)))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func show(r *model.Repository, m registry.Manifest, tag string) types.Image {
 	return image
 }
 
-func (a *api) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func notFound(id types.ImageIdentifier) *types.ImageFailure {
 	}
 }
 
-func (a *api) listImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
+func (a *API) listImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (a *api) listImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 	}
 	ids := []types.ImageIdentifier{}
 	for _, i := range stored {
-		if selected(i, want) {
+		if hasStatus(i.Tags, want) {
 			ids = append(ids, identifiers(i)...)
 		}
 	}
@@ -152,17 +152,18 @@ func identifiers(i registry.Image) []types.ImageIdentifier {
 	return ids
 }
 
-func selected(i registry.Image, want types.TagStatus) bool {
+// hasStatus says whether an image with these tags is of the status; "" is any.
+func hasStatus(tags []string, want types.TagStatus) bool {
 	switch want {
 	case types.TagStatusTagged:
-		return len(i.Tags) > 0
+		return len(tags) > 0
 	case types.TagStatusUntagged:
-		return len(i.Tags) == 0
+		return len(tags) == 0
 	}
 	return true
 }
 
-func (a *api) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+func (a *API) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ func (a *api) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 	}
 	details := []types.ImageDetail{}
 	for _, i := range stored {
-		if selected(i, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
+		if hasStatus(i.Tags, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
 			details = append(details, detail(row, i))
 		}
 	}

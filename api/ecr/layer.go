@@ -15,7 +15,7 @@ const partSize = 10 << 20
 
 var digestPattern = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)
 
-func (a *api) batchCheckLayerAvailability(ctx context.Context, in *ecr.BatchCheckLayerAvailabilityInput) (
+func (a *API) batchCheckLayerAvailability(ctx context.Context, in *ecr.BatchCheckLayerAvailabilityInput) (
 	*ecr.BatchCheckLayerAvailabilityOutput, error,
 ) {
 	_, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
@@ -44,7 +44,7 @@ func (a *api) batchCheckLayerAvailability(ctx context.Context, in *ecr.BatchChec
 	return out, nil
 }
 
-func (a *api) getDownloadURLForLayer(ctx context.Context, in *ecr.GetDownloadUrlForLayerInput) (*ecr.GetDownloadUrlForLayerOutput, error) {
+func (a *API) getDownloadURLForLayer(ctx context.Context, in *ecr.GetDownloadUrlForLayerInput) (*ecr.GetDownloadUrlForLayerOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *api) getDownloadURLForLayer(ctx context.Context, in *ecr.GetDownloadUrl
 	return &ecr.GetDownloadUrlForLayerOutput{DownloadUrl: aws.String(url), LayerDigest: in.LayerDigest}, nil
 }
 
-func (a *api) initiateLayerUpload(ctx context.Context, in *ecr.InitiateLayerUploadInput) (*ecr.InitiateLayerUploadOutput, error) {
+func (a *API) initiateLayerUpload(ctx context.Context, in *ecr.InitiateLayerUploadInput) (*ecr.InitiateLayerUploadOutput, error) {
 	_, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (a *api) initiateLayerUpload(ctx context.Context, in *ecr.InitiateLayerUplo
 	return &ecr.InitiateLayerUploadOutput{PartSize: aws.Int64(partSize), UploadId: aws.String(id)}, err
 }
 
-func (a *api) uploadLayerPart(ctx context.Context, in *ecr.UploadLayerPartInput) (*ecr.UploadLayerPartOutput, error) {
+func (a *API) uploadLayerPart(ctx context.Context, in *ecr.UploadLayerPartInput) (*ecr.UploadLayerPartOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (a *api) uploadLayerPart(ctx context.Context, in *ecr.UploadLayerPartInput)
 	}, nil
 }
 
-func (a *api) completeLayerUpload(ctx context.Context, in *ecr.CompleteLayerUploadInput) (*ecr.CompleteLayerUploadOutput, error) {
+func (a *API) completeLayerUpload(ctx context.Context, in *ecr.CompleteLayerUploadInput) (*ecr.CompleteLayerUploadOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err

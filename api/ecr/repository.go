@@ -13,7 +13,7 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-func (a *api) createRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
+func (a *API) createRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func (a *api) createRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	if err := checkName(row.Name); err != nil {
 		return nil, err
 	}
-	if row.Immutable, err = immutable(in.ImageTagMutability); err != nil {
+	if row.Immutable, row.Excluded, err = mutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return nil, err
 	}
 	if row.Tags, err = readTags(in.Tags); err != nil {
@@ -51,19 +51,6 @@ func (a *api) createRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	return &ecr.CreateRepositoryOutput{Repository: a.show(row)}, nil
 }
 
-func immutable(m types.ImageTagMutability) (bool, error) {
-	switch m {
-	case "", types.ImageTagMutabilityMutable:
-		return false, nil
-	case types.ImageTagMutabilityImmutable:
-		return true, nil
-	case types.ImageTagMutabilityImmutableWithExclusion, types.ImageTagMutabilityMutableWithExclusion:
-		// Modelled, but not served: 4xx, so that no client takes it for done or tries again.
-		return false, model.Errorf("InvalidParameterException", "Roadstead does not serve imageTagMutability %s.", m)
-	}
-	return false, invalid("imageTagMutability", "Member must satisfy enum value set: [IMMUTABLE, MUTABLE]")
-}
-
 func encryption(c *types.EncryptionConfiguration) (kind, key string, err error) {
 	if c == nil {
 		return string(types.EncryptionTypeAes256), "", nil
@@ -76,16 +63,18 @@ func encryption(c *types.EncryptionConfiguration) (kind, key string, err error) 
 }
 
 // show is a row in ECR's shape.
-func (a *api) show(r *model.Repository) *types.Repository {
+func (a *API) show(r *model.Repository) *types.Repository {
+	kind, filters := showMutability(r)
 	out := &types.Repository{
-		CreatedAt:                  aws.Time(time.UnixMilli(r.CreatedAt).UTC()),
-		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionType(r.Encryption)},
-		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: r.ScanOnPush},
-		ImageTagMutability:         mutability(r),
-		RegistryId:                 aws.String(r.Account),
-		RepositoryArn:              aws.String(r.ARN()),
-		RepositoryName:             aws.String(r.Name),
-		RepositoryUri:              aws.String(a.uri(r)),
+		CreatedAt:                          aws.Time(time.UnixMilli(r.CreatedAt).UTC()),
+		EncryptionConfiguration:            &types.EncryptionConfiguration{EncryptionType: types.EncryptionType(r.Encryption)},
+		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: r.ScanOnPush},
+		ImageTagMutability:                 kind,
+		ImageTagMutabilityExclusionFilters: filters,
+		RegistryId:                         aws.String(r.Account),
+		RepositoryArn:                      aws.String(r.ARN()),
+		RepositoryName:                     aws.String(r.Name),
+		RepositoryUri:                      aws.String(a.uri(r)),
 	}
 	if r.KMSKey != "" {
 		out.EncryptionConfiguration.KmsKey = aws.String(r.KMSKey)
@@ -93,14 +82,7 @@ func (a *api) show(r *model.Repository) *types.Repository {
 	return out
 }
 
-func mutability(r *model.Repository) types.ImageTagMutability {
-	if r.Immutable {
-		return types.ImageTagMutabilityImmutable
-	}
-	return types.ImageTagMutabilityMutable
-}
-
-func (a *api) describeRepositories(ctx context.Context, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
+func (a *API) describeRepositories(ctx context.Context, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +116,7 @@ func (a *api) describeRepositories(ctx context.Context, in *ecr.DescribeReposito
 	return out, err
 }
 
-func (a *api) deleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
+func (a *API) deleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -162,24 +144,7 @@ func (a *api) deleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInpu
 	return &ecr.DeleteRepositoryOutput{Repository: a.show(row)}, images.Remove(ctx)
 }
 
-func (a *api) putImageTagMutability(ctx context.Context, in *ecr.PutImageTagMutabilityInput) (*ecr.PutImageTagMutabilityOutput, error) {
-	final, err := immutable(in.ImageTagMutability)
-	if err != nil {
-		return nil, err
-	}
-	row, err := a.change(ctx, in.RegistryId, in.RepositoryName, func(r *model.Repository) error {
-		r.Immutable = final
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &ecr.PutImageTagMutabilityOutput{
-		ImageTagMutability: mutability(row), RegistryId: aws.String(row.Account), RepositoryName: aws.String(row.Name),
-	}, nil
-}
-
-func (a *api) putImageScanningConfiguration(ctx context.Context, in *ecr.PutImageScanningConfigurationInput) (
+func (a *API) putImageScanningConfiguration(ctx context.Context, in *ecr.PutImageScanningConfigurationInput) (
 	*ecr.PutImageScanningConfigurationOutput, error,
 ) {
 	row, err := a.change(ctx, in.RegistryId, in.RepositoryName, func(r *model.Repository) error {
@@ -196,7 +161,7 @@ func (a *api) putImageScanningConfiguration(ctx context.Context, in *ecr.PutImag
 }
 
 // change puts a changed copy of a repository's row.
-func (a *api) change(ctx context.Context, registryID, name *string, f func(*model.Repository) error) (*model.Repository, error) {
+func (a *API) change(ctx context.Context, registryID, name *string, f func(*model.Repository) error) (*model.Repository, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func readTags(tags []types.Tag) ([]model.Tag, error) {
 	return out, nil
 }
 
-func (a *api) tagResource(ctx context.Context, in *ecr.TagResourceInput) (*ecr.TagResourceOutput, error) {
+func (a *API) tagResource(ctx context.Context, in *ecr.TagResourceInput) (*ecr.TagResourceOutput, error) {
 	tags, err := readTags(in.Tags)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (a *api) tagResource(ctx context.Context, in *ecr.TagResourceInput) (*ecr.T
 	return &ecr.TagResourceOutput{}, err
 }
 
-func (a *api) untagResource(ctx context.Context, in *ecr.UntagResourceInput) (*ecr.UntagResourceOutput, error) {
+func (a *API) untagResource(ctx context.Context, in *ecr.UntagResourceInput) (*ecr.UntagResourceOutput, error) {
 	_, err := a.changeByARN(ctx, in.ResourceArn, func(r *model.Repository) error {
 		r.Tags = slices.DeleteFunc(slices.Clone(r.Tags), func(t model.Tag) bool { return slices.Contains(in.TagKeys, t.Key) })
 		return nil
@@ -68,7 +68,7 @@ func (a *api) untagResource(ctx context.Context, in *ecr.UntagResourceInput) (*e
 	return &ecr.UntagResourceOutput{}, err
 }
 
-func (a *api) changeByARN(ctx context.Context, arn *string, f func(*model.Repository) error) (*model.Repository, error) {
+func (a *API) changeByARN(ctx context.Context, arn *string, f func(*model.Repository) error) (*model.Repository, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (a *api) changeByARN(ctx context.Context, arn *string, f func(*model.Reposi
 	return a.change(ctx, nil, &name, f)
 }
 
-func (a *api) listTagsForResource(ctx context.Context, in *ecr.ListTagsForResourceInput) (*ecr.ListTagsForResourceOutput, error) {
+func (a *API) listTagsForResource(ctx context.Context, in *ecr.ListTagsForResourceInput) (*ecr.ListTagsForResourceOutput, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err

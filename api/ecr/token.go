@@ -11,7 +11,7 @@ import (
 
 // getAuthorizationToken answers a docker login for the caller's account. The deprecated registryIds change nothing: a
 // token is good for what its owner may see.
-func (a *api) getAuthorizationToken(ctx context.Context, _ *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
+func (a *API) getAuthorizationToken(ctx context.Context, _ *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err

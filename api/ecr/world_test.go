@@ -43,7 +43,9 @@ const account = "000000000000"
 // world is an endpoint with the ECR API and the registry, as a server has it.
 type world struct {
 	*sdk.Client
-	other *sdk.Client // of another account
+	api   *ecr.API
+	now   func() time.Time // of the API
+	other *sdk.Client      // of another account
 	node  *sdk.Client
 	url   string
 	host  string
@@ -78,7 +80,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{}
+	w := &world{now: time.Now}
+	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }})
 	v := &auth.Verifier{Lookup: lookup}
 	gateway := wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
 		p, err := v.Verify(r, body)
@@ -87,7 +90,7 @@ func newWorld(t *testing.T) *world {
 		}
 		call, _ := wire.CallFrom(r.Context())
 		return auth.WithPrincipal(r.Context(), p), auth.Allowed(p, call.Service, call.Operation)
-	}}, ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }}))
+	}}, w.api.Mux())
 	mux := http.NewServeMux()
 	mux.Handle("/v2/", images)
 	mux.Handle("/", gateway)
@@ -116,15 +119,35 @@ func (w *world) push(t *testing.T, ref string, img v1.Image) string {
 	if img == nil {
 		img = randomImage(t)
 	}
-	r, err := name.ParseReference(w.host + "/" + ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(r, img, remote.WithAuth(&authn.Basic{Username: "test", Password: "secret"})); err != nil {
+	if err := w.tryPush(t, ref, img); err != nil {
 		t.Fatal(err)
 	}
 	d, _ := img.Digest()
 	return d.String()
+}
+
+func (w *world) tryPush(t *testing.T, ref string, img v1.Image) error {
+	t.Helper()
+	if img == nil {
+		img = randomImage(t)
+	}
+	return remote.Write(w.reference(t, ref), img, remote.WithAuth(&authn.Basic{Username: "test", Password: "secret"}))
+}
+
+func (w *world) pushIndex(t *testing.T, ref string, index v1.ImageIndex) {
+	t.Helper()
+	if err := remote.WriteIndex(w.reference(t, ref), index, remote.WithAuth(&authn.Basic{Username: "test", Password: "secret"})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) reference(t *testing.T, ref string) name.Reference {
+	t.Helper()
+	r, err := name.ParseReference(w.host + "/" + ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func randomImage(t *testing.T) v1.Image {

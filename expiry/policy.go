@@ -1,0 +1,119 @@
+package expiry
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+)
+
+// Policy is a lifecycle policy, its rules by priority. It is immutable.
+type Policy struct {
+	Rules []Rule `json:"rules"`
+}
+
+// Rule selects images, and lets go those that are too many or too old.
+type Rule struct {
+	Priority    int       `json:"rulePriority"`
+	Description string    `json:"description,omitempty"`
+	Selection   Selection `json:"selection"`
+	Action      Action    `json:"action"`
+}
+
+// Selection says which images a rule is about, and how many or how old they may be.
+type Selection struct {
+	TagStatus   string   `json:"tagStatus"` // tagged, untagged or any
+	TagPatterns []string `json:"tagPatternList,omitempty"`
+	TagPrefixes []string `json:"tagPrefixList,omitempty"`
+	CountType   string   `json:"countType"`           // imageCountMoreThan or sinceImagePushed
+	CountUnit   string   `json:"countUnit,omitempty"` // days, with sinceImagePushed
+	CountNumber int      `json:"countNumber"`
+}
+
+// Action is what happens to such images: expire.
+type Action struct {
+	Type string `json:"type"`
+}
+
+// The words of the language.
+const (
+	tagged   = "tagged"
+	untagged = "untagged"
+	anyTag   = "any"
+
+	moreThan    = "imageCountMoreThan"
+	sincePushed = "sinceImagePushed"
+)
+
+// What policies are held to [D].
+const (
+	maxRules = 50
+	maxStars = 4 // of a pattern
+)
+
+// Parse reads a policy. Its error is a *model.Error, InvalidParameterException with the words of the schema that ECR checks
+// policies with [O].
+func Parse(text string) (*Policy, error) {
+	if err := checkShape(text); err != nil {
+		return nil, err
+	}
+	p := &Policy{}
+	if err := json.Unmarshal([]byte(text), p); err != nil {
+		return nil, errNoPolicy()
+	}
+	slices.SortStableFunc(p.Rules, func(a, b Rule) int { return cmp.Compare(a.Priority, b.Priority) })
+	return p, p.check()
+}
+
+// Text is the policy as ECR shows it: rules by priority, without white space [O].
+func (p *Policy) Text() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("expiry: " + err.Error()) // a struct of strings and numbers
+	}
+	return string(b)
+}
+
+// check refuses rules that do not go together.
+func (p *Policy) check() error {
+	lists := map[string]int{}
+	bare := 0 // rules about untagged images
+	for i, r := range p.Rules {
+		s := r.Selection
+		listed := len(s.TagPatterns)+len(s.TagPrefixes) > 0
+		switch {
+		case i > 0 && p.Rules[i-1].Priority == r.Priority:
+			return failure("Duplicate rulePriority: %d", r.Priority) // [I] the words
+		case s.TagStatus == tagged && !listed:
+			return failure("Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED.") // [O]
+		case s.TagStatus != tagged && listed:
+			return failure("Cannot specify tagPrefixList or tagPatternList unless tagStatus=TAGGED.") // [I] the words
+		case len(s.TagPatterns) > 0 && len(s.TagPrefixes) > 0:
+			return failure("Cannot specify both tagPrefixList and tagPatternList.") // [I] the words
+		case s.TagStatus == anyTag && i < len(p.Rules)-1:
+			return failure("Rule for tagStatus=ANY must have the lowest priority per storage class") // [O]
+		}
+		if s.TagStatus == untagged {
+			if bare++; bare > 1 {
+				return failure("Only one rule can select Untagged images per storage class") // [O]
+			}
+		}
+		if err := alone(lists, i, "prefix", s.TagPrefixes); err != nil {
+			return err
+		}
+		if err := alone(lists, i, "pattern", s.TagPatterns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone: no two rules may name the same prefix or pattern. Lists remembers which rule named which.
+func alone(lists map[string]int, rule int, kind string, tags []string) error {
+	for _, tag := range tags {
+		if before, ok := lists[kind+" "+tag]; ok && before != rule {
+			return failure("The tag %s '%s' is in more than one rule.", kind, tag) // [D] the rule, [I] the words
+		}
+		lists[kind+" "+tag] = rule
+	}
+	return nil
+}
