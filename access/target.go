@@ -14,7 +14,8 @@ type target struct {
 	cluster string // ARN of its cluster, for ecs:cluster
 	service string // ARN of its service, for ecs:service
 	tags    []model.Tag
-	policy  *policy.Policy // of the resource itself: a role's trust
+	policy  *policy.Policy // of the resource itself: a role's trust, a repository's policy
+	around  *policy.Policy // of what it is in: a registry's policy
 }
 
 // targets are the things that the operation is about: one for each that the request names.
@@ -82,34 +83,6 @@ func lastName(tail string) string {
 	}
 	name, _, _ := strings.Cut(tail[i+1:], "}")
 	return name
-}
-
-func (d *decider) ecrTargets() []target {
-	if len(d.op.Resources) == 0 {
-		return d.plain(nil)
-	}
-	scope := d.Principal.Scope()
-	if id := d.one("registryId"); id != "" {
-		scope.Account = id
-	}
-	refs := d.every("repositoryName", "repositoryNames[]", "resourceArn")
-	if refs == nil {
-		refs = []string{"*"}
-	}
-	var out []target
-	for _, ref := range refs {
-		t := target{arn: ref}
-		if !strings.HasPrefix(ref, "arn:") {
-			t.arn = scope.ARN("ecr", "repository/"+ref)
-		}
-		if a, ok := model.ParseARN(t.arn); ok {
-			if r, ok := d.tables.Repositories.Get(a.Scope.Key(strings.TrimPrefix(a.Tail, "repository/"))); ok {
-				t.tags = r.Tags
-			}
-		}
-		out = append(out, t)
-	}
-	return out
 }
 
 // stsTargets: a role to assume brings its trust policy along.

@@ -15,10 +15,20 @@ type Repository struct {
 	KMSKey     string    `json:"kmsKey,omitempty"`
 	Tags       []Tag     `json:"tags,omitempty"`
 	Lifecycle  Lifecycle `json:"lifecycle,omitzero"`
+	Policy     string    `json:"policy,omitempty"` // who else may what with it; "" for none
 	// Images is the digest of the list of its images, which members of the control plane get from each other; "" where
 	// there is one member, or nothing was pushed.
 	Images string `json:"images,omitempty"`
 }
+
+// Registry is what an account has set for its ECR registry. Writer: api/ecr.
+type Registry struct {
+	Scope
+	Policy string `json:"policy,omitempty"` // about all of its repositories; "" for none
+}
+
+// Key is the registry's row key.
+func (r *Registry) Key() string { return r.Scope.Key() }
 
 // Lifecycle says which images of a repository go by themselves.
 type Lifecycle struct {

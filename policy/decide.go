@@ -19,6 +19,7 @@ type Policies struct {
 	Boundary *Policy   // permissions boundary of the user or role; nil for none
 	Session  []*Policy // handed over when the session was made; none: it is not narrowed
 	Resource *Policy   // of the resource, or the trust policy of the role to assume; nil for none
+	Around   *Policy   // of what the resource is in, which counts like its own: an ECR registry's; nil for none
 }
 
 // Layer is where in the evaluation something was decided.
@@ -77,6 +78,9 @@ func Decide(r *Request, ps *Policies) Decision {
 	}
 	if ps.Resource != nil {
 		resource.scan(&q, ByResource, ps.Resource)
+	}
+	if ps.Around != nil && resource.denied == nil {
+		resource.scan(&q, ByResource, ps.Around)
 	}
 	for layer, f := range [...]*found{&identity, &boundary, &session, &resource} {
 		if f.denied != nil {

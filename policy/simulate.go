@@ -72,6 +72,9 @@ func (ps *Policies) each(p *Principal, yield func(Layer, *Policy)) {
 	if ps.Resource != nil {
 		yield(ByResource, ps.Resource)
 	}
+	if ps.Around != nil {
+		yield(ByResource, ps.Around)
+	}
 }
 
 // Wide returns the statements, by their index, that allow every action on every resource without a condition: what nobody

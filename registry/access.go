@@ -15,7 +15,7 @@ import (
 // tokenParameter carries the token of a layer URL.
 const tokenParameter = "X-Roadstead-Token"
 
-// caller is whoever sent a request to /v2/.
+// caller is whoever sent a request to /v2/, and the registry that it is for: the caller's account's own, or another's.
 type caller struct {
 	model.Scope
 	key     model.AccessKey
@@ -24,18 +24,14 @@ type caller struct {
 }
 
 // authenticate finds out who sent the request: user AWS with a token, an access key id with its secret, or the bearer of a
-// layer URL. The host name may choose the Region, and must not name another account.
+// layer URL. The host name may choose the Region, and another account's registry, if there is any repository to be had there.
 func (g *Registry) authenticate(r *http.Request) (caller, *refusal) {
 	c, refused := g.credentials(r)
 	if refused != nil {
 		return caller{}, refused
 	}
-	account, region, ok := ParseHost(r.Host)
-	switch {
-	case ok && account != c.Account:
-		return caller{}, denied("User: %s is not authorized to access the registry with id '%s'", c.key.PrincipalARN(), account)
-	case ok:
-		c.Region = region
+	if account, region, ok := ParseHost(r.Host); ok && c.path == "" {
+		c.Account, c.Region = account, region
 	}
 	return c, nil
 }
@@ -72,7 +68,7 @@ func (g *Registry) bearer(token string) (caller, *refusal) {
 		return caller{}, unauthorized()
 	}
 	key, ok := g.cfg.Key(t.AccessKeyID, t.Session)
-	if !ok || key.Inactive || key.Account != t.Account {
+	if !ok || key.Inactive || t.Path == "" && key.Account != t.Account {
 		return caller{}, unauthorized()
 	}
 	if g.tokens.expired(t) { // [O] the text that docker shows when a login of ECR is too old
@@ -81,23 +77,28 @@ func (g *Registry) bearer(token string) (caller, *refusal) {
 	return caller{Scope: model.Scope{Account: t.Account, Region: t.Region}, key: key, session: t.Session, path: t.Path}, nil
 }
 
-// refuse says why the caller may not make the request, nil if he may: nodes pull, root keys do everything, a layer URL opens
-// its layer, and policies decide about the others.
+// refuse says why the caller may not make the request, nil if he may: a layer URL opens its layer, nodes only pull, and for the rest it
+// is as with the call of ECR's API that the request stands for.
 func (g *Registry) refuse(c caller, r *http.Request, t target) *refusal {
 	action := t.action(r.Method)
+	foreign, all := c.Account != c.key.Account, strings.HasSuffix(r.URL.Path, "/_catalog")
 	switch {
-	case c.key.Kind == model.KeyRoot, c.key.Kind == model.KeyNode && reads(r), c.path != "":
+	case c.path != "":
 		return nil
-	case c.key.Kind == model.KeyNode, g.cfg.May == nil:
+	case c.key.Kind == model.KeyNode && !reads(r), foreign && all:
 		return denied("User: %s is not authorized to perform: ecr:%s on resource: *", c.key.PrincipalARN(), action)
-	case t.name == "" && !strings.HasSuffix(r.URL.Path, "/_catalog"): // a login, which the token allows
+	case t.name == "" && !all: // a login, which the token allows
 		return nil
+	case g.cfg.May == nil && !foreign && (c.key.Kind == model.KeyRoot || c.key.Kind == model.KeyNode):
+		return nil
+	case g.cfg.May == nil:
+		return denied("User: %s is not authorized to perform: ecr:%s on resource: *", c.key.PrincipalARN(), action)
 	}
-	if err := g.cfg.May(c.key.ID, c.session, action, cmp.Or(t.name, "*")); err != nil {
+	if err := g.cfg.May(c.key.ID, c.session, action, c.Scope, cmp.Or(t.name, "*")); err != nil {
 		return refusedBy(err)
 	}
 	// A layer that is mounted from another repository is read there. Who may not has to upload it.
-	if q := r.URL.Query(); q.Has("from") && g.cfg.May(c.key.ID, c.session, "GetDownloadUrlForLayer", q.Get("from")) != nil {
+	if q := r.URL.Query(); q.Has("from") && g.cfg.May(c.key.ID, c.session, "GetDownloadUrlForLayer", c.Scope, q.Get("from")) != nil {
 		q.Del("from")
 		q.Del("mount")
 		r.URL.RawQuery = q.Encode()

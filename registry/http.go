@@ -79,6 +79,9 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 		// Images are deleted by ecr:BatchDeleteImage, which knows about indexes and tags.
 		return &refusal{http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported."}
 	}
+	if t.name == "" {
+		c.Account = c.key.Account // nobody opens another's store without a repository
+	}
 	st, err := g.store(c.Scope)
 	if err != nil {
 		return &refusal{http.StatusInternalServerError, "UNKNOWN", "internal error"}

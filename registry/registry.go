@@ -34,8 +34,9 @@ type Config struct {
 	TokenKey []byte
 	// Key finds an access key by its id; session is the token of temporary credentials, "" for others.
 	Key func(accessKeyID, session string) (model.AccessKey, bool)
-	// May decides what users and sessions may do: an action of ECR ("PutImage") on a repository, "*" for all. nil: nothing.
-	May func(accessKeyID, session, action, repository string) error
+	// May decides about an action of ECR ("PutImage") on a repository, "*" for all. nil: root users and nodes may what is their
+	// account's, and nobody else anything.
+	May func(accessKeyID, session, action string, s model.Scope, repository string) error
 	// Repository finds a repository's row. What has no row does not exist, whatever the storage holds.
 	Repository func(s model.Scope, name string) (model.Repository, bool)
 	// Now is the clock; nil means time.Now.

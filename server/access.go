@@ -93,13 +93,13 @@ func (s *Server) registryKey(id, session string) (model.AccessKey, bool) {
 }
 
 // registryMay decides about a request to the registry as about the call of ECR that it stands for.
-func (s *Server) registryMay(id, session, action, repository string) error {
+func (s *Server) registryMay(id, session, action string, of model.Scope, repository string) error {
 	p, err := s.verifier.Holder(id, session)
 	if err != nil {
 		return err
 	}
-	p.Region = s.cfg.Region
-	in := struct{ RepositoryName string }{repository}
+	p.Region = of.Region
+	in := struct{ RegistryId, RepositoryName string }{of.Account, repository}
 	return s.access.Authorize(s.db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: s.cfg.Now()})
 }
 

@@ -20,6 +20,7 @@ type Tables struct {
 	Tasks             *Table[model.Task]
 	RunTokens         *Table[model.RunToken]
 	Repositories      *Table[model.Repository]
+	Registries        *Table[model.Registry]
 	Providers         *Table[model.CapacityProvider]
 	Services          *Table[model.Service]
 	Deployments       *Table[model.Deployment]
@@ -146,6 +147,7 @@ func newTables() *Tables {
 		Tasks:             newTable(tasks),
 		RunTokens:         newTable(keyed[model.RunToken]("runtokens")),
 		Repositories:      newTable(keyed[model.Repository]("repositories")),
+		Registries:        newTable(keyed[model.Registry]("registries")),
 		Providers:         newTable(keyed[model.CapacityProvider]("providers")),
 		Services:          newTable(keyed[model.Service]("services")),
 		Deployments:       newTable(keyed[model.Deployment]("deployments")),
@@ -205,6 +207,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.Tasks)
 	f(t.RunTokens)
 	f(t.Repositories)
+	f(t.Registries)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -239,6 +242,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Tasks:             frozen(t.Tasks, prev.Tasks),
 		RunTokens:         frozen(t.RunTokens, prev.RunTokens),
 		Repositories:      frozen(t.Repositories, prev.Repositories),
+		Registries:        frozen(t.Registries, prev.Registries),
 		Providers:         frozen(t.Providers, prev.Providers),
 		Services:          frozen(t.Services, prev.Services),
 		Deployments:       frozen(t.Deployments, prev.Deployments),
@@ -274,6 +278,7 @@ func (t *Tables) thaw() *Tables {
 		Tasks:             t.Tasks.copy(),
 		RunTokens:         t.RunTokens.copy(),
 		Repositories:      t.Repositories.copy(),
+		Registries:        t.Registries.copy(),
 		Providers:         t.Providers.copy(),
 		Services:          t.Services.copy(),
 		Deployments:       t.Deployments.copy(),

@@ -7,9 +7,11 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"regexp"
 	"strings"
 	"time"
 
@@ -53,6 +55,13 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "PutImageTagMutability", a.putImageTagMutability)
 	wire.Handle(m, "PutImageScanningConfiguration", a.putImageScanningConfiguration)
 
+	wire.Handle(m, "SetRepositoryPolicy", a.setRepositoryPolicy)
+	wire.Handle(m, "GetRepositoryPolicy", a.getRepositoryPolicy)
+	wire.Handle(m, "DeleteRepositoryPolicy", a.deleteRepositoryPolicy)
+	wire.Handle(m, "PutRegistryPolicy", a.putRegistryPolicy)
+	wire.Handle(m, "GetRegistryPolicy", a.getRegistryPolicy)
+	wire.Handle(m, "DeleteRegistryPolicy", a.deleteRegistryPolicy)
+
 	wire.Handle(m, "PutLifecyclePolicy", a.putLifecyclePolicy)
 	wire.Handle(m, "GetLifecyclePolicy", a.getLifecyclePolicy)
 	wire.Handle(m, "DeleteLifecyclePolicy", a.deleteLifecyclePolicy)
@@ -87,8 +96,8 @@ func caller(ctx context.Context) (auth.Principal, error) {
 	return p, nil
 }
 
-// find returns a repository's row. registryID may be nil and else has to be the caller's account: another's
-// repositories are not there for him.
+// find returns a repository's row. registryID is the account that it is of, nil for the caller's own. That the caller may have
+// another's was decided before (access).
 func (a *API) find(ctx context.Context, registryID, name *string) (*model.Repository, error) {
 	p, err := caller(ctx)
 	if err != nil {
@@ -97,12 +106,23 @@ func (a *API) find(ctx context.Context, registryID, name *string) (*model.Reposi
 	return lookup(a.DB.Snapshot().Tables, p.Scope(), registryID, name)
 }
 
+var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+
+// registryScope is where a registry's repositories are: the caller's, if registryID is nil.
+func registryScope(s model.Scope, registryID *string) (model.Scope, error) {
+	if s.Account = cmp.Or(value(registryID), s.Account); !accountPattern.MatchString(s.Account) {
+		return s, invalid("registryId", "must satisfy regular expression '[0-9]{12}'")
+	}
+	return s, nil
+}
+
 func lookup(t *state.Tables, s model.Scope, registryID, name *string) (*model.Repository, error) {
 	if err := checkName(value(name)); err != nil {
 		return nil, err
 	}
-	if id := value(registryID); id != "" && id != s.Account {
-		return nil, errNoRepository(id, *name)
+	s, err := registryScope(s, registryID)
+	if err != nil {
+		return nil, err
 	}
 	row, ok := t.Repositories.Get(s.Key(*name))
 	if !ok {

@@ -37,6 +37,15 @@ func errNotEmpty(account, name string) error {
 		"deleted because it still contains images", name, account)
 }
 
+func errNoPolicy(r *model.Repository) error {
+	return model.Errorf("RepositoryPolicyNotFoundException", "Repository policy does not exist for the repository with name '%s' "+
+		"in the registry with id '%s'", r.Name, r.Account)
+}
+
+func errNoRegistryPolicy(account string) error {
+	return model.Errorf("RegistryPolicyNotFoundException", "Registry policy does not exist in the registry with id '%s'", account)
+}
+
 func errNoLifecycle(r *model.Repository) error {
 	return model.Errorf("LifecyclePolicyNotFoundException", "Lifecycle policy does not exist for the repository with name '%s' "+
 		"in the registry with id '%s'", r.Name, r.Account)

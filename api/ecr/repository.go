@@ -102,11 +102,13 @@ func (a *API) describeRepositories(ctx context.Context, in *ecr.DescribeReposito
 		}
 		return out, nil
 	}
+	scope, err := registryScope(p.Scope(), in.RegistryId)
+	if err != nil {
+		return nil, err
+	}
 	var rows []*model.Repository
-	if id := value(in.RegistryId); id == "" || id == p.Account {
-		for r := range snap.Repositories.Prefix(p.Scope().Key("")) {
-			rows = append(rows, r)
-		}
+	for r := range snap.Repositories.Prefix(scope.Key("")) {
+		rows = append(rows, r)
 	}
 	rows, out.NextToken, err = pageOf("DescribeRepositories", []string{p.Account, p.Region, value(in.RegistryId)}, rows,
 		func(r *model.Repository) string { return r.Name }, in.MaxResults, in.NextToken)

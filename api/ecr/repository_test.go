@@ -35,7 +35,7 @@ func TestRepositoryLife(t *testing.T) {
 	_, err = w.DescribeRepositories(ctx, &sdk.DescribeRepositoriesInput{RepositoryNames: []string{"team/web", "nil"}})
 	wantError(t, err, "RepositoryNotFoundException", "The repository with name 'nil' does not exist in the registry with id '000000000000'")
 	_, err = w.DescribeRepositories(ctx, &sdk.DescribeRepositoriesInput{RepositoryNames: []string{"team/web"}, RegistryId: aws.String("999999999999")})
-	wantError(t, err, "RepositoryNotFoundException", "in the registry with id '999999999999'")
+	wantError(t, err, "AccessDeniedException", "because no resource-based policy allows the ecr:DescribeRepositories action")
 	for _, bad := range []string{"Web", "a", "a//b", "-a", "a/", strings.Repeat("a", 257)} {
 		_, err = w.CreateRepository(ctx, &sdk.CreateRepositoryInput{RepositoryName: aws.String(bad)})
 		wantError(t, err, "InvalidParameterException", "Invalid parameter at 'repositoryName' failed to satisfy constraint: '")
@@ -104,7 +104,7 @@ func TestDescribeRepositoriesPages(t *testing.T) {
 	_, err = w.other.DescribeRepositories(ctx, &sdk.DescribeRepositoriesInput{RepositoryNames: []string{"repo-1"}})
 	wantError(t, err, "RepositoryNotFoundException", "in the registry with id '111111111111'")
 	_, err = w.other.ListTagsForResource(ctx, &sdk.ListTagsForResourceInput{ResourceArn: aws.String("arn:aws:ecr:us-east-1:000000000000:repository/repo-1")})
-	wantError(t, err, "RepositoryNotFoundException", "")
+	wantError(t, err, "AccessDeniedException", "because no resource-based policy allows the ecr:ListTagsForResource action")
 }
 
 // [D] Tags are merged, removed and listed in the user's order.

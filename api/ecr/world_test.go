@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"go.uber.org/goleak"
 
+	"github.com/roadstead/roadstead/access"
 	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
@@ -57,6 +58,7 @@ func newWorld(t *testing.T) *world {
 		"test":  {ID: "test", Secret: "secret", Account: account, Kind: model.KeyRoot},
 		"other": {ID: "other", Secret: "secret", Account: "111111111111", Kind: model.KeyRoot},
 		"node":  {ID: "node", Secret: "secret", Account: account, Kind: model.KeyNode},
+		"guest": {ID: "guest", Secret: "secret", Account: "111111111111", Kind: model.KeyNode},
 	}
 	lookup := func(id string) (model.AccessKey, bool) { k, ok := keys[id]; return k, ok }
 	db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
@@ -67,8 +69,14 @@ func newWorld(t *testing.T) *world {
 	if err := db.AwaitLead(ctx); err != nil {
 		t.Fatal(err)
 	}
+	decider := &access.Access{}
 	images, err := registry.New(registry.Config{
 		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
+		May: func(id, _, action string, of model.Scope, name string) error {
+			in := struct{ RegistryId, RepositoryName string }{of.Account, name}
+			p := auth.NewPrincipal(keys[id], of.Region, "ecr")
+			return decider.Authorize(db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: time.Now()})
+		},
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
 			if !ok {
@@ -83,7 +91,11 @@ func newWorld(t *testing.T) *world {
 	w := &world{now: time.Now}
 	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }})
 	v := &auth.Verifier{Lookup: lookup}
-	gateway := wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
+	gateway := wire.NewGateway(wire.GatewayConfig{Authorize: func(ctx context.Context, _ *http.Request, in any) error {
+		p, _ := auth.PrincipalFrom(ctx)
+		call, _ := wire.CallFrom(ctx)
+		return decider.Authorize(db.Snapshot().Tables, &access.Call{Principal: p, Service: call.Service, Operation: call.Operation, Input: in, Now: time.Now()})
+	}, Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
 		p, err := v.Verify(r, body)
 		if err != nil {
 			return nil, err
@@ -157,6 +169,16 @@ func randomImage(t *testing.T) v1.Image {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// firstLayer is the digest of the first layer that a manifest refers to.
+func firstLayer(t *testing.T, manifest string) string {
+	t.Helper()
+	m, err := v1.ParseManifest(strings.NewReader(manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Layers[0].Digest.String()
 }
 
 // wantError checks the exception's code and text, as the SDK reads them.

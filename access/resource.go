@@ -1,0 +1,78 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
+)
+
+// Policies of resources. A service whose things have some names them in resourcePolicies; then they count in every decision about
+// such a thing, and other accounts may use it as far as they say so.
+
+// resourcePolicies returns the text of the policy of the thing with the ARN, and of what it is in; "" for none. kept says whether
+// things of its sort may have one at all.
+func (d *decider) resourcePolicies(a model.ARN) (own, around string, kept bool) {
+	switch a.Service {
+	case "ecr":
+		name, isRepository := strings.CutPrefix(a.Tail, "repository/")
+		if !isRepository {
+			return "", "", false
+		}
+		if r, ok := d.tables.Repositories.Get(a.Scope.Key(name)); ok {
+			own = r.Policy
+		}
+		if r, ok := d.tables.Registries.Get(a.Scope.Key()); ok {
+			around = r.Policy
+		}
+		return own, around, true
+	}
+	return "", "", false
+}
+
+// keepsPolicies are the services whose things may have policies.
+func keepsPolicies(service string) bool { return service == "ecr" }
+
+// withPolicies puts a target's own policies beside it.
+func (d *decider) withPolicies(t target) (target, error) {
+	a, ok := model.ParseARN(t.arn)
+	if !ok || t.policy != nil {
+		return t, nil
+	}
+	own, around, _ := d.resourcePolicies(a)
+	var err error
+	if own != "" {
+		if t.policy, err = d.compiled.get(policy.Resource, t.arn, own); err != nil {
+			return t, err
+		}
+	}
+	if around != "" {
+		t.around, err = d.compiled.get(policy.Resource, a.Service+" of account "+a.Account, around)
+	}
+	return t, err
+}
+
+// asRoot decides for those whom policies of their own do not bind: a root user, and a node, which is to the policies of resources what
+// its account's root user is. Only things of other accounts, and things with a policy, can be refused to them.
+func (d *decider) asRoot() error {
+	if !keepsPolicies(d.Service) || d.op.Action == "" {
+		return nil
+	}
+	d.who = &policy.Principal{Kind: policy.Root, Account: d.Principal.Account, ARN: model.ARN{
+		Partition: "aws", Service: "iam", Scope: model.Scope{Account: d.Principal.Account}, Tail: "root",
+	}.String()}
+	for _, t := range d.targets() {
+		a, ok := model.ParseARN(t.arn)
+		if !ok {
+			continue
+		}
+		own, around, kept := d.resourcePolicies(a)
+		if !kept || own == "" && around == "" && a.Account == d.Principal.Account {
+			continue
+		}
+		if err := d.decide(d.op.Action, d.op.Keys, t, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
