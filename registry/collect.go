@@ -31,13 +31,13 @@ func (g *Registry) Collect(ctx context.Context, age time.Duration) (freed int64,
 		if err != nil {
 			return freed, err
 		}
-		n, err := st.collect(ctx, s, before)
+		n, failed := st.collect(ctx, s, before)
 		freed += n
-		if err != nil {
-			return freed, fmt.Errorf("collect %s: %w", s.Key(), err)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("collect %s: %w", s.Key(), failed))
 		}
 	}
-	return freed, nil
+	return freed, err
 }
 
 func (st *store) collect(ctx context.Context, s model.Scope, before time.Time) (freed int64, err error) {
@@ -49,8 +49,9 @@ func (st *store) collect(ctx context.Context, s model.Scope, before time.Time) (
 			return 0, err // nothing was ever pushed
 		}
 	}
+	// An upload that ends meanwhile is no reason to leave blobs: with pushes all the time, there would always be one.
 	if _, errs := storage.PurgeUploads(ctx, st.driver, before, true); len(errs) > 0 {
-		return 0, fmt.Errorf("purge uploads: %w", errors.Join(errs...))
+		defer func() { err = errors.Join(err, fmt.Errorf("purge uploads: %w", errors.Join(errs...))) }()
 	}
 	needed, err := st.needed(ctx, s)
 	if err != nil {
