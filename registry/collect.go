@@ -27,12 +27,12 @@ func (g *Registry) Collect(ctx context.Context, age time.Duration) (freed int64,
 	}
 	before := g.cfg.Now().Add(-age)
 	for _, s := range scopes {
-		st, err := g.store(s)
-		if err != nil {
-			return freed, err
+		st, failed := g.store(s)
+		if failed == nil {
+			var n int64
+			n, failed = st.collect(ctx, s, before)
+			freed += n
 		}
-		n, failed := st.collect(ctx, s, before)
-		freed += n
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("collect %s: %w", s.Key(), failed))
 		}
