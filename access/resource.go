@@ -22,12 +22,17 @@ func (d *decider) resourcePolicies(a model.ARN) (own, around string, kept bool) 
 		if r, ok := d.tables.Repositories.Get(a.Scope.Key(name)); ok {
 			own = r.Policy
 		}
-		if r, ok := d.tables.Registries.Get(a.Scope.Key()); ok {
+		if r, ok := d.tables.Registries.Get(a.Scope.Key()); ok && (r.Settings[model.PolicyScope] != "V1" || ofCopies(d.op.Name)) {
 			around = r.Policy
 		}
 		return own, around, true
 	}
 	return "", "", false
+}
+
+// ofCopies are the actions that a registry's policy of the old scope is about [D].
+func ofCopies(action string) bool {
+	return action == "CreateRepository" || action == "ReplicateImage" || action == "BatchImportUpstreamImage"
 }
 
 // keepsPolicies are the services whose things may have policies.

@@ -1,6 +1,9 @@
 package model
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // Repository is an ECR repository; its images live in the registry's blob store. Writers: api/ecr, and registry of Images.
 type Repository struct {
@@ -24,7 +27,51 @@ type Repository struct {
 // Registry is what an account has set for its ECR registry. Writer: api/ecr.
 type Registry struct {
 	Scope
-	Policy string `json:"policy,omitempty"` // about all of its repositories; "" for none
+	Policy   string            `json:"policy,omitempty"`   // about all of its repositories; "" for none
+	Settings map[string]string `json:"settings,omitempty"` // of PutAccountSetting; what is not here has its default
+	Scanning []ScanRule        `json:"scanning,omitempty"`
+}
+
+// PolicyScope is the setting that says what a registry's policy is about: V2, every action on repositories; V1, only those that other
+// accounts' copies need.
+const PolicyScope = "REGISTRY_POLICY_SCOPE"
+
+// ScanRule says of which repositories images are scanned, and when.
+type ScanRule struct {
+	Frequency string   `json:"frequency"` // SCAN_ON_PUSH or MANUAL
+	Filters   []string `json:"filters"`   // names with stars, or parts of names
+}
+
+// RepositoryTemplate says how repositories are made that nobody made: those whose names begin with Prefix, "ROOT" for any. Writer: api/ecr.
+type RepositoryTemplate struct {
+	Scope
+	Prefix      string   `json:"prefix"`
+	Description string   `json:"description,omitempty"`
+	AppliedFor  []string `json:"appliedFor"` // CREATE_ON_PUSH, PULL_THROUGH_CACHE, REPLICATION
+	Immutable   bool     `json:"immutable,omitempty"`
+	Excluded    []string `json:"excluded,omitempty"`
+	Encryption  string   `json:"encryption,omitempty"`
+	KMSKey      string   `json:"kmsKey,omitempty"`
+	Lifecycle   string   `json:"lifecycle,omitempty"` // policy
+	Policy      string   `json:"policy,omitempty"`    // of the repository
+	Role        string   `json:"role,omitempty"`      // ARN; kept, and used by nobody
+	Tags        []Tag    `json:"tags,omitempty"`
+	CreatedAt   Millis   `json:"createdAt"`
+	UpdatedAt   Millis   `json:"updatedAt"`
+}
+
+// Key is the template's row key.
+func (t *RepositoryTemplate) Key() string { return t.Scope.Key(t.Prefix) }
+
+// RootPrefix is the prefix that every name has.
+const RootPrefix = "ROOT"
+
+// Covers says whether the template, or rule, with the prefix is about a repository's name, and how closely: the longest prefix counts.
+func Covers(prefix, name string) (length int, ok bool) {
+	if prefix == RootPrefix {
+		return 0, true
+	}
+	return len(prefix), strings.HasPrefix(name, strings.TrimSuffix(prefix, "/")+"/")
 }
 
 // Key is the registry's row key.

@@ -66,12 +66,15 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if !ok {
 		return &refusal{http.StatusNotFound, "NAME_INVALID", "invalid repository name or path"}
 	}
-	if refused := g.refuse(c, r, t); refused != nil {
+	refused := g.refuse(c, r, t)
+	if refused != nil {
 		return refused
 	}
 	var row model.Repository
 	if t.name != "" {
-		if row, ok = g.cfg.Repository(c.Scope, t.name); !ok {
+		if row, ok, refused = g.row(c, r, t); refused != nil {
+			return refused
+		} else if !ok {
 			return &refusal{http.StatusNotFound, "NAME_UNKNOWN", errNoRepository(c.Scope, t.name).Message}
 		}
 	}
@@ -98,6 +101,27 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	}
 	st.app.ServeHTTP(w, r)
 	return nil
+}
+
+// row finds the row of the repository that a request is about, and lets it be made by a push whose sender may make it.
+func (g *Registry) row(c caller, r *http.Request, t target) (model.Repository, bool, *refusal) {
+	row, ok := g.cfg.Repository(c.Scope, t.name)
+	if ok || g.cfg.Make == nil || r.Method != http.MethodPost || t.kind != "uploads" {
+		return row, ok, nil
+	}
+	if g.cfg.May != nil {
+		if err := g.cfg.May(c.key.ID, c.session, "CreateRepository", c.Scope, t.name); err != nil {
+			return row, false, nil // as if nothing could be made
+		}
+	}
+	made, err := g.cfg.Make(r.Context(), c.Scope, t.name)
+	if err != nil {
+		return row, false, unavailable(err)
+	}
+	if made {
+		row, ok = g.cfg.Repository(c.Scope, t.name)
+	}
+	return row, ok, nil
 }
 
 // unavailable refuses what other servers could not be asked for, or could not be given.

@@ -39,6 +39,8 @@ type Config struct {
 	May func(accessKeyID, session, action string, s model.Scope, repository string) error
 	// Repository finds a repository's row. What has no row does not exist, whatever the storage holds.
 	Repository func(s model.Scope, name string) (model.Repository, bool)
+	// Make makes the row of a repository that is pushed to and has none; ok is false if it is not to be made. nil: never.
+	Make func(ctx context.Context, s model.Scope, name string) (ok bool, err error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Replicas are the other servers with the same images; nil means that there are none.

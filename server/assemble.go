@@ -125,6 +125,9 @@ func (s *Server) openRegistry() error {
 			}
 			return *r, true
 		},
+		Make: func(ctx context.Context, sc model.Scope, name string) (bool, error) {
+			return s.ecr.Make(ctx, sc, name, "CREATE_ON_PUSH")
+		},
 		Now: s.cfg.Now, Replicas: s.replicas(),
 	})
 	return err

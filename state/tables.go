@@ -10,36 +10,37 @@ import (
 
 // Tables are all the rows of a Region. Writers of each are named at the row's type in model and in ARCHITECTURE.md.
 type Tables struct {
-	Accounts          *Table[model.Account]
-	AccessKeys        *Table[model.AccessKey]
-	AccountSettings   *Table[model.AccountSetting]
-	Clusters          *Table[model.Cluster]
-	Families          *Table[model.Family]
-	Definitions       *Table[model.TaskDefinition]
-	Instances         *Table[model.Instance]
-	Tasks             *Table[model.Task]
-	RunTokens         *Table[model.RunToken]
-	Repositories      *Table[model.Repository]
-	Registries        *Table[model.Registry]
-	Providers         *Table[model.CapacityProvider]
-	Services          *Table[model.Service]
-	Deployments       *Table[model.Deployment]
-	Revisions         *Table[model.Revision]
-	TaskSets          *Table[model.TaskSet]
-	Messages          *Table[model.Message]
-	Events            *Table[model.Event]
-	LogGroups         *Table[model.LogGroup]
-	LogPolicies       *Table[model.LogPolicy]
-	Parameters        *Table[model.Parameter]
-	ParameterVersions *Table[model.ParameterVersion]
-	Secrets           *Table[model.Secret]
-	SecretValues      *Table[model.SecretValue]
-	Users             *Table[model.User]
-	Groups            *Table[model.Group]
-	Roles             *Table[model.Role]
-	Policies          *Table[model.ManagedPolicy]
-	Profiles          *Table[model.InstanceProfile]
-	OIDCProviders     *Table[model.OIDCProvider]
+	Accounts            *Table[model.Account]
+	AccessKeys          *Table[model.AccessKey]
+	AccountSettings     *Table[model.AccountSetting]
+	Clusters            *Table[model.Cluster]
+	Families            *Table[model.Family]
+	Definitions         *Table[model.TaskDefinition]
+	Instances           *Table[model.Instance]
+	Tasks               *Table[model.Task]
+	RunTokens           *Table[model.RunToken]
+	Repositories        *Table[model.Repository]
+	Registries          *Table[model.Registry]
+	RepositoryTemplates *Table[model.RepositoryTemplate]
+	Providers           *Table[model.CapacityProvider]
+	Services            *Table[model.Service]
+	Deployments         *Table[model.Deployment]
+	Revisions           *Table[model.Revision]
+	TaskSets            *Table[model.TaskSet]
+	Messages            *Table[model.Message]
+	Events              *Table[model.Event]
+	LogGroups           *Table[model.LogGroup]
+	LogPolicies         *Table[model.LogPolicy]
+	Parameters          *Table[model.Parameter]
+	ParameterVersions   *Table[model.ParameterVersion]
+	Secrets             *Table[model.Secret]
+	SecretValues        *Table[model.SecretValue]
+	Users               *Table[model.User]
+	Groups              *Table[model.Group]
+	Roles               *Table[model.Role]
+	Policies            *Table[model.ManagedPolicy]
+	Profiles            *Table[model.InstanceProfile]
+	OIDCProviders       *Table[model.OIDCProvider]
 
 	index   Index // of a head, nil otherwise
 	scratch scratch
@@ -137,36 +138,37 @@ func newTables() *Tables {
 		tasksByService:  func() derived[model.Task] { return newIndex(serviceOf) },
 	}
 	return &Tables{
-		Accounts:          newTable(keyed[model.Account]("accounts")),
-		AccessKeys:        newTable(keyed[model.AccessKey]("accesskeys")),
-		AccountSettings:   newTable(keyed[model.AccountSetting]("accountsettings")),
-		Clusters:          newTable(keyed[model.Cluster]("clusters")),
-		Families:          newTable(keyed[model.Family]("families")),
-		Definitions:       newTable(keyed[model.TaskDefinition]("definitions")),
-		Instances:         newTable(keyed[model.Instance]("instances")),
-		Tasks:             newTable(tasks),
-		RunTokens:         newTable(keyed[model.RunToken]("runtokens")),
-		Repositories:      newTable(keyed[model.Repository]("repositories")),
-		Registries:        newTable(keyed[model.Registry]("registries")),
-		Providers:         newTable(keyed[model.CapacityProvider]("providers")),
-		Services:          newTable(keyed[model.Service]("services")),
-		Deployments:       newTable(keyed[model.Deployment]("deployments")),
-		Revisions:         newTable(keyed[model.Revision]("revisions")),
-		TaskSets:          newTable(keyed[model.TaskSet]("tasksets")),
-		Messages:          newTable(keyed[model.Message]("messages")),
-		Events:            newTable(keyed[model.Event]("events")),
-		LogGroups:         newTable(keyed[model.LogGroup]("loggroups")),
-		LogPolicies:       newTable(keyed[model.LogPolicy]("logpolicies")),
-		Parameters:        newTable(keyed[model.Parameter]("parameters")),
-		ParameterVersions: newTable(keyed[model.ParameterVersion]("parameterversions")),
-		Secrets:           newTable(keyed[model.Secret]("secrets")),
-		SecretValues:      newTable(keyed[model.SecretValue]("secretvalues")),
-		Users:             newTable(keyed[model.User]("users")),
-		Groups:            newTable(keyed[model.Group]("groups")),
-		Roles:             newTable(keyed[model.Role]("roles")),
-		Policies:          newTable(keyed[model.ManagedPolicy]("policies")),
-		Profiles:          newTable(keyed[model.InstanceProfile]("profiles")),
-		OIDCProviders:     newTable(keyed[model.OIDCProvider]("oidcproviders")),
+		Accounts:            newTable(keyed[model.Account]("accounts")),
+		AccessKeys:          newTable(keyed[model.AccessKey]("accesskeys")),
+		AccountSettings:     newTable(keyed[model.AccountSetting]("accountsettings")),
+		Clusters:            newTable(keyed[model.Cluster]("clusters")),
+		Families:            newTable(keyed[model.Family]("families")),
+		Definitions:         newTable(keyed[model.TaskDefinition]("definitions")),
+		Instances:           newTable(keyed[model.Instance]("instances")),
+		Tasks:               newTable(tasks),
+		RunTokens:           newTable(keyed[model.RunToken]("runtokens")),
+		Repositories:        newTable(keyed[model.Repository]("repositories")),
+		Registries:          newTable(keyed[model.Registry]("registries")),
+		RepositoryTemplates: newTable(keyed[model.RepositoryTemplate]("repositorytemplates")),
+		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
+		Services:            newTable(keyed[model.Service]("services")),
+		Deployments:         newTable(keyed[model.Deployment]("deployments")),
+		Revisions:           newTable(keyed[model.Revision]("revisions")),
+		TaskSets:            newTable(keyed[model.TaskSet]("tasksets")),
+		Messages:            newTable(keyed[model.Message]("messages")),
+		Events:              newTable(keyed[model.Event]("events")),
+		LogGroups:           newTable(keyed[model.LogGroup]("loggroups")),
+		LogPolicies:         newTable(keyed[model.LogPolicy]("logpolicies")),
+		Parameters:          newTable(keyed[model.Parameter]("parameters")),
+		ParameterVersions:   newTable(keyed[model.ParameterVersion]("parameterversions")),
+		Secrets:             newTable(keyed[model.Secret]("secrets")),
+		SecretValues:        newTable(keyed[model.SecretValue]("secretvalues")),
+		Users:               newTable(keyed[model.User]("users")),
+		Groups:              newTable(keyed[model.Group]("groups")),
+		Roles:               newTable(keyed[model.Role]("roles")),
+		Policies:            newTable(keyed[model.ManagedPolicy]("policies")),
+		Profiles:            newTable(keyed[model.InstanceProfile]("profiles")),
+		OIDCProviders:       newTable(keyed[model.OIDCProvider]("oidcproviders")),
 	}
 }
 
@@ -208,6 +210,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.RunTokens)
 	f(t.Repositories)
 	f(t.Registries)
+	f(t.RepositoryTemplates)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -232,72 +235,74 @@ func (t *Tables) each(f func(table)) {
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
 func (t *Tables) freeze(prev *Tables) *Tables {
 	return &Tables{
-		Accounts:          frozen(t.Accounts, prev.Accounts),
-		AccessKeys:        frozen(t.AccessKeys, prev.AccessKeys),
-		AccountSettings:   frozen(t.AccountSettings, prev.AccountSettings),
-		Clusters:          frozen(t.Clusters, prev.Clusters),
-		Families:          frozen(t.Families, prev.Families),
-		Definitions:       frozen(t.Definitions, prev.Definitions),
-		Instances:         frozen(t.Instances, prev.Instances),
-		Tasks:             frozen(t.Tasks, prev.Tasks),
-		RunTokens:         frozen(t.RunTokens, prev.RunTokens),
-		Repositories:      frozen(t.Repositories, prev.Repositories),
-		Registries:        frozen(t.Registries, prev.Registries),
-		Providers:         frozen(t.Providers, prev.Providers),
-		Services:          frozen(t.Services, prev.Services),
-		Deployments:       frozen(t.Deployments, prev.Deployments),
-		Revisions:         frozen(t.Revisions, prev.Revisions),
-		TaskSets:          frozen(t.TaskSets, prev.TaskSets),
-		Messages:          frozen(t.Messages, prev.Messages),
-		Events:            frozen(t.Events, prev.Events),
-		LogGroups:         frozen(t.LogGroups, prev.LogGroups),
-		LogPolicies:       frozen(t.LogPolicies, prev.LogPolicies),
-		Parameters:        frozen(t.Parameters, prev.Parameters),
-		ParameterVersions: frozen(t.ParameterVersions, prev.ParameterVersions),
-		Secrets:           frozen(t.Secrets, prev.Secrets),
-		SecretValues:      frozen(t.SecretValues, prev.SecretValues),
-		Users:             frozen(t.Users, prev.Users),
-		Groups:            frozen(t.Groups, prev.Groups),
-		Roles:             frozen(t.Roles, prev.Roles),
-		Policies:          frozen(t.Policies, prev.Policies),
-		Profiles:          frozen(t.Profiles, prev.Profiles),
-		OIDCProviders:     frozen(t.OIDCProviders, prev.OIDCProviders),
+		Accounts:            frozen(t.Accounts, prev.Accounts),
+		AccessKeys:          frozen(t.AccessKeys, prev.AccessKeys),
+		AccountSettings:     frozen(t.AccountSettings, prev.AccountSettings),
+		Clusters:            frozen(t.Clusters, prev.Clusters),
+		Families:            frozen(t.Families, prev.Families),
+		Definitions:         frozen(t.Definitions, prev.Definitions),
+		Instances:           frozen(t.Instances, prev.Instances),
+		Tasks:               frozen(t.Tasks, prev.Tasks),
+		RunTokens:           frozen(t.RunTokens, prev.RunTokens),
+		Repositories:        frozen(t.Repositories, prev.Repositories),
+		Registries:          frozen(t.Registries, prev.Registries),
+		RepositoryTemplates: frozen(t.RepositoryTemplates, prev.RepositoryTemplates),
+		Providers:           frozen(t.Providers, prev.Providers),
+		Services:            frozen(t.Services, prev.Services),
+		Deployments:         frozen(t.Deployments, prev.Deployments),
+		Revisions:           frozen(t.Revisions, prev.Revisions),
+		TaskSets:            frozen(t.TaskSets, prev.TaskSets),
+		Messages:            frozen(t.Messages, prev.Messages),
+		Events:              frozen(t.Events, prev.Events),
+		LogGroups:           frozen(t.LogGroups, prev.LogGroups),
+		LogPolicies:         frozen(t.LogPolicies, prev.LogPolicies),
+		Parameters:          frozen(t.Parameters, prev.Parameters),
+		ParameterVersions:   frozen(t.ParameterVersions, prev.ParameterVersions),
+		Secrets:             frozen(t.Secrets, prev.Secrets),
+		SecretValues:        frozen(t.SecretValues, prev.SecretValues),
+		Users:               frozen(t.Users, prev.Users),
+		Groups:              frozen(t.Groups, prev.Groups),
+		Roles:               frozen(t.Roles, prev.Roles),
+		Policies:            frozen(t.Policies, prev.Policies),
+		Profiles:            frozen(t.Profiles, prev.Profiles),
+		OIDCProviders:       frozen(t.OIDCProviders, prev.OIDCProviders),
 	}
 }
 
 // thaw returns a changeable copy of frozen tables.
 func (t *Tables) thaw() *Tables {
 	return &Tables{
-		Accounts:          t.Accounts.copy(),
-		AccessKeys:        t.AccessKeys.copy(),
-		AccountSettings:   t.AccountSettings.copy(),
-		Clusters:          t.Clusters.copy(),
-		Families:          t.Families.copy(),
-		Definitions:       t.Definitions.copy(),
-		Instances:         t.Instances.copy(),
-		Tasks:             t.Tasks.copy(),
-		RunTokens:         t.RunTokens.copy(),
-		Repositories:      t.Repositories.copy(),
-		Registries:        t.Registries.copy(),
-		Providers:         t.Providers.copy(),
-		Services:          t.Services.copy(),
-		Deployments:       t.Deployments.copy(),
-		Revisions:         t.Revisions.copy(),
-		TaskSets:          t.TaskSets.copy(),
-		Messages:          t.Messages.copy(),
-		Events:            t.Events.copy(),
-		LogGroups:         t.LogGroups.copy(),
-		LogPolicies:       t.LogPolicies.copy(),
-		Parameters:        t.Parameters.copy(),
-		ParameterVersions: t.ParameterVersions.copy(),
-		Secrets:           t.Secrets.copy(),
-		SecretValues:      t.SecretValues.copy(),
-		Users:             t.Users.copy(),
-		Groups:            t.Groups.copy(),
-		Roles:             t.Roles.copy(),
-		Policies:          t.Policies.copy(),
-		Profiles:          t.Profiles.copy(),
-		OIDCProviders:     t.OIDCProviders.copy(),
+		Accounts:            t.Accounts.copy(),
+		AccessKeys:          t.AccessKeys.copy(),
+		AccountSettings:     t.AccountSettings.copy(),
+		Clusters:            t.Clusters.copy(),
+		Families:            t.Families.copy(),
+		Definitions:         t.Definitions.copy(),
+		Instances:           t.Instances.copy(),
+		Tasks:               t.Tasks.copy(),
+		RunTokens:           t.RunTokens.copy(),
+		Repositories:        t.Repositories.copy(),
+		Registries:          t.Registries.copy(),
+		RepositoryTemplates: t.RepositoryTemplates.copy(),
+		Providers:           t.Providers.copy(),
+		Services:            t.Services.copy(),
+		Deployments:         t.Deployments.copy(),
+		Revisions:           t.Revisions.copy(),
+		TaskSets:            t.TaskSets.copy(),
+		Messages:            t.Messages.copy(),
+		Events:              t.Events.copy(),
+		LogGroups:           t.LogGroups.copy(),
+		LogPolicies:         t.LogPolicies.copy(),
+		Parameters:          t.Parameters.copy(),
+		ParameterVersions:   t.ParameterVersions.copy(),
+		Secrets:             t.Secrets.copy(),
+		SecretValues:        t.SecretValues.copy(),
+		Users:               t.Users.copy(),
+		Groups:              t.Groups.copy(),
+		Roles:               t.Roles.copy(),
+		Policies:            t.Policies.copy(),
+		Profiles:            t.Profiles.copy(),
+		OIDCProviders:       t.OIDCProviders.copy(),
 	}
 }
 

@@ -62,6 +62,17 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "GetRegistryPolicy", a.getRegistryPolicy)
 	wire.Handle(m, "DeleteRegistryPolicy", a.deleteRegistryPolicy)
 
+	wire.Handle(m, "DescribeRegistry", a.describeRegistry)
+	wire.Handle(m, "GetAccountSetting", a.getAccountSetting)
+	wire.Handle(m, "PutAccountSetting", a.putAccountSetting)
+	wire.Handle(m, "GetRegistryScanningConfiguration", a.getRegistryScanningConfiguration)
+	wire.Handle(m, "PutRegistryScanningConfiguration", a.putRegistryScanningConfiguration)
+	wire.Handle(m, "BatchGetRepositoryScanningConfiguration", a.batchGetRepositoryScanningConfiguration)
+	wire.Handle(m, "CreateRepositoryCreationTemplate", a.createRepositoryCreationTemplate)
+	wire.Handle(m, "UpdateRepositoryCreationTemplate", a.updateRepositoryCreationTemplate)
+	wire.Handle(m, "DeleteRepositoryCreationTemplate", a.deleteRepositoryCreationTemplate)
+	wire.Handle(m, "DescribeRepositoryCreationTemplates", a.describeRepositoryCreationTemplates)
+
 	wire.Handle(m, "PutLifecyclePolicy", a.putLifecyclePolicy)
 	wire.Handle(m, "GetLifecyclePolicy", a.getLifecyclePolicy)
 	wire.Handle(m, "DeleteLifecyclePolicy", a.deleteLifecyclePolicy)

@@ -70,12 +70,16 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	decider := &access.Access{}
+	w := &world{now: time.Now}
 	images, err := registry.New(registry.Config{
 		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
 		May: func(id, _, action string, of model.Scope, name string) error {
 			in := struct{ RegistryId, RepositoryName string }{of.Account, name}
 			p := auth.NewPrincipal(keys[id], of.Region, "ecr")
 			return decider.Authorize(db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: time.Now()})
+		},
+		Make: func(ctx context.Context, s model.Scope, name string) (bool, error) {
+			return w.api.Make(ctx, s, name, "CREATE_ON_PUSH")
 		},
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
@@ -88,7 +92,6 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{now: time.Now}
 	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }})
 	v := &auth.Verifier{Lookup: lookup}
 	gateway := wire.NewGateway(wire.GatewayConfig{Authorize: func(ctx context.Context, _ *http.Request, in any) error {
