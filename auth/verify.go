@@ -134,13 +134,12 @@ func checkSigned(r *http.Request, s *signature) error {
 // payloadHash returns the hash that enters the canonical request. We compute it: a claimed hash only ever has to be
 // equal. S3 alone lets a client leave its body unsigned, by its header or, presigned, by default.
 func payloadHash(r *http.Request, s *signature, body []byte) (string, error) {
-	const unsigned = "UNSIGNED-PAYLOAD"
 	claim := r.Header.Get("X-Amz-Content-Sha256")
 	if s.presigned && claim == "" {
 		claim = s.query.Get("X-Amz-Content-Sha256")
 	}
-	if s.scope.service == "s3" && (claim == unsigned || s.presigned && claim == "") {
-		return unsigned, nil
+	if s.scope.service == "s3" && (claim == unsignedPayload || s.presigned && claim == "") {
+		return unsignedPayload, nil
 	}
 	hash := hexHash(body)
 	if claim != "" && claim != hash {
