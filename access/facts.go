@@ -25,8 +25,11 @@ func (d *decider) context(t target, keys []string) *policy.Context {
 	if d.UserAgent != "" {
 		c.Set("aws:UserAgent", d.UserAgent)
 	}
-	if a, ok := model.ParseARN(t.arn); ok && a.Account != "" {
+	switch a, ok := model.ParseARN(t.arn); {
+	case ok && a.Account != "":
 		c.Set("aws:ResourceAccount", a.Account)
+	case ok && a.Service == "s3":
+		c.Set("aws:ResourceAccount", t.owner)
 	}
 	if s := d.Principal.Session; s != nil {
 		c.Set("aws:TokenIssueTime", time.UnixMilli(s.IssuedAt).UTC().Format(time.RFC3339))
@@ -79,6 +82,8 @@ func requestMembers(key string) []string {
 		return []string{"name"}
 	case "ecs:fargate-ephemeral-storage-kms-key":
 		return []string{"configuration.managedStorageConfiguration.fargateEphemeralStorageKmsKeyId"}
+	case "s3:prefix", "s3:delimiter", "s3:max-keys", "s3:locationconstraint":
+		return []string{strings.ReplaceAll(strings.TrimPrefix(key, "s3:"), "-", "")}
 	case "iam:PolicyARN":
 		return []string{"policyArn"}
 	case "iam:AWSServiceName":

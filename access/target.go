@@ -29,6 +29,8 @@ func (d *decider) targets() []target {
 		return d.iamTargets()
 	case "logs":
 		return d.logsTargets()
+	case "s3":
+		return d.s3Targets()
 	case "secretsmanager":
 		return d.secretTargets()
 	case "ssm":

@@ -48,7 +48,7 @@ func LookupOperation(service, name string) (Operation, bool) {
 	return all[i], true
 }
 
-// Operations are those of a service by name, by its IAM prefix: ecs, ecr, iam, logs, secretsmanager, ssm, sts. nil for others.
+// Operations are those of a service by name, by its IAM prefix: ecs, ecr, iam, logs, s3, secretsmanager, ssm, sts. nil for others.
 // What it returns is shared: read only.
 func Operations(service string) []Operation { return tables()[service] }
 
@@ -58,6 +58,7 @@ var tables = sync.OnceValue(func() map[string][]Operation {
 		"ecr":            operations("ecr", ecrRows(), nil),
 		"iam":            operations("iam", append(iamRows(), iamReadRows()...), iamFurther),
 		"logs":           operations("logs", logsRows(), nil),
+		"s3":             operations("s3", s3Rows(), nil),
 		"secretsmanager": operations("secretsmanager", secretsRows(), nil),
 		"ssm":            operations("ssm", ssmRows(), nil),
 		"sts":            operations("sts", stsRows(), stsFurther),

@@ -20,6 +20,10 @@ type Tables struct {
 	Tasks               *Table[model.Task]
 	RunTokens           *Table[model.RunToken]
 	Repositories        *Table[model.Repository]
+	Buckets             *Table[model.Bucket]
+	Objects             *Table[model.Object]
+	Uploads             *Table[model.Upload]
+	UploadParts         *Table[model.UploadPart]
 	Registries          *Table[model.Registry]
 	RepositoryTemplates *Table[model.RepositoryTemplate]
 	Providers           *Table[model.CapacityProvider]
@@ -148,6 +152,10 @@ func newTables() *Tables {
 		Tasks:               newTable(tasks),
 		RunTokens:           newTable(keyed[model.RunToken]("runtokens")),
 		Repositories:        newTable(keyed[model.Repository]("repositories")),
+		Buckets:             newTable(keyed[model.Bucket]("buckets")),
+		Objects:             newTable(keyed[model.Object]("objects")),
+		Uploads:             newTable(keyed[model.Upload]("uploads")),
+		UploadParts:         newTable(keyed[model.UploadPart]("uploadparts")),
 		Registries:          newTable(keyed[model.Registry]("registries")),
 		RepositoryTemplates: newTable(keyed[model.RepositoryTemplate]("repositorytemplates")),
 		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
@@ -209,6 +217,10 @@ func (t *Tables) each(f func(table)) {
 	f(t.Tasks)
 	f(t.RunTokens)
 	f(t.Repositories)
+	f(t.Buckets)
+	f(t.Objects)
+	f(t.Uploads)
+	f(t.UploadParts)
 	f(t.Registries)
 	f(t.RepositoryTemplates)
 	f(t.Providers)
@@ -245,6 +257,10 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Tasks:               frozen(t.Tasks, prev.Tasks),
 		RunTokens:           frozen(t.RunTokens, prev.RunTokens),
 		Repositories:        frozen(t.Repositories, prev.Repositories),
+		Buckets:             frozen(t.Buckets, prev.Buckets),
+		Objects:             frozen(t.Objects, prev.Objects),
+		Uploads:             frozen(t.Uploads, prev.Uploads),
+		UploadParts:         frozen(t.UploadParts, prev.UploadParts),
 		Registries:          frozen(t.Registries, prev.Registries),
 		RepositoryTemplates: frozen(t.RepositoryTemplates, prev.RepositoryTemplates),
 		Providers:           frozen(t.Providers, prev.Providers),
@@ -282,6 +298,10 @@ func (t *Tables) thaw() *Tables {
 		Tasks:               t.Tasks.copy(),
 		RunTokens:           t.RunTokens.copy(),
 		Repositories:        t.Repositories.copy(),
+		Buckets:             t.Buckets.copy(),
+		Objects:             t.Objects.copy(),
+		Uploads:             t.Uploads.copy(),
+		UploadParts:         t.UploadParts.copy(),
 		Registries:          t.Registries.copy(),
 		RepositoryTemplates: t.RepositoryTemplates.copy(),
 		Providers:           t.Providers.copy(),
