@@ -66,6 +66,9 @@ func (s *Server) assemble() error {
 	if err := s.openLogs(); err != nil {
 		return err
 	}
+	if err := s.openObjects(); err != nil {
+		return err
+	}
 	s.planner = ecs.NewPlanner(s.ecsConfig())
 	s.gateway = wire.NewGateway(wire.GatewayConfig{Authenticate: s.authenticate, Authorize: s.authorize, Explain: explain, Log: s.cfg.Log}, s.services()...)
 	return nil

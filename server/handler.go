@@ -35,8 +35,9 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	s.imageRoutes(mux)
+	s.objectRoutes(mux)
 	mux.Handle("/", s.metrics.count(s.onLeader(lead)))
-	return mux
+	return s.apart(s.metrics.count(s.onLeader(s.s3)), mux)
 }
 
 // healthz answers 200 while the member leads or knows who does.

@@ -88,8 +88,16 @@ func (s *Server) copies() int {
 const holdPatience = 5 * time.Minute
 
 func (s *Server) holdElsewhere(ctx context.Context, sc model.Scope, digests []string) error {
+	if len(digests) == 0 {
+		return nil
+	}
+	return s.onOthers(ctx, imagesPath, holding{sc, digests})
+}
+
+// onOthers has as many other members hold something as make a majority with this one.
+func (s *Server) onOthers(ctx context.Context, path string, what holding) error {
 	need := s.copies()
-	if need == 0 || len(digests) == 0 {
+	if need == 0 {
 		return nil
 	}
 	others := s.members.list(s.cfg.Advertise, s.cfg.Now())[1:]
@@ -99,9 +107,9 @@ func (s *Server) holdElsewhere(ctx context.Context, sc model.Scope, digests []st
 	defer cancel() // who is slower catches up by itself
 	answers := make(chan error, len(others))
 	for _, url := range others {
-		wg.Go(func() { answers <- s.askToHold(ctx, url, holding{sc, digests}) })
+		wg.Go(func() { answers <- s.askToHold(ctx, url, path, what) })
 	}
-	errs := []error{fmt.Errorf("images must be on %d other members, of which %d are known", need, len(others))}
+	errs := []error{fmt.Errorf("a copy must be on %d other members, of which %d are known", need, len(others))}
 	for range others {
 		err := <-answers
 		if err == nil {
@@ -114,13 +122,13 @@ func (s *Server) holdElsewhere(ctx context.Context, sc model.Scope, digests []st
 	return errors.Join(errs...)
 }
 
-func (s *Server) askToHold(ctx context.Context, url string, what holding) error {
+func (s *Server) askToHold(ctx context.Context, url, path string, what holding) error {
 	c, err := s.peer(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.Do(ctx, http.MethodPost, imagesPath, what, nil)
+	return c.Do(ctx, http.MethodPost, path, what, nil)
 }
 
 // peer calls one member, once and for as long as it takes.
@@ -136,8 +144,12 @@ func (s *Server) peerTransport() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// fetchBlob reads a blob from the leader, or if that is this member, from whoever has it.
 func (s *Server) fetchBlob(ctx context.Context, sc model.Scope, digest string) (io.ReadCloser, error) {
+	return s.fetchElsewhere(ctx, imagesPath+"/"+sc.Key(digest))
+}
+
+// fetchElsewhere reads something from the leader, or if that is this member, from whoever has it.
+func (s *Server) fetchElsewhere(ctx context.Context, path string) (io.ReadCloser, error) {
 	leader, _, err := s.db.Leader(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +159,7 @@ func (s *Server) fetchBlob(ctx context.Context, sc model.Scope, digest string) (
 		if url == "" || url == s.cfg.Advertise {
 			continue
 		}
-		blob, err := s.fetchFrom(ctx, url, imagesPath+"/"+sc.Key(digest))
+		blob, err := s.fetchFrom(ctx, url, path)
 		if err == nil {
 			return blob, nil
 		}

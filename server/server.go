@@ -16,12 +16,14 @@ import (
 	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/logs"
+	"github.com/roadstead/roadstead/api/s3"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/hooks"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/objectstore"
 	"github.com/roadstead/roadstead/registry"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/session"
@@ -48,6 +50,8 @@ type Server struct {
 	access   access.Access
 	registry *registry.Registry
 	ecr      *ecr.API
+	objects  *objectstore.Store
+	s3       *s3.API
 	logStore *logstore.Store
 	logs     *logs.API
 	gateway  *wire.Gateway
@@ -161,6 +165,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("announce", s.announce)
 	run("images", s.replicate)
 	run("ecr", s.ecr.Run)
+	run("objects", s.tendObjects)
 	run("logs", s.logs.Run)
 	run("http", s.serve)
 	<-ctx.Done()

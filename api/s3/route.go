@@ -1,0 +1,63 @@
+package s3
+
+import (
+	"slices"
+	"strings"
+)
+
+// routes are the operations that are served: by method, what the path names (nothing, a Bucket, or a Key in one), and the parameter
+// that says which operation is meant.
+func (a *API) routes() map[string]handler {
+	const listing = "prefix delimiter max-keys encoding-type "
+	const answer = "response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding "
+	return map[string]handler{
+		"GET /":           {"ListBuckets", a.listBuckets, "prefix"},
+		"PUT B":           {"CreateBucket", a.createBucket, ""},
+		"HEAD B":          {"HeadBucket", a.headBucket, ""},
+		"DELETE B":        {"DeleteBucket", a.deleteBucket, ""},
+		"GET B?location":  {"GetBucketLocation", a.getBucketLocation, ""},
+		"GET B":           {"ListObjects", a.listObjects, listing + "marker"},
+		"GET B?list-type": {"ListObjectsV2", a.listObjectsV2, listing + "continuation-token start-after fetch-owner"},
+		"POST B?delete":   {"DeleteObjects", a.deleteObjects, ""},
+		"PUT K":           {"PutObject", a.putObject, ""},
+		"GET K":           {"GetObject", a.getObject, answer},
+		"HEAD K":          {"HeadObject", a.headObject, answer},
+		"DELETE K":        {"DeleteObject", a.deleteObject, ""},
+	}
+}
+
+// route finds the handler. A parameter that the handler does not know may mean another operation, which is not served: it never
+// falls back to the one without it.
+func (a *API) route(c *call) (handler, error) {
+	level := "/"
+	switch {
+	case c.key != "":
+		level = "K"
+	case c.bucket != "":
+		level = "B"
+	}
+	var params []string
+	for name := range c.URL.Query() {
+		if name != "x-id" && !strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+			params = append(params, name)
+		}
+	}
+	plain := c.Method + " " + level
+	h, ok := a.handlers[plain]
+	for _, name := range params {
+		if named, is := a.handlers[plain+"?"+name]; is {
+			h, ok, params = named, true, slices.DeleteFunc(params, func(p string) bool { return p == name })
+			break
+		}
+	}
+	known := strings.Fields(h.query)
+	for _, name := range params {
+		if !ok || !slices.Contains(known, name) {
+			return h, errNotImplemented()
+		}
+	}
+	if !ok {
+		return h, errMethod()
+	}
+	return h, nil
+}
