@@ -185,7 +185,13 @@ func (c *Client) sign(ctx context.Context, u string, k call) (*http.Request, err
 	r.Header = k.header.Clone()
 	r.Header.Set("User-Agent", "roadstead")
 	sum := sha256.Sum256(k.body)
-	err = c.signer.SignHTTP(ctx, c.credentials, r, hex.EncodeToString(sum[:]), k.service, c.region, time.Now())
+	hash := hex.EncodeToString(sum[:])
+	var options []func(*v4.SignerOptions)
+	if k.service == "s3" {
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+		options = append(options, signedForS3)
+	}
+	err = c.signer.SignHTTP(ctx, c.credentials, r, hash, k.service, c.region, time.Now(), options...)
 	return r, err
 }
 
@@ -217,6 +223,10 @@ func (c *Client) send(ctx context.Context, k call, out any) error {
 	}
 	if resp.StatusCode >= 300 {
 		return decodeError(resp, body)
+	}
+	if raw, ok := out.(*object); ok {
+		*raw = body
+		return nil
 	}
 	if out == nil || len(body) == 0 {
 		return nil

@@ -77,6 +77,9 @@ func decodeError(resp *http.Response, body []byte) error {
 			}
 		}
 	}
+	if e.Code == "" {
+		e.Code, e.Message = xmlError(body)
+	}
 	e.Code, _, _ = strings.Cut(e.Code, ":")
 	if i := strings.LastIndexByte(e.Code, '#'); i >= 0 { // "namespace#Code"
 		e.Code = e.Code[i+1:]
