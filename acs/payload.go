@@ -40,28 +40,36 @@ type Association struct {
 
 // Container is one container of a Task.
 type Container struct {
-	Name         string            `json:"name"`
-	Arn          string            `json:"containerArn,omitempty"`
-	Image        string            `json:"image"`
-	CPU          int64             `json:"cpu"`    // shares
-	Memory       int64             `json:"memory"` // hard limit MiB, 0 = none
-	Essential    bool              `json:"essential"`
-	Command      []string          `json:"command,omitempty"`
-	EntryPoint   []string          `json:"entryPoint,omitempty"`
-	Environment  map[string]string `json:"environment,omitempty"`
-	Secrets      []Secret          `json:"secrets,omitempty"`
-	PortMappings []PortMapping     `json:"portMappings,omitempty"`
-	MountPoints  []MountPoint      `json:"mountPoints,omitempty"`
-	VolumesFrom  []VolumeFrom      `json:"volumesFrom,omitempty"`
-	Links        []string          `json:"links,omitempty"`
-	DependsOn    []Dependency      `json:"dependsOn,omitempty"`
-	StartTimeout int64             `json:"startTimeout,omitempty"` // seconds
-	StopTimeout  int64             `json:"stopTimeout,omitempty"`  // seconds
-	RegistryAuth *RegistryAuth     `json:"registryAuthentication,omitempty"`
+	Name        string            `json:"name"`
+	Arn         string            `json:"containerArn,omitempty"`
+	Image       string            `json:"image"`
+	CPU         int64             `json:"cpu"`    // shares
+	Memory      int64             `json:"memory"` // hard limit MiB, 0 = none
+	Essential   bool              `json:"essential"`
+	Command     []string          `json:"command,omitempty"`
+	EntryPoint  []string          `json:"entryPoint,omitempty"`
+	Environment map[string]string `json:"environment,omitempty"`
+	// EnvironmentFiles have further variables. Environment wins over them, and an earlier file over a later one.
+	EnvironmentFiles []EnvironmentFile `json:"environmentFiles,omitempty"`
+	Secrets          []Secret          `json:"secrets,omitempty"`
+	PortMappings     []PortMapping     `json:"portMappings,omitempty"`
+	MountPoints      []MountPoint      `json:"mountPoints,omitempty"`
+	VolumesFrom      []VolumeFrom      `json:"volumesFrom,omitempty"`
+	Links            []string          `json:"links,omitempty"`
+	DependsOn        []Dependency      `json:"dependsOn,omitempty"`
+	StartTimeout     int64             `json:"startTimeout,omitempty"` // seconds
+	StopTimeout      int64             `json:"stopTimeout,omitempty"`  // seconds
+	RegistryAuth     *RegistryAuth     `json:"registryAuthentication,omitempty"`
 	// HealthCheckType is "docker" when DockerConfig renders a health check.
 	HealthCheckType string         `json:"healthCheckType,omitempty"`
 	RestartPolicy   *RestartPolicy `json:"restartPolicy,omitempty"`
 	Docker          DockerConfig   `json:"dockerConfig"`
+}
+
+// EnvironmentFile is a file of variables that the node gets itself, with the task's execution role (SEMANTICS §11.5).
+type EnvironmentFile struct {
+	Value string `json:"value"` // ARN of an S3 object
+	Type  string `json:"type"`  // s3
 }
 
 // Secret is a variable whose value the node gets itself, with the task's execution role (SEMANTICS §13.6).

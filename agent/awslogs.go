@@ -25,7 +25,7 @@ func (a *Agent) newShipper() (*logs.Shipper, error) {
 		}})
 }
 
-// shipping is the runtime with a log driver for those containers that name one, and with the values of their secrets.
+// shipping is the runtime with a log driver for those containers that name one, and with what stands in their files of variables and their secrets.
 type shipping struct {
 	*runtime.Runtime
 	shipper *logs.Shipper
@@ -37,6 +37,9 @@ func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper, 
 // Create makes the container whose lines can be sent. Docker reports a log driver that does not begin when it starts the container,
 // and so do we.
 func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
+	if err := readEnvironmentFiles(ctx, s.who, &spec); err != nil {
+		return err
+	}
 	if err := injectSecrets(ctx, s.who, &spec); err != nil {
 		return err
 	}

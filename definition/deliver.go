@@ -36,7 +36,6 @@ func undeliverable(c *types.ContainerDefinition) string {
 		{"secretOptions", log != nil && len(log.SecretOptions) > 0},
 		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
 		{"firelensConfiguration", c.FirelensConfiguration != nil},
-		{"environmentFiles", len(c.EnvironmentFiles) > 0},
 		{"credentialSpecs", len(c.CredentialSpecs) > 0},
 		{"resourceRequirements", slices.ContainsFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })},
 	} {

@@ -134,6 +134,9 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 			ContainerPort: deref(p.ContainerPort), HostPort: deref(p.HostPort), Protocol: string(p.Protocol), ContainerRange: deref(p.ContainerPortRange),
 		})
 	}
+	for _, f := range c.EnvironmentFiles {
+		out.EnvironmentFiles = append(out.EnvironmentFiles, acs.EnvironmentFile{Value: deref(f.Value), Type: string(f.Type)})
+	}
 	for _, s := range c.Secrets {
 		out.Secrets = append(out.Secrets, secret(task.Scope, s))
 	}

@@ -208,6 +208,9 @@ func TestRefusedContainers(t *testing.T) {
 		{"secret is variable [O]", task(`"executionRoleArn":"r"`, `"environment":[{"name":"S","value":""}],"secrets":[{"name":"S","valueFrom":"p"}]`), client + "The secret name must be unique and not shared with any new or existing environment variables set on the container, such as 'S'."},
 		{"secret twice [O]", task(`"executionRoleArn":"r"`, `"secrets":[{"name":"S","valueFrom":"p"},{"name":"S","valueFrom":"q"}]`), client + "Duplicate secret names found: S. Each secret name must be unique."},
 		{"environment file type [D]", ec2(`"environmentFiles":[{"type":"http","value":"x"}]`), client + "Invalid environment file type 'http'. The only supported type is s3."},
+		{"environment file elsewhere [I]", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:ecs:::b/x.env"}]`), client + "Invalid environment file 'arn:aws:ecs:::b/x.env'. It must be the ARN of an S3 object with the extension .env."},
+		{"environment file without a bucket [I]", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::x.env"}]`), client + "Invalid environment file 'arn:aws:s3:::x.env'. It must be the ARN of an S3 object with the extension .env."},
+		{"too many environment files [D]", ec2(`"environmentFiles":[` + strings.Repeat(`{"type":"s3","value":"arn:aws:s3:::b/x.env"},`, 10) + `{"type":"s3","value":"arn:aws:s3:::b/x.env"}]`), client + "Too many environment files. The maximum is 10."},
 		{"environment file name [D]", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/x.txt"}]`), client + "Invalid environment file 'arn:aws:s3:::b/x.txt'. It must be the ARN of an S3 object with the extension .env."},
 		{"repository credentials [D]", ec2(`"repositoryCredentials":{"credentialsParameter":"s"}`), client + "When you are specifying repositoryCredentials, you must also specify a value for 'executionRoleArn'."},
 	})

@@ -29,7 +29,9 @@ func checkEnvironmentFiles(files []types.EnvironmentFile) error {
 		if !known(f.Type) {
 			return refuse("Invalid environment file type '%s'. The only supported type is s3.", f.Type) // [I]
 		}
-		if v := deref(f.Value); !strings.HasPrefix(v, "arn:") || !strings.HasSuffix(v, ".env") {
+		v := deref(f.Value)
+		arn, ok := model.ParseARN(v)
+		if bucket, key, _ := strings.Cut(arn.Tail, "/"); !ok || arn.Service != "s3" || bucket == "" || !strings.HasSuffix(key, ".env") {
 			return refuse("Invalid environment file '%s'. It must be the ARN of an S3 object with the extension .env.", v) // [I]
 		}
 	}

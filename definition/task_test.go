@@ -189,7 +189,7 @@ func TestPayload(t *testing.T) {
 func plain(in *ecs.RegisterTaskDefinitionInput) *ecs.RegisterTaskDefinitionInput {
 	for i := range in.ContainerDefinitions {
 		c := &in.ContainerDefinitions[i]
-		c.Secrets, c.EnvironmentFiles, c.RepositoryCredentials, c.CredentialSpecs, c.FirelensConfiguration = nil, nil, nil, nil, nil
+		c.Secrets, c.RepositoryCredentials, c.CredentialSpecs, c.FirelensConfiguration = nil, nil, nil, nil
 		if c.LogConfiguration != nil {
 			c.LogConfiguration.SecretOptions = nil
 		}
@@ -208,7 +208,7 @@ func TestUndeliverable(t *testing.T) {
 		{"plain", ec2(""), ""},
 		{"parameters", task(role, `"secrets":[{"name":"S","valueFrom":"p"}]`), ""},
 		{"secrets", task(role, `"secrets":[{"name":"S","valueFrom":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s-abcdef"}]`), ""},
-		{"environment files", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/x.env"}]`), "environmentFiles of container a"},
+		{"environment files", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/x.env"}]`), ""},
 		{"efs", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1"}`), mount), ""},
 		{"access point", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1","transitEncryption":"ENABLED","authorizationConfig":{"accessPointId":"fsap-1"}}`), mount), "the EFS access point of volume v"},
 		{"efs with IAM", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1","transitEncryption":"ENABLED","authorizationConfig":{"iam":"ENABLED"}}`), mount), "the IAM authorization of volume v"},

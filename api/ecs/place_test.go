@@ -82,10 +82,9 @@ func TestUndeliverable(t *testing.T) {
 	s := newServer(t)
 	s.instance("default", "a")
 	def := s.define("x", func(in *sdk.RegisterTaskDefinitionInput) {
-		in.ExecutionRoleArn = aws.String("arn:aws:iam::000000000000:role/r")
-		in.ContainerDefinitions[0].EnvironmentFiles = []types.EnvironmentFile{{Type: "s3", Value: aws.String("arn:aws:s3:::b/x.env")}}
+		in.ContainerDefinitions[0].CredentialSpecs = []string{"credentialspec:arn:aws:s3:::b/x"}
 	})
-	refusal(t, fails(s.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: &def})), "UnsupportedFeatureException", "Roadstead does not serve environmentFiles of container app yet.")
+	refusal(t, fails(s.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: &def})), "UnsupportedFeatureException", "Roadstead does not serve credentialSpecs of container app yet.")
 }
 
 // TestGPUs: devices are pinned by id and come back (SEMANTICS §4.5).

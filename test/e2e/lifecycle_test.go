@@ -32,6 +32,7 @@ func TestTask(t *testing.T) {
 		"tasks call AWS with their roles":                 taskRoles,
 		"execution roles pull and log":                    executionRoles,
 		"secrets reach those who may have them":           secrets,
+		"files of variables come from S3":                 environmentFiles,
 		"what a task uses is seen":                        usage,
 		"a task disturbs its own network":                 faults,
 		"definition is seen inside":                       seenInside,
