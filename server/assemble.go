@@ -62,7 +62,7 @@ func (s *Server) assemble() error {
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
-	s.ecr = ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.ecr = ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Scanner: s.cfg.ImageScanner, Now: s.cfg.Now, Log: s.cfg.Log})
 	if err := s.openLogs(); err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Config struct {
 	Account, RootKeyID, RootSecret string
 	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.
 	SealKey string
+	// ImageScanner is the URL that is asked for vulnerabilities of images, "" for none.
+	ImageScanner string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.
 	EtcdEndpoints []string
 	// Member, PeerURL and InitialCluster ("a=http://10.0.0.1:2380,b=...") form an embedded cluster; without them the

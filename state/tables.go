@@ -26,6 +26,7 @@ type Tables struct {
 	UploadParts         *Table[model.UploadPart]
 	Registries          *Table[model.Registry]
 	RepositoryTemplates *Table[model.RepositoryTemplate]
+	ImageScans          *Table[model.ImageScan]
 	Providers           *Table[model.CapacityProvider]
 	Services            *Table[model.Service]
 	Deployments         *Table[model.Deployment]
@@ -158,6 +159,7 @@ func newTables() *Tables {
 		UploadParts:         newTable(keyed[model.UploadPart]("uploadparts")),
 		Registries:          newTable(keyed[model.Registry]("registries")),
 		RepositoryTemplates: newTable(keyed[model.RepositoryTemplate]("repositorytemplates")),
+		ImageScans:          newTable(keyed[model.ImageScan]("imagescans")),
 		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
 		Services:            newTable(keyed[model.Service]("services")),
 		Deployments:         newTable(keyed[model.Deployment]("deployments")),
@@ -223,6 +225,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.UploadParts)
 	f(t.Registries)
 	f(t.RepositoryTemplates)
+	f(t.ImageScans)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -263,6 +266,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		UploadParts:         frozen(t.UploadParts, prev.UploadParts),
 		Registries:          frozen(t.Registries, prev.Registries),
 		RepositoryTemplates: frozen(t.RepositoryTemplates, prev.RepositoryTemplates),
+		ImageScans:          frozen(t.ImageScans, prev.ImageScans),
 		Providers:           frozen(t.Providers, prev.Providers),
 		Services:            frozen(t.Services, prev.Services),
 		Deployments:         frozen(t.Deployments, prev.Deployments),
@@ -304,6 +308,7 @@ func (t *Tables) thaw() *Tables {
 		UploadParts:         t.UploadParts.copy(),
 		Registries:          t.Registries.copy(),
 		RepositoryTemplates: t.RepositoryTemplates.copy(),
+		ImageScans:          t.ImageScans.copy(),
 		Providers:           t.Providers.copy(),
 		Services:            t.Services.copy(),
 		Deployments:         t.Deployments.copy(),

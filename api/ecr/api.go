@@ -28,12 +28,17 @@ type Config struct {
 	Images *registry.Registry
 	// Endpoint is the URL at which clients reach the registry: "http://127.0.0.1:4566".
 	Endpoint func() string
-	Now      func() time.Time // nil means time.Now
-	Log      *slog.Logger     // nil means slog.Default()
+	// Scanner is the URL that is asked for vulnerabilities of images (scanner.go); "" means that none are scanned.
+	Scanner string
+	Now     func() time.Time // nil means time.Now
+	Log     *slog.Logger     // nil means slog.Default()
 }
 
 // API has the handlers, and what the leader does with images. Run it.
-type API struct{ Config }
+type API struct {
+	Config
+	asked chan struct{} // a scan waits
+}
 
 // New returns the API; Mux has its handlers.
 func New(cfg Config) *API {
@@ -43,7 +48,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{cfg}
+	return &API{Config: cfg, asked: make(chan struct{}, 1)}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -78,6 +83,9 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DeleteLifecyclePolicy", a.deleteLifecyclePolicy)
 	wire.Handle(m, "StartLifecyclePolicyPreview", a.startLifecyclePolicyPreview)
 	wire.Handle(m, "GetLifecyclePolicyPreview", a.getLifecyclePolicyPreview)
+
+	wire.Handle(m, "StartImageScan", a.startImageScan)
+	wire.Handle(m, "DescribeImageScanFindings", a.describeImageScanFindings)
 
 	wire.Handle(m, "PutImage", a.putImage)
 	wire.Handle(m, "BatchGetImage", a.batchGetImage)

@@ -1,6 +1,8 @@
 package ecr
 
 import (
+	"cmp"
+
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
 )
@@ -35,6 +37,11 @@ func errRepositoryExists(account, name string) error {
 func errNotEmpty(account, name string) error {
 	return model.Errorf("RepositoryNotEmptyException", "The repository with name '%s' in registry with id '%s' cannot be "+
 		"deleted because it still contains images", name, account)
+}
+
+func errNoScan(r *model.Repository, ref registry.Reference) error {
+	return model.Errorf("ScanNotFoundException", "Image scan does not exist for the image with '{imageDigest:'%s', imageTag:'%s'}' in the "+
+		"repository with name '%s' in the registry with id '%s'", cmp.Or(ref.Digest, "null"), cmp.Or(ref.Tag, "null"), r.Name, r.Account)
 }
 
 func errNoPolicy(r *model.Repository) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/roadstead/roadstead/expiry"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
@@ -17,8 +19,15 @@ const (
 	expireEvery = time.Hour   // and then at this pace
 )
 
-// Run performs, on the leader, what images are subject to without anybody asking. It blocks until ctx ends.
+// Run performs, on the leader, what images are subject to without anybody waiting for it. It blocks until ctx ends.
 func (a *API) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.expiries(ctx) })
+	g.Go(func() error { return a.scans(ctx) })
+	return g.Wait()
+}
+
+func (a *API) expiries(ctx context.Context) error {
 	t := time.NewTicker(expireLook)
 	defer t.Stop()
 	for {

@@ -196,7 +196,9 @@ func (a *API) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 	details := []types.ImageDetail{}
 	for _, i := range stored {
 		if hasStatus(i.Tags, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
-			details = append(details, detail(row, i))
+			d := detail(row, i)
+			showScan(&d, a.DB.Snapshot().Tables, row)
+			details = append(details, d)
 		}
 	}
 	if len(in.ImageIds) > 0 {

@@ -45,6 +45,7 @@ const account = "000000000000"
 type world struct {
 	*sdk.Client
 	api   *ecr.API
+	db    *state.DB
 	now   func() time.Time // of the API
 	other *sdk.Client      // of another account
 	node  *sdk.Client
@@ -53,6 +54,12 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newScannedWorld(t, "")
+}
+
+// newScannedWorld has a scanner at a URL, "" for none.
+func newScannedWorld(t *testing.T, scanner string) *world {
 	t.Helper()
 	keys := map[string]model.AccessKey{
 		"test":  {ID: "test", Secret: "secret", Account: account, Kind: model.KeyRoot},
@@ -70,7 +77,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	decider := &access.Access{}
-	w := &world{now: time.Now}
+	w := &world{now: time.Now, db: db}
 	images, err := registry.New(registry.Config{
 		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
 		May: func(id, _, action string, of model.Scope, name string) error {
@@ -92,7 +99,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }})
+	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }, Scanner: scanner})
 	v := &auth.Verifier{Lookup: lookup}
 	gateway := wire.NewGateway(wire.GatewayConfig{Authorize: func(ctx context.Context, _ *http.Request, in any) error {
 		p, _ := auth.PrincipalFrom(ctx)
