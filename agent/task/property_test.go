@@ -196,6 +196,7 @@ func (c *watcher) chaos(crashes bool) {
 	case kind == "crash":
 		saved := c.saved[rapid.IntRange(0, len(c.saved)-1).Draw(c.T, "saved")]
 		c.saved = []task.State{saved}
+		w.now = w.now.Add(rapid.SampledFrom([]time.Duration{0, 0, -5 * time.Hour, 5 * time.Hour}).Draw(c.T, "clock")) // set meanwhile
 		w.restart(saved)
 	case len(w.doing) == 0:
 	case kind == "ok":
@@ -216,7 +217,11 @@ func (c *watcher) end() {
 	w.d.Stop = true
 	w.step()
 	c.check()
+	began := w.now
 	for range 500 {
+		if w.now.Sub(began) > time.Hour {
+			c.Fatalf("does not end for an hour: %s", dump(w))
+		}
 		switch {
 		case w.s.Done:
 			if len(w.boxes)+len(w.sandboxes)+len(w.doing) > 0 {

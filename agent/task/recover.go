@@ -9,6 +9,9 @@ import (
 // Recover rebuilds a task's state after a restart of the agent: saved is the last state on disk (possibly older than
 // the truth, or empty), containers and sandboxes are what the node has now. The node is right about everything that
 // it can tell; the disk adds what it cannot: failures, exits of containers that are gone, digests.
+//
+// Nothing has happened later than now: what says so was noted before the clock was set back, and would let deadlines wait for the
+// difference.
 func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []Sandbox, now time.Time) State {
 	s := NewState(t)
 	found := make(map[string]ContainerState, len(containers))
@@ -41,7 +44,21 @@ func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []
 	s.Ran, s.Stopping, s.Reason = saved.Ran, saved.Stopping, saved.Reason
 	s.ExecutionStoppedAt, s.StoppedAt = saved.ExecutionStoppedAt, saved.StoppedAt
 	s.Acked, s.Done = saved.Acked, saved.Done
+	s.notLaterThan(now)
 	return s
+}
+
+func (s *State) notLaterThan(now time.Time) {
+	times := []*time.Time{&s.ExecutionStoppedAt, &s.StoppedAt}
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		times = append(times, &c.PullStartedAt, &c.PullStoppedAt, &c.CreatedAt, &c.StartedAt, &c.FinishedAt, &c.RestartedAt, &c.SignalledAt)
+	}
+	for _, at := range times {
+		if at.After(now) {
+			*at = now
+		}
+	}
 }
 
 // adopt merges what the runtime says about a container that it has.
