@@ -71,6 +71,7 @@ type Upload struct {
 	CreatedAt Millis     `json:"createdAt"`
 	Meta      ObjectMeta `json:"meta"`
 	Algorithm string     `json:"algorithm,omitempty"` // of the checksums of its parts, "" for none
+	Full      bool       `json:"full,omitempty"`      // the object's checksum is that of all its bytes
 }
 
 // Key is the upload's row key.

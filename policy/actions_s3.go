@@ -16,7 +16,7 @@ func s3Rows() []row {
 	for _, name := range []string{"DeleteBucket", "GetBucketLocation", "ListBucketMultipartUploads"} {
 		rows = append(rows, row{name, onBucket, ""})
 	}
-	for _, name := range []string{"AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject"} {
+	for _, name := range []string{"AbortMultipartUpload", "DeleteObject", "GetObject", "GetObjectTagging", "ListMultipartUploadParts", "PutObject"} {
 		rows = append(rows, row{name, onObject, ""})
 	}
 	return rows

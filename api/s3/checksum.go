@@ -108,10 +108,14 @@ func (c *call) tellChecksums(sums []model.Tag, composite bool) {
 	for _, s := range sums {
 		c.ResponseWriter.Header().Set("X-Amz-Checksum-"+s.Key, s.Value)
 	}
-	if kind := "FULL_OBJECT"; len(sums) > 0 {
-		if composite {
-			kind = "COMPOSITE"
-		}
-		c.ResponseWriter.Header().Set("X-Amz-Checksum-Type", kind)
+	if len(sums) > 0 {
+		c.ResponseWriter.Header().Set("X-Amz-Checksum-Type", checksumType(composite))
 	}
+}
+
+func checksumType(composite bool) string {
+	if composite {
+		return "COMPOSITE"
+	}
+	return "FULL_OBJECT"
 }

@@ -26,7 +26,7 @@ func status(code string) int {
 		return http.StatusLengthRequired
 	case "PreconditionFailed":
 		return http.StatusPreconditionFailed
-	case "InvalidRange":
+	case "InvalidRange", "InvalidPartNumber":
 		return http.StatusRequestedRangeNotSatisfiable
 	case "NotModified":
 		return http.StatusNotModified

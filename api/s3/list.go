@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/roadstead/roadstead/model"
@@ -143,17 +142,13 @@ func (a *API) listObjectsV2(c *call) error {
 // list is what both answers have in common.
 func (a *API) list(c *call, after string, owners bool) (*listing, page, error) {
 	q := c.URL.Query()
-	out := &listing{NS: namespace, Name: c.bucket, MaxKeys: maxPage, EncodingType: q.Get("encoding-type")}
+	out := &listing{NS: namespace, Name: c.bucket, EncodingType: q.Get("encoding-type")}
 	b, err := a.may(c, "ListBucket", &On{Bucket: c.bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), MaxKeys: q.Get("max-keys")})
 	if err != nil {
 		return nil, page{}, err
 	}
-	if text := q.Get("max-keys"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil || n < 0 {
-			return nil, page{}, errArgument("max-keys", text, "Provided max-keys not an integer or within integer range")
-		}
-		out.MaxKeys = min(int(n), maxPage)
+	if out.MaxKeys, err = c.limit("max-keys"); err != nil {
+		return nil, page{}, err
 	}
 	if e := out.EncodingType; e != "" && e != "url" {
 		return nil, page{}, errArgument("encoding-type", e, "Invalid Encoding Method specified in Request")
@@ -167,10 +162,7 @@ func (a *API) list(c *call, after string, owners bool) (*listing, page, error) {
 	for _, o := range p.objects {
 		one := listedObject{Key: out.encode(o.Name), LastModified: stamp(o.ModifiedAt), ETag: quoted(o.ETag), Size: o.Size, StorageClass: "STANDARD"}
 		for _, s := range o.Checksums {
-			one.ChecksumAlgorithm, one.ChecksumType = append(one.ChecksumAlgorithm, strings.ToUpper(s.Key)), "FULL_OBJECT"
-		}
-		if o.Composite {
-			one.ChecksumType = "COMPOSITE"
+			one.ChecksumAlgorithm, one.ChecksumType = append(one.ChecksumAlgorithm, strings.ToUpper(s.Key)), checksumType(o.Composite)
 		}
 		if owners {
 			one.Owner = &owner{model.CanonicalID(b.Account)}

@@ -249,6 +249,21 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// [D] Objects have no tags, and say so.
+func TestNoTags(t *testing.T) {
+	w, ctx := newWorld(t, "us-east-1"), t.Context()
+	w.bucket(t, "box", "a")
+	out, err := w.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: new("box"), Key: new("a")})
+	must(t, err)
+	if len(out.TagSet) != 0 {
+		t.Errorf("got %+v", out)
+	}
+	_, err = w.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: new("box"), Key: new("none")})
+	wantError(t, err, "NoSuchKey", "")
+	_, err = w.other.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: new("box"), Key: new("a")})
+	wantError(t, err, "AccessDenied", "")
+}
+
 // [D] A copy has the contents of its source, and its metadata unless others are given.
 func TestCopy(t *testing.T) {
 	w, ctx := newWorld(t, "us-east-1"), t.Context()

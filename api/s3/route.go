@@ -11,18 +11,25 @@ func (a *API) routes() map[string]handler {
 	const listing = "prefix delimiter max-keys encoding-type "
 	const answer = "response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding "
 	return map[string]handler{
-		"GET /":           {"ListBuckets", a.listBuckets, "prefix"},
-		"PUT B":           {"CreateBucket", a.createBucket, ""},
-		"HEAD B":          {"HeadBucket", a.headBucket, ""},
-		"DELETE B":        {"DeleteBucket", a.deleteBucket, ""},
-		"GET B?location":  {"GetBucketLocation", a.getBucketLocation, ""},
-		"GET B":           {"ListObjects", a.listObjects, listing + "marker"},
-		"GET B?list-type": {"ListObjectsV2", a.listObjectsV2, listing + "continuation-token start-after fetch-owner"},
-		"POST B?delete":   {"DeleteObjects", a.deleteObjects, ""},
-		"PUT K":           {"PutObject", a.putObject, ""},
-		"GET K":           {"GetObject", a.getObject, answer},
-		"HEAD K":          {"HeadObject", a.headObject, answer},
-		"DELETE K":        {"DeleteObject", a.deleteObject, ""},
+		"GET /":             {"ListBuckets", a.listBuckets, "prefix"},
+		"PUT B":             {"CreateBucket", a.createBucket, ""},
+		"HEAD B":            {"HeadBucket", a.headBucket, ""},
+		"DELETE B":          {"DeleteBucket", a.deleteBucket, ""},
+		"GET B?location":    {"GetBucketLocation", a.getBucketLocation, ""},
+		"GET B":             {"ListObjects", a.listObjects, listing + "marker"},
+		"GET B?list-type":   {"ListObjectsV2", a.listObjectsV2, listing + "continuation-token start-after fetch-owner"},
+		"POST B?delete":     {"DeleteObjects", a.deleteObjects, ""},
+		"PUT K":             {"PutObject", a.putObject, ""},
+		"GET K":             {"GetObject", a.getObject, answer + "partNumber"},
+		"HEAD K":            {"HeadObject", a.headObject, answer + "partNumber"},
+		"DELETE K":          {"DeleteObject", a.deleteObject, ""},
+		"GET K?tagging":     {"GetObjectTagging", a.getObjectTagging, ""},
+		"POST K?uploads":    {"CreateMultipartUpload", a.createUpload, ""},
+		"PUT K?uploadId":    {"UploadPart", a.uploadPart, "partNumber"},
+		"POST K?uploadId":   {"CompleteMultipartUpload", a.completeUpload, ""},
+		"DELETE K?uploadId": {"AbortMultipartUpload", a.abortUpload, ""},
+		"GET K?uploadId":    {"ListParts", a.listParts, "max-parts part-number-marker"},
+		"GET B?uploads":     {"ListMultipartUploads", a.listUploads, "prefix encoding-type max-uploads key-marker upload-id-marker"},
 	}
 }
 
