@@ -55,7 +55,11 @@ func (a *Access) Authorize(t *state.Tables, c *Call) error {
 	}
 	d := decider{Access: a, Call: c, tables: t, op: &op, who: who, policies: ps}
 	for _, target := range d.targets() {
-		if err := d.decide(op.Action, op.Keys, target, nil); err != nil {
+		action := op.Action
+		if target.action != "" {
+			action = target.action
+		}
+		if err := d.decide(action, op.Keys, target, nil); err != nil {
 			return err
 		}
 		if err := d.further(target); err != nil {

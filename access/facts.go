@@ -44,6 +44,11 @@ func (d *decider) context(t target, keys []string) *policy.Context {
 			c.SetTags(prefix, requestTags(d.Input))
 		case tags:
 			c.SetTags(prefix, t.tags)
+		case strings.HasPrefix(key, "kms:"):
+			d.kmsFacts(c, key, t)
+			if vs := d.first(requestMembers(key)...); len(vs) > 0 {
+				c.Set(key, vs...)
+			}
 		default:
 			if vs := d.fact(key, t); len(vs) > 0 {
 				c.Set(key, vs...)
@@ -88,6 +93,22 @@ func requestMembers(key string) []string {
 		return []string{"policyArn"}
 	case "iam:AWSServiceName":
 		return []string{"awsServiceName"}
+	case "kms:KeySpec":
+		return []string{"keySpec", "customerMasterKeySpec"}
+	case "kms:KeyUsage":
+		return []string{"keyUsage"}
+	case "kms:KeyOrigin":
+		return []string{"origin"}
+	case "kms:MultiRegion":
+		return []string{"multiRegion"}
+	case "kms:EncryptionAlgorithm":
+		return []string{"encryptionAlgorithm"}
+	case "kms:ScheduleKeyDeletionPendingWindowInDays":
+		return []string{"pendingWindowInDays"}
+	case "kms:RotationPeriodInDays":
+		return []string{"rotationPeriodInDays"}
+	case "kms:BypassPolicyLockoutSafetyCheck":
+		return []string{"bypassPolicyLockoutSafetyCheck"}
 	case "sts:RoleSessionName":
 		return []string{"roleSessionName"}
 	case "sts:ExternalId":
@@ -175,7 +196,11 @@ func requestTags(input any) []model.Tag {
 	var tags []model.Tag
 	for i := range list.Len() {
 		tag := list.Index(i)
-		tags = append(tags, model.Tag{Key: textOf(tag.FieldByName("Key")), Value: textOf(tag.FieldByName("Value"))})
+		key, value := tag.FieldByName("Key"), tag.FieldByName("Value")
+		if !key.IsValid() { // as KMS calls them
+			key, value = tag.FieldByName("TagKey"), tag.FieldByName("TagValue")
+		}
+		tags = append(tags, model.Tag{Key: textOf(key), Value: textOf(value)})
 	}
 	return tags
 }

@@ -14,8 +14,9 @@ type target struct {
 	cluster string // ARN of its cluster, for ecs:cluster
 	service string // ARN of its service, for ecs:service
 	tags    []model.Tag
-	policy  *policy.Policy // of the resource itself: a role's trust, a repository's policy
+	policy  *policy.Policy // of the resource itself: a role's trust, a repository's or a key's policy
 	around  *policy.Policy // of what it is in: a registry's policy
+	action  string         // "" is the operation's own
 }
 
 // targets are the things that the operation is about: one for each that the request names.
@@ -27,6 +28,8 @@ func (d *decider) targets() []target {
 		return d.ecrTargets()
 	case "iam":
 		return d.iamTargets()
+	case "kms":
+		return d.kmsTargets()
 	case "logs":
 		return d.logsTargets()
 	case "s3":

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -23,7 +24,7 @@ import (
 func inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"ecs": reflect.TypeFor[*ecs.Client](), "ecr": reflect.TypeFor[*ecr.Client](), "iam": reflect.TypeFor[*iam.Client](), "sts": reflect.TypeFor[*sts.Client](),
-		"secretsmanager": reflect.TypeFor[*secretsmanager.Client](), "logs": reflect.TypeFor[*logs.Client](), "ssm": reflect.TypeFor[*ssm.Client](),
+		"secretsmanager": reflect.TypeFor[*secretsmanager.Client](), "logs": reflect.TypeFor[*logs.Client](), "ssm": reflect.TypeFor[*ssm.Client](), "kms": reflect.TypeFor[*kms.Client](),
 	}
 }
 

@@ -48,7 +48,7 @@ func LookupOperation(service, name string) (Operation, bool) {
 	return all[i], true
 }
 
-// Operations are those of a service by name, by its IAM prefix: ecs, ecr, iam, logs, s3, secretsmanager, ssm, sts. nil for others.
+// Operations are those of a service by name, by its IAM prefix: ecs, ecr, iam, kms, logs, s3, secretsmanager, ssm, sts. nil for others.
 // What it returns is shared: read only.
 func Operations(service string) []Operation { return tables()[service] }
 
@@ -57,6 +57,7 @@ var tables = sync.OnceValue(func() map[string][]Operation {
 		"ecs":            operations("ecs", ecsRows(), ecsFurther),
 		"ecr":            operations("ecr", ecrRows(), nil),
 		"iam":            operations("iam", append(iamRows(), iamReadRows()...), iamFurther),
+		"kms":            operations("kms", kmsRows(), nil),
 		"logs":           operations("logs", logsRows(), nil),
 		"s3":             operations("s3", s3Rows(), nil),
 		"secretsmanager": operations("secretsmanager", secretsRows(), nil),

@@ -42,11 +42,11 @@ func TestEveryOperationIsAuthorised(t *testing.T) {
 
 // [D] Tables are well formed: actions by the name of their service, names in braces from a list, keys with a prefix.
 func TestOperationTables(t *testing.T) {
-	names := strings.Fields(`capacityProvider certificate cluster containerInstance daemon daemonDeployment daemonRevision device entityPath family gateway group
-		instanceProfile logGroup logStream name parameter pathPrefix policy provider repository resource revision role secret service session
+	names := strings.Fields(`alias capacityProvider certificate cluster containerInstance daemon daemonDeployment daemonRevision device entityPath family gateway group
+		instanceProfile key logGroup logStream name parameter pathPrefix policy provider repository resource revision role secret service session
 		serviceDeployment serviceRevision task taskSet user`)
-	key := regexp.MustCompile(`^(aws|ecs|ecr|iam|sts|ssm|secretsmanager):[A-Za-z/-]+(/\*)?$`)
-	for _, service := range []string{"ecs", "ecr", "iam", "logs", "secretsmanager", "ssm", "sts"} {
+	key := regexp.MustCompile(`^(aws|ecs|ecr|iam|kms|sts|ssm|secretsmanager):[A-Za-z/-]+(/\*)?$`)
+	for _, service := range []string{"ecs", "ecr", "iam", "kms", "logs", "secretsmanager", "ssm", "sts"} {
 		for _, o := range policy.Operations(service) {
 			if o.Action != service+":"+o.Name && o.Action != "" {
 				t.Errorf("%s: action %s", o.Name, o.Action)

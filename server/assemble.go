@@ -20,6 +20,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecr"
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/iam"
+	"github.com/roadstead/roadstead/api/kms"
 	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/api/ssm"
@@ -82,6 +83,7 @@ func (s *Server) services() []*wire.Mux {
 		s.logs.Mux(),
 		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
+		kms.New(kms.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),
 		sts.New(sts.Config{DB: s.db, Sessions: s.tokens, Now: s.cfg.Now}),
 	}

@@ -55,3 +55,28 @@ func (t *Tables) ParameterByID(s model.Scope, id string) *model.Parameter {
 	row, _ := t.Parameters.Get(s.Key(id))
 	return row
 }
+
+// KMSKeyByID returns the key of KMS that somebody in a scope means: by id, by ARN, by the name of an alias, or by an alias's ARN; nil
+// if there is none.
+func (t *Tables) KMSKeyByID(s model.Scope, id string) *model.KMSKey {
+	if arn, ok := model.ParseARN(id); ok {
+		if arn.Service != "kms" {
+			return nil
+		}
+		s, id = arn.Scope, arn.Tail
+		if key, ok := strings.CutPrefix(id, "key/"); ok {
+			id = key
+		} else if !strings.HasPrefix(id, "alias/") {
+			return nil
+		}
+	}
+	if strings.HasPrefix(id, "alias/") {
+		alias, ok := t.KMSAliases.Get(s.Key(id))
+		if !ok {
+			return nil
+		}
+		id = alias.KeyID
+	}
+	row, _ := t.KMSKeys.Get(s.Key(id))
+	return row
+}

@@ -40,6 +40,8 @@ type Tables struct {
 	ParameterVersions   *Table[model.ParameterVersion]
 	Secrets             *Table[model.Secret]
 	SecretValues        *Table[model.SecretValue]
+	KMSKeys             *Table[model.KMSKey]
+	KMSAliases          *Table[model.KMSAlias]
 	Users               *Table[model.User]
 	Groups              *Table[model.Group]
 	Roles               *Table[model.Role]
@@ -173,6 +175,8 @@ func newTables() *Tables {
 		ParameterVersions:   newTable(keyed[model.ParameterVersion]("parameterversions")),
 		Secrets:             newTable(keyed[model.Secret]("secrets")),
 		SecretValues:        newTable(keyed[model.SecretValue]("secretvalues")),
+		KMSKeys:             newTable(keyed[model.KMSKey]("kmskeys")),
+		KMSAliases:          newTable(keyed[model.KMSAlias]("kmsaliases")),
 		Users:               newTable(keyed[model.User]("users")),
 		Groups:              newTable(keyed[model.Group]("groups")),
 		Roles:               newTable(keyed[model.Role]("roles")),
@@ -239,6 +243,8 @@ func (t *Tables) each(f func(table)) {
 	f(t.ParameterVersions)
 	f(t.Secrets)
 	f(t.SecretValues)
+	f(t.KMSKeys)
+	f(t.KMSAliases)
 	f(t.Users)
 	f(t.Groups)
 	f(t.Roles)
@@ -280,6 +286,8 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		ParameterVersions:   frozen(t.ParameterVersions, prev.ParameterVersions),
 		Secrets:             frozen(t.Secrets, prev.Secrets),
 		SecretValues:        frozen(t.SecretValues, prev.SecretValues),
+		KMSKeys:             frozen(t.KMSKeys, prev.KMSKeys),
+		KMSAliases:          frozen(t.KMSAliases, prev.KMSAliases),
 		Users:               frozen(t.Users, prev.Users),
 		Groups:              frozen(t.Groups, prev.Groups),
 		Roles:               frozen(t.Roles, prev.Roles),
@@ -322,6 +330,8 @@ func (t *Tables) thaw() *Tables {
 		ParameterVersions:   t.ParameterVersions.copy(),
 		Secrets:             t.Secrets.copy(),
 		SecretValues:        t.SecretValues.copy(),
+		KMSKeys:             t.KMSKeys.copy(),
+		KMSAliases:          t.KMSAliases.copy(),
 		Users:               t.Users.copy(),
 		Groups:              t.Groups.copy(),
 		Roles:               t.Roles.copy(),

@@ -45,6 +45,15 @@ func SecretsManager() *Service {
 	}
 }
 
+// KMS is AWS Key Management Service (awsJson 1.1).
+func KMS() *Service {
+	return &Service{
+		Name: "kms", SigningName: "kms", TargetPrefix: "TrentService", JSONVersion: "1.1",
+		APIVersion: "2014-11-01", XMLNamespace: "https://trent.amazonaws.com/doc/2014-11-01/",
+		Operations: kmsOperations(), ServerFaults: kmsFaults(), FaultCode: "KMSInternalException",
+	}
+}
+
 // STS is AWS Security Token Service (awsQuery).
 func STS() *Service {
 	return &Service{

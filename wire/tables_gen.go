@@ -26,6 +26,8 @@ func requiredFields(service, structName string) []string {
 		return ecsRequired(structName)
 	case "iam":
 		return iamRequired(structName)
+	case "kms":
+		return kmsRequired(structName)
 	case "secretsmanager":
 		return secretsmanagerRequired(structName)
 	case "ssm":

@@ -61,6 +61,8 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = true
 	case *model.Secret:
 		ends = row.GoneAt != 0
+	case *model.KMSKey:
+		ends = row.GoneAt != 0
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
 	case *model.Deployment:
@@ -106,6 +108,7 @@ func (r *reaper) reap(keep Retention) time.Time {
 	r.events(keep.Events)
 	r.definitions()
 	r.secrets()
+	r.kmsKeys()
 	switch {
 	case r.left == 0:
 		return time.UnixMilli(r.now)

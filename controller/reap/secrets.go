@@ -18,3 +18,18 @@ func (r *reaper) secrets() {
 		r.tx.Secrets.Delete(s.Key())
 	}
 }
+
+// kmsKeys deletes those whose waiting period is over, with their aliases.
+func (r *reaper) kmsKeys() {
+	for _, k := range slices.Collect(r.tx.KMSKeys.All()) {
+		if k.GoneAt == 0 || !r.take(k.GoneAt) {
+			continue
+		}
+		for _, a := range slices.Collect(r.tx.KMSAliases.Prefix(k.Scope.Key(""))) {
+			if a.KeyID == k.ID {
+				r.tx.KMSAliases.Delete(a.Key())
+			}
+		}
+		r.tx.KMSKeys.Delete(k.Key())
+	}
+}

@@ -54,6 +54,7 @@ func furnish(t *testing.T, s *server.Server) {
 			{"timestamp": time.Now().UnixMilli(), "message": secret}}})
 		call("ssm", "PutParameter", members{"Name": "/" + name, "Value": secret, "Type": "SecureString", "Description": secret})
 		call("secretsmanager", "CreateSecret", members{"Name": name, "SecretString": secret, "Description": secret})
+		call("kms", "CreateKey", members{"Description": secret, "Tags": []members{{"TagKey": "k", "TagValue": secret}}})
 		call("iam", "CreateUser", members{"UserName": name, "Tags": []members{{"Key": "k", "Value": secret}}})
 		call("iam", "CreateAccessKey", members{"UserName": name})
 		call("iam", "PutUserPolicy", members{"UserName": name, "PolicyName": name, "PolicyDocument": document})

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -81,6 +82,7 @@ func clients(s *server.Server, account string, over http.RoundTripper) map[strin
 		"iam":            reflect.ValueOf(iam.NewFromConfig(cfg)),
 		"sts":            reflect.ValueOf(sts.NewFromConfig(cfg)),
 		"ssm":            reflect.ValueOf(ssm.NewFromConfig(cfg)),
+		"kms":            reflect.ValueOf(kms.NewFromConfig(cfg)),
 		"secretsmanager": reflect.ValueOf(secretsmanager.NewFromConfig(cfg)),
 		"logs":           reflect.ValueOf(cloudwatchlogs.NewFromConfig(cfg)),
 	}

@@ -17,7 +17,7 @@ const sdkModule = "github.com/aws/aws-sdk-go-v2/service/"
 // services are the SDK modules that wire has tables for. To add one: add it here, run go generate, and write its
 // constructor in wire/services.go.
 func services() []string {
-	return []string{"cloudwatch", "cloudwatchlogs", "ecr", "ecs", "iam", "secretsmanager", "ssm", "sts"}
+	return []string{"cloudwatch", "cloudwatchlogs", "ecr", "ecs", "iam", "kms", "secretsmanager", "ssm", "sts"}
 }
 
 func main() {

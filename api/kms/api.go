@@ -1,0 +1,229 @@
+// Package kms is the KMS API: symmetric keys, their aliases, and what is encrypted with them, one file per noun.
+//
+// It must not know how requests are decoded (wire), verified (auth) or allowed (access). The material of a key is sealed before it is
+// put into a row, and no answer has it.
+package kms
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/seal"
+	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/wire"
+)
+
+// Config says what the API is made of. DB and Seal are required.
+type Config struct {
+	DB     *state.DB
+	Seal   *seal.Sealer
+	Now    func() time.Time // nil means time.Now
+	Random io.Reader        // of ids, material, data keys; nil means crypto/rand
+}
+
+type api struct{ Config }
+
+// New returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
+func New(cfg Config) *wire.Mux {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	a := &api{cfg}
+	m := wire.NewMux(wire.KMS())
+	wire.Handle(m, "CreateKey", a.createKey)
+	wire.Handle(m, "DescribeKey", a.describeKey)
+	wire.Handle(m, "ListKeys", a.listKeys)
+	wire.Handle(m, "UpdateKeyDescription", a.updateKeyDescription)
+	wire.Handle(m, "EnableKey", a.enableKey)
+	wire.Handle(m, "DisableKey", a.disableKey)
+	wire.Handle(m, "ScheduleKeyDeletion", a.scheduleKeyDeletion)
+	wire.Handle(m, "CancelKeyDeletion", a.cancelKeyDeletion)
+	wire.Handle(m, "EnableKeyRotation", a.enableKeyRotation)
+	wire.Handle(m, "DisableKeyRotation", a.disableKeyRotation)
+	wire.Handle(m, "GetKeyRotationStatus", a.getKeyRotationStatus)
+	wire.Handle(m, "GetKeyPolicy", a.getKeyPolicy)
+	wire.Handle(m, "PutKeyPolicy", a.putKeyPolicy)
+	wire.Handle(m, "ListKeyPolicies", a.listKeyPolicies)
+	wire.Handle(m, "TagResource", a.tagResource)
+	wire.Handle(m, "UntagResource", a.untagResource)
+	wire.Handle(m, "ListResourceTags", a.listResourceTags)
+	wire.Handle(m, "CreateAlias", a.createAlias)
+	wire.Handle(m, "UpdateAlias", a.updateAlias)
+	wire.Handle(m, "DeleteAlias", a.deleteAlias)
+	wire.Handle(m, "ListAliases", a.listAliases)
+	wire.Handle(m, "Encrypt", a.encrypt)
+	wire.Handle(m, "Decrypt", a.decrypt)
+	wire.Handle(m, "ReEncrypt", a.reEncrypt)
+	wire.Handle(m, "GenerateDataKey", a.generateDataKey)
+	wire.Handle(m, "GenerateDataKeyWithoutPlaintext", a.generateDataKeyWithoutPlaintext)
+	wire.Handle(m, "GenerateRandom", a.generateRandom)
+	return m
+}
+
+func invalid(format string, args ...any) error {
+	return model.Errorf("ValidationException", format, args...)
+}
+
+func unsupported(format string, args ...any) error {
+	return model.Errorf("UnsupportedOperationException", format, args...)
+}
+
+func scopeOf(ctx context.Context) (model.Scope, error) {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return model.Scope{}, errors.New("the request was not verified")
+	}
+	return p.Scope(), nil
+}
+
+func (a *api) now() model.Millis { return a.Now().UnixMilli() }
+
+// find returns the key that a request names. Nothing is shared with other accounts (wordings [O]).
+func find(t *state.Tables, s model.Scope, id string, now model.Millis) (*model.KMSKey, error) {
+	arn, isARN := model.ParseARN(id)
+	switch {
+	case isARN && arn.Service != "kms", strings.HasPrefix(id, "arn:") && !isARN:
+		return nil, invalid("Invalid arn %s", id)
+	case isARN && arn.Region != s.Region:
+		return nil, model.Errorf("NotFoundException", "Invalid arn %s", arn.Region)
+	case isARN && arn.Account != s.Account:
+		return nil, model.Errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+	}
+	if row := t.KMSKeyByID(s, id); row != nil && (row.GoneAt == 0 || row.GoneAt > now) {
+		return row, nil
+	}
+	switch {
+	case isARN && strings.HasPrefix(arn.Tail, "alias/"):
+		return nil, model.Errorf("NotFoundException", "Alias %s is not found.", id)
+	case strings.HasPrefix(id, "alias/"):
+		return nil, model.Errorf("NotFoundException", "Alias %s is not found.", s.ARN("kms", id))
+	case isARN:
+		return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", id)
+	}
+	return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", s.ARN("kms", "key/"+id))
+}
+
+// usable refuses keys that encrypt nothing now (wordings [O]).
+func usable(row *model.KMSKey) error {
+	switch {
+	case row.GoneAt != 0:
+		return model.Errorf("KMSInvalidStateException", "%s is pending deletion.", row.ARN())
+	case row.Disabled:
+		return model.Errorf("DisabledException", "%s is disabled.", row.ARN())
+	}
+	return nil
+}
+
+// waits refuses keys that wait for their deletion.
+func waits(row *model.KMSKey) error {
+	if row.GoneAt != 0 {
+		return usable(row)
+	}
+	return nil
+}
+
+// look returns a key as it is. One that a service of AWS would have made by its first use is made [D].
+func (a *api) look(ctx context.Context, id *string) (*model.KMSKey, error) {
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := find(a.DB.Snapshot().Tables, s, deref(id), a.now())
+	if err == nil || !predefined(s, deref(id)) {
+		return row, err
+	}
+	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+		if row, err = find(tx.Tables, s, deref(id), a.now()); err == nil {
+			return nil
+		}
+		name := deref(id)[strings.LastIndex(deref(id), "alias/"):]
+		service := strings.TrimPrefix(name, awsPrefix)
+		row = &model.KMSKey{Scope: s, AWS: service, Description: awsDescription(service), CreatedAt: a.now(), Policy: awsPolicy(s, service), RotateDays: defaultRotation, RotateFrom: a.now()}
+		if err := a.furnish(row); err != nil {
+			return err
+		}
+		tx.KMSKeys.Put(row)
+		tx.KMSAliases.Put(&model.KMSAlias{Scope: s, Name: name, KeyID: row.ID, CreatedAt: a.now(), ChangedAt: a.now()})
+		return nil
+	})
+	return row, err
+}
+
+// edit puts a changed copy of a customer's key. f must not change slices in place.
+func (a *api) edit(ctx context.Context, id *string, f func(row *model.KMSKey) error) (*model.KMSKey, error) {
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(deref(id), "alias/") {
+		return nil, model.Errorf("InvalidArnException", "Invalid keyId %s", deref(id)) // [O]
+	}
+	var row model.KMSKey
+	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+		old, err := find(tx.Tables, s, deref(id), a.now())
+		if err != nil {
+			return err
+		}
+		if row = *old; row.AWS != "" {
+			return model.Errorf("AccessDeniedException", "The key %s is managed by AWS.", row.ARN()) // [I]
+		}
+		if err := f(&row); err != nil {
+			return err
+		}
+		tx.KMSKeys.Put(&row)
+		return nil
+	})
+	return &row, err
+}
+
+// pageOf returns the page of a listing that begins behind the marker's key, and the marker of the next.
+func pageOf[T any](op string, filters any, items []T, key func(T) string, size *int32, marker *string) ([]T, *string, error) {
+	n := int(deref(size))
+	switch {
+	case size == nil:
+		n = 100
+	case n < 1 || n > 1000:
+		return nil, nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and 1000", n) // [I]
+	}
+	if marker != nil {
+		last, err := wire.ParsePageToken(op, filters, *marker)
+		if err != nil {
+			return nil, nil, model.Errorf("InvalidMarkerException", "Could not deserialize marker '%s'", *marker) // [I]
+		}
+		i, found := slices.BinarySearchFunc(items, last, func(item T, last string) int { return strings.Compare(key(item), last) })
+		if found {
+			i++
+		}
+		items = items[i:]
+	}
+	if len(items) <= n {
+		return items, nil, nil
+	}
+	return items[:n], aws.String(wire.PageToken(op, filters, key(items[n-1]))), nil
+}
+
+func moment(m model.Millis) *time.Time {
+	if m == 0 {
+		return nil
+	}
+	return aws.Time(time.UnixMilli(m).UTC())
+}
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

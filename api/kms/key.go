@@ -1,0 +1,232 @@
+package kms
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/google/uuid"
+
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/seal"
+	"github.com/roadstead/roadstead/state"
+)
+
+// Limits [D].
+const (
+	maxDescription  = 8192
+	shortestWindow  = 7 // days
+	longestWindow   = 30
+	shortestRound   = 90
+	longestRound    = 2560
+	defaultRotation = 365
+	day             = 24 * 3600 * 1000
+)
+
+// createKey makes a symmetric key; others are not served.
+func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := symmetric(in); err != nil {
+		return nil, err
+	}
+	row := &model.KMSKey{Scope: s, Description: deref(in.Description), CreatedAt: a.now(), Policy: deref(in.Policy)}
+	if row.Policy == "" {
+		row.Policy = defaultPolicy(s)
+	} else if err := checkPolicy(row.Policy); err != nil {
+		return nil, err
+	}
+	if len(row.Description) > maxDescription {
+		return nil, tooLong()
+	}
+	if row.Tags, err = mergeTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	if err := a.furnish(row); err != nil {
+		return nil, err
+	}
+	err = a.DB.Update(ctx, func(tx *state.Tx) error {
+		tx.KMSKeys.Put(row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CreateKeyOutput{KeyMetadata: a.metadata(row)}, nil
+}
+
+// symmetric refuses requests for keys of other kinds.
+func symmetric(in *sdk.CreateKeyInput) error {
+	spec := string(in.KeySpec)
+	if old := string(in.CustomerMasterKeySpec); old != "" {
+		if spec != "" && spec != old {
+			return invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.") // [O]
+		}
+		spec = old
+	}
+	switch {
+	case spec != "" && spec != string(types.KeySpecSymmetricDefault):
+		return unsupported("Roadstead does not serve the key spec %s.", spec)
+	case in.KeyUsage != "" && in.KeyUsage != types.KeyUsageTypeEncryptDecrypt:
+		return invalid("KeyUsage %s is not compatible with KeySpec SYMMETRIC_DEFAULT", in.KeyUsage) // [O]
+	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms, in.CustomKeyStoreId != nil, in.XksKeyId != nil:
+		return unsupported("Roadstead does not serve keys from elsewhere.")
+	case deref(in.MultiRegion):
+		return unsupported("Roadstead does not serve multi-Region keys.")
+	}
+	return nil
+}
+
+func tooLong() error {
+	return invalid("1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", maxDescription)
+}
+
+// furnish gives a new key its id and its first material.
+func (a *api) furnish(row *model.KMSKey) error {
+	id, err := uuid.NewRandomFromReader(a.Random)
+	if err != nil {
+		return err
+	}
+	row.ID = id.String()
+	return a.renew(row)
+}
+
+// renew gives a key its next material.
+func (a *api) renew(row *model.KMSKey) error {
+	material := make([]byte, seal.KeyBytes)
+	if _, err := io.ReadFull(a.Random, material); err != nil {
+		return err
+	}
+	n := len(row.Materials)
+	next := model.KMSMaterial{Sealed: a.Seal.Seal(material, materialName(row, n)), CreatedAt: a.now()}
+	row.Materials = append(row.Materials[:n:n], next)
+	return nil
+}
+
+// materialName is what a material is sealed for.
+func materialName(row *model.KMSKey, version int) string {
+	return fmt.Sprintf("%s#%d", row.Key(), version)
+}
+
+func (a *api) describeKey(ctx context.Context, in *sdk.DescribeKeyInput) (*sdk.DescribeKeyOutput, error) {
+	row, err := a.look(ctx, in.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.DescribeKeyOutput{KeyMetadata: a.metadata(row)}, nil
+}
+
+// metadata is a key as answers describe it.
+func (a *api) metadata(row *model.KMSKey) *types.KeyMetadata {
+	m := &types.KeyMetadata{
+		KeyId: aws.String(row.ID), Arn: aws.String(row.ARN()), AWSAccountId: aws.String(row.Account), CreationDate: moment(row.CreatedAt),
+		Description: aws.String(row.Description), Enabled: usable(row) == nil, KeyManager: types.KeyManagerTypeCustomer, KeyState: stateOf(row),
+		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
+		Origin: types.OriginTypeAwsKms, MultiRegion: aws.Bool(false), DeletionDate: moment(row.GoneAt),
+		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
+	}
+	if row.AWS != "" {
+		m.KeyManager = types.KeyManagerTypeAws
+	}
+	return m
+}
+
+func stateOf(row *model.KMSKey) types.KeyState {
+	switch {
+	case row.GoneAt != 0:
+		return types.KeyStatePendingDeletion
+	case row.Disabled:
+		return types.KeyStateDisabled
+	}
+	return types.KeyStateEnabled
+}
+
+func (a *api) listKeys(ctx context.Context, in *sdk.ListKeysInput) (*sdk.ListKeysOutput, error) {
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*model.KMSKey
+	for row := range a.DB.Snapshot().KMSKeys.Prefix(s.Key("")) {
+		if row.GoneAt == 0 || row.GoneAt > a.now() {
+			rows = append(rows, row)
+		}
+	}
+	page, next, err := pageOf("ListKeys", s, rows, (*model.KMSKey).Key, in.Limit, in.Marker)
+	if err != nil {
+		return nil, err
+	}
+	out := &sdk.ListKeysOutput{Keys: []types.KeyListEntry{}, NextMarker: next, Truncated: next != nil}
+	for _, row := range page {
+		out.Keys = append(out.Keys, types.KeyListEntry{KeyId: aws.String(row.ID), KeyArn: aws.String(row.ARN())})
+	}
+	return out, nil
+}
+
+func (a *api) updateKeyDescription(ctx context.Context, in *sdk.UpdateKeyDescriptionInput) (*sdk.UpdateKeyDescriptionOutput, error) {
+	if len(deref(in.Description)) > maxDescription {
+		return nil, tooLong()
+	}
+	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+		row.Description = deref(in.Description)
+		return waits(row)
+	})
+	return &sdk.UpdateKeyDescriptionOutput{}, err
+}
+
+func (a *api) enableKey(ctx context.Context, in *sdk.EnableKeyInput) (*sdk.EnableKeyOutput, error) {
+	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+		row.Disabled = false
+		return waits(row)
+	})
+	return &sdk.EnableKeyOutput{}, err
+}
+
+func (a *api) disableKey(ctx context.Context, in *sdk.DisableKeyInput) (*sdk.DisableKeyOutput, error) {
+	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+		row.Disabled = true
+		return waits(row)
+	})
+	return &sdk.DisableKeyOutput{}, err
+}
+
+func (a *api) scheduleKeyDeletion(ctx context.Context, in *sdk.ScheduleKeyDeletionInput) (*sdk.ScheduleKeyDeletionOutput, error) {
+	window := int32(longestWindow)
+	if in.PendingWindowInDays != nil {
+		window = *in.PendingWindowInDays
+	}
+	if window < shortestWindow || window > longestWindow {
+		return nil, invalid("PendingWindowInDays must be between %d and %d (inclusive).", shortestWindow, longestWindow) // [I]
+	}
+	row, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+		if err := waits(row); err != nil {
+			return err
+		}
+		row.GoneAt, row.WindowDays = a.now()+int64(window)*day, window
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.ScheduleKeyDeletionOutput{KeyId: aws.String(row.ARN()), DeletionDate: moment(row.GoneAt), KeyState: stateOf(row), PendingWindowInDays: &window}, nil
+}
+
+// cancelKeyDeletion leaves the key disabled [D].
+func (a *api) cancelKeyDeletion(ctx context.Context, in *sdk.CancelKeyDeletionInput) (*sdk.CancelKeyDeletionOutput, error) {
+	row, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+		if row.GoneAt == 0 {
+			return model.Errorf("KMSInvalidStateException", "%s is not pending deletion.", row.ARN()) // [O]
+		}
+		row.GoneAt, row.WindowDays, row.Disabled = 0, 0, true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.CancelKeyDeletionOutput{KeyId: aws.String(row.ARN())}, nil
+}

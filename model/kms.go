@@ -1,0 +1,48 @@
+package model
+
+// KMSKey is a symmetric key of KMS. Writer: api/kms; controller/reap deletes it.
+type KMSKey struct {
+	Scope
+	ID          string `json:"id"` // a uuid
+	Description string `json:"description,omitempty"`
+	AWS         string `json:"aws,omitempty"` // the service whose AWS managed key it is: "ssm"; "" for a customer's
+	Disabled    bool   `json:"disabled,omitempty"`
+	CreatedAt   Millis `json:"createdAt"`
+	// GoneAt is when it will be deleted, 0 if that was not asked for; WindowDays is how long it waits for that.
+	GoneAt     Millis `json:"goneAt,omitempty"`
+	WindowDays int32  `json:"windowDays,omitempty"`
+	// RotateDays is how old its material may get, 0 for any age.
+	RotateDays int32  `json:"rotateDays,omitempty"`
+	RotateFrom Millis `json:"rotateFrom,omitempty"` // when its rotation was switched on
+	Policy     string `json:"policy"`
+	Tags       []Tag  `json:"tags,omitempty"`
+	// Materials encrypt, the last one, and decrypt, all of them.
+	Materials []KMSMaterial `json:"materials"`
+}
+
+// KMSMaterial is what a key encrypts with, from its creation to its rotation.
+type KMSMaterial struct {
+	Sealed    []byte `json:"sealed"`
+	CreatedAt Millis `json:"createdAt"`
+}
+
+// Key is the key's row key.
+func (k *KMSKey) Key() string { return k.Scope.Key(k.ID) }
+
+// ARN is the key's Amazon resource name.
+func (k *KMSKey) ARN() string { return k.Scope.ARN("kms", "key/"+k.ID) }
+
+// KMSAlias is another name of a key of KMS. Writer: as of KMSKey.
+type KMSAlias struct {
+	Scope
+	Name      string `json:"name"` // "alias/app", and may hold more "/"
+	KeyID     string `json:"keyId"`
+	CreatedAt Millis `json:"createdAt"`
+	ChangedAt Millis `json:"changedAt"`
+}
+
+// Key is the alias's row key.
+func (a *KMSAlias) Key() string { return a.Scope.Key(a.Name) }
+
+// ARN is the alias's Amazon resource name.
+func (a *KMSAlias) ARN() string { return a.Scope.ARN("kms", a.Name) }
