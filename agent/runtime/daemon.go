@@ -53,7 +53,11 @@ func NewDaemon(cfg DaemonConfig) (*Daemon, error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make containerd directory: %w", err)
 	}
-	if err := os.WriteFile(d.file("config.toml"), []byte(daemonConfig(dir, d.address)), 0o600); err != nil {
+	config, name := daemonConfig(dir, d.address), d.file("config.toml")
+	if old, err := os.ReadFile(name); err == nil && string(old) == config {
+		return d, nil // on a full disk it would be lost by being written
+	}
+	if err := os.WriteFile(name, []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("write containerd configuration: %w", err)
 	}
 	return d, nil

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -90,7 +91,10 @@ func openJournal(dir string, fault func(string) error) (*journal, error) {
 	if err := j.load(data); err != nil {
 		return nil, fmt.Errorf("read %s: %w", j.path(), err)
 	}
-	if err := j.rewrite(); err != nil {
+	err = j.rewrite()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		j.broken = true // put tries again: until there is space the node goes on with what it has
+	} else if err != nil {
 		return nil, fmt.Errorf("write %s: %w", j.path(), err)
 	}
 	return j, nil
@@ -321,6 +325,9 @@ func (j *journal) close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
+	if j.file == nil { // there was never space for it
+		return nil
+	}
 	return j.file.Close()
 }
 

@@ -53,6 +53,38 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// [I] An agent that starts on a full disk goes on with its tasks, and takes more when there is room.
+func TestStartOnAFullDisk(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		var full atomic.Bool
+		s.fault = func(o string) error {
+			if full.Load() && o == "rename" {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		l := s.start(nil)
+		s.accept(l, run("t1", app("app")))
+		settle()
+		s.end(l)
+		full.Store(true)
+		l = s.start(nil)
+		settle()
+		s.want("t1", s.plane.last("t1").Status, task.StatusRunning)
+		if err := l.Accept(t.Context(), []acs.Task{run("t2", app("app"))}); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		s.end(l)
+		l = s.start(nil)
+		full.Store(false)
+		s.accept(l, run("t2", app("app")), stop("t1"))
+		settle()
+		s.want("t1", s.plane.last("t1").Status, task.StatusStopped)
+		s.want("t2", s.plane.last("t2").Status, task.StatusRunning)
+		s.end(l)
+	})
+}
+
 // [I] While the disk is full, the STOPPED of a task waits: it is told when it can be remembered.
 func TestStoppedIsRememberedBeforeItIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {

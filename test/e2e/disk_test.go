@@ -26,7 +26,7 @@ import (
 func TestDiskFull(t *testing.T) {
 	e := newEnv(t)
 	e.secret = secret
-	disk := e.mountDisk(700)
+	disk := e.mountDisk("disk", 700)
 	e.Server = start(t, e.Dir, "server", rootKey(), "server", "--listen", freeAddress(t), "--data-dir", filepath.Join(disk, "server"))
 	t.Cleanup(func() { e.end(e.Server, 15*time.Second) })
 	e.connect(e.Server.AwaitReady(30 * time.Second))
@@ -71,10 +71,10 @@ func TestDiskFull(t *testing.T) {
 	e.AwaitAll(acked, "RUNNING")
 }
 
-// mountDisk makes a disk of so many MiB.
-func (e *Env) mountDisk(mib int) string {
+// mountDisk makes a disk of so many MiB at a name in the environment's directory.
+func (e *Env) mountDisk(name string, mib int) string {
 	e.t.Helper()
-	image, dir := filepath.Join(e.Dir, "disk.img"), filepath.Join(e.Dir, "disk")
+	image, dir := filepath.Join(e.Dir, name+".img"), filepath.Join(e.Dir, name)
 	must(e.t, os.Mkdir(dir, 0o755))
 	for _, cmd := range [][]string{
 		{"truncate", "-s", fmt.Sprintf("%dM", mib), image}, {"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop", image, dir},
@@ -83,7 +83,15 @@ func (e *Env) mountDisk(mib int) string {
 			e.t.Skipf("no loop device here: %s: %v %s", cmd, err, out)
 		}
 	}
-	e.t.Cleanup(func() { must(e.t, syscall.Unmount(dir, 0)) })
+	e.disks = append(e.disks, dir)
+	e.t.Cleanup(func() {
+		poll(e.t, 10*time.Second, func(context.Context) error { // the node's log keeper stays for a moment
+			if err := syscall.Unmount(dir, 0); err != nil {
+				return errAgain(err.Error())
+			}
+			return nil
+		})
+	})
 	return dir
 }
 

@@ -36,7 +36,8 @@ type Env struct {
 	URL    string
 	Node   string // name of the (first) node: of its cgroup, bridge and containerd namespace
 	secret string
-	Image  string // the probe
+	disks  []string // mounted below Dir by the test
+	Image  string   // the probe
 
 	Server, Agent *process // of NewPair
 	Dev           *process // of NewDev

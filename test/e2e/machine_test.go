@@ -72,7 +72,7 @@ func (e *Env) Leftovers() leftovers {
 		}
 	}
 	for _, m := range mounts() {
-		if strings.HasPrefix(m, e.Dir+"/") {
+		if strings.HasPrefix(m, e.Dir+"/") && !slices.Contains(e.disks, m) {
 			l.Mounts = append(l.Mounts, m)
 			if strings.Contains(m, "/netns/") {
 				l.Netns = append(l.Netns, m)
