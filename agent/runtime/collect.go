@@ -89,9 +89,12 @@ func (r *Runtime) CollectImages(ctx context.Context, c CollectConfig) error {
 	}
 }
 
-// CollectOnce looks at the disk once, and returns the names of the images that it removed.
+// CollectOnce looks at the disk once, and returns the names of the images that it removed. It also writes down which were used.
 func (r *Runtime) CollectOnce(ctx context.Context, c CollectConfig) ([]string, error) {
 	ctx = r.in(ctx)
+	if err := r.noteUses(ctx, c.MinAge/3); err != nil {
+		return nil, err
+	}
 	full := func() (int, error) { return diskUse(c.Path) }
 	if percent, err := full(); err != nil || percent <= c.High || c.High >= 100 {
 		return nil, err
@@ -101,6 +104,25 @@ func (r *Runtime) CollectOnce(ctx context.Context, c CollectConfig) ([]string, e
 		return nil, err
 	}
 	return collect(all, c, time.Now(), full, func(name string) (bool, error) { return r.removeImage(ctx, name, c.Wanted) })
+}
+
+// labelUsed of an image in containerd is when it was used last. Writing it sets the image's UpdatedAt, which is what counts.
+const labelUsed = "roadstead.used"
+
+// noteUses writes down which images were used more than fresh after they were pulled, or that was last written: for the next agent.
+func (r *Runtime) noteUses(ctx context.Context, fresh time.Duration) error {
+	store := r.client.ImageService()
+	for name, at := range r.images.uses() {
+		img, err := store.Get(ctx, name)
+		if err == nil && at.After(img.UpdatedAt.Add(fresh)) {
+			img.Labels = map[string]string{labelUsed: at.UTC().Format(time.RFC3339)}
+			_, err = store.Update(ctx, img, "labels."+labelUsed)
+		}
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("note the use of image %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // stored lists the node's images.
@@ -113,10 +135,11 @@ func (r *Runtime) stored(ctx context.Context, wanted func() []string) ([]stored,
 	if err != nil {
 		return nil, err
 	}
+	uses := r.images.uses()
 	out := make([]stored, 0, len(all))
 	for _, img := range all {
 		at := img.UpdatedAt
-		if last := r.images.lastUse(img.Name); last.After(at) {
+		if last := uses[img.Name]; last.After(at) {
 			at = last
 		}
 		out = append(out, stored{Name: img.Name, Used: at, InUse: used[img.Name]})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -50,10 +51,11 @@ func (c *imageCache) get(name string) *image {
 	return c.byName[name]
 }
 
-func (c *imageCache) lastUse(name string) time.Time {
+// uses are the times of the images' last uses in this process's life.
+func (c *imageCache) uses() map[string]time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.used[name]
+	return maps.Clone(c.used)
 }
 
 func (c *imageCache) put(name string, i *image) {

@@ -140,6 +140,32 @@ func TestCollectImages(t *testing.T) {
 	e.leftovers(t)
 }
 
+// When an image was used last is known after a restart of the agent.
+func TestUsesAreRemembered(t *testing.T) {
+	e := newEnv(t)
+	for _, tag := range []string{"used:1", "spare:1"} {
+		e.push(t, tag, v1.Config{Env: []string{"TAG=" + tag}, Cmd: []string{"/bin/true"}})
+		_, err := e.rt.Pull(within(t, time.Minute), e.image(tag), nil)
+		must(t, err)
+	}
+	<-time.After(3 * time.Second)
+	before := time.Now()
+	spec := e.spec("user", "true")
+	spec.Image = e.image("used:1")
+	must(t, e.rt.Create(within(t, time.Minute), spec))
+	must(t, e.rt.Delete(within(t, time.Minute), "user"))
+	c := runtime.CollectConfig{Path: e.dir, High: 100, MinAge: 3 * time.Second, Wanted: func() []string { return nil }}
+	if gone, err := e.rt.CollectOnce(within(t, time.Minute), c); err != nil || len(gone) > 0 {
+		t.Fatalf("removed %q: %v", gone, err)
+	}
+	e.open(t)
+	c.High, c.MinAge = 0, time.Since(before)+2*time.Second // what was pulled is older
+	gone, err := e.rt.CollectOnce(within(t, time.Minute), c)
+	if must(t, err); !slices.Equal(gone, []string{e.image("spare:1")}) {
+		t.Errorf("removed %q", gone)
+	}
+}
+
 // While an image is fetched it is known how far it has come; many who want it share one fetch.
 func TestFetching(t *testing.T) {
 	e := newEnv(t)
