@@ -3,8 +3,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
+
+// tasksAtOnce is how many TestHundredTasks starts.
+var tasksAtOnce = flag.Int("e2e.tasks", 100, "tasks that are started at once on one node")
 
 // TestHundredTasks starts a hundred tasks on one node at once and stops them again: then the machine is as before.
 func TestHundredTasks(t *testing.T) {
@@ -23,33 +31,58 @@ func TestHundredTasks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mine := *e
 			mine.t = t
-			mine.hundred(name, in)
+			mine.hundred(name, in, *tasksAtOnce)
 		})
 	}
 }
 
-func (e *Env) hundred(name string, in ecs.RegisterTaskDefinitionInput) {
+func (e *Env) hundred(name string, in ecs.RegisterTaskDefinitionInput, n int) {
 	c := e.container("c", "serve=:8000", "onterm=bye", "wait")
-	c.Memory = aws.Int32(8)
+	c.Memory = aws.Int32(4)
 	c.PortMappings = []types.PortMapping{{ContainerPort: aws.Int32(8000)}}
 	def := e.Define("hundred-"+name, in, c)
 	e.AwaitStatus(e.RunTask(def, inMode(name)), "RUNNING") // the image is there now
-	began := time.Now()
-	arns := e.RunMany(def, 99, 10, inMode(name))
+	agent := e.Agent.cmd.Process.Pid
+	began, before := time.Now(), cpuTime(e.t, agent)
+	arns := e.RunMany(def, n-1, 10, inMode(name))
 	accepted := time.Since(began)
 	e.AwaitAll(arns, "RUNNING")
 	running := time.Since(began)
-	e.t.Logf("99 more tasks: accepted after %s, all RUNNING after %s; the machine has %v", ms(accepted), ms(running), e.Leftovers().ofTasks())
+	e.t.Logf("%d more tasks: accepted after %s, all RUNNING after %s; the machine has %v", n-1, ms(accepted), ms(running), e.Leftovers().ofTasks())
+	e.t.Logf("the agent: %d MiB, %s of processor time a task", residentMiB(e.t, agent), ms((cpuTime(e.t, agent)-before)/time.Duration(n-1)))
 
 	began = time.Now()
 	all := e.List("RUNNING")
-	if len(all) != 100 {
+	if len(all) != n {
 		e.t.Errorf("%d tasks are listed", len(all))
 	}
 	each(all, 16, e.StopTask)
 	e.AwaitAll(all, "STOPPED")
 	stopped := time.Since(began)
-	e.t.Logf("100 tasks STOPPED after %s, nothing of them on the machine %s later", ms(stopped), ms(e.AwaitNothingOfTasks()))
+	e.t.Logf("%d tasks STOPPED after %s, nothing of them on the machine %s later", n, ms(stopped), ms(e.AwaitNothingOfTasks()))
+}
+
+// cpuTime is what a process has used of processors.
+func cpuTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, err := strconv.Atoi(fields[11])
+	must(t, err)
+	system, err := strconv.Atoi(fields[12])
+	must(t, err)
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 on Linux
+}
+
+// residentMiB is a process's resident memory.
+func residentMiB(t testing.TB, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	must(t, err)
+	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
+	must(t, err)
+	return pages * os.Getpagesize() >> 20
 }
 
 // AwaitNothingOfTasks waits until no task has anything on the machine.
