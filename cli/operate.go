@@ -91,13 +91,13 @@ func newCoverage() *cobra.Command {
 	}
 	missing := cmd.Flags().Bool("missing", false, "name the operations that are not served")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		muxes := server.Coverage()
-		if err := wire.WriteCoverage(cmd.OutOrStdout(), muxes...); err != nil || !*missing {
+		services := server.Counted()
+		if err := wire.WriteCoverage(cmd.OutOrStdout(), services...); err != nil || !*missing {
 			return err
 		}
-		for _, m := range muxes {
-			for _, op := range m.Missing() {
-				fmt.Fprintln(cmd.OutOrStdout(), m.Service().Name, op)
+		for _, s := range services {
+			for _, op := range s.Missing() {
+				fmt.Fprintln(cmd.OutOrStdout(), s.Name(), op)
 			}
 		}
 		return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/api/iam"
 	"github.com/roadstead/roadstead/api/kms"
 	"github.com/roadstead/roadstead/api/logs"
+	"github.com/roadstead/roadstead/api/s3"
 	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/api/sts"
@@ -101,6 +102,15 @@ func (s *Server) ecsConfig() ecs.Config {
 // Coverage returns the services with their handlers, to be counted and not to be called.
 func Coverage() []*wire.Mux {
 	return (&Server{ecr: ecr.New(ecr.Config{}), logs: logs.New(logs.Config{})}).services()
+}
+
+// Counted are all services, to be counted.
+func Counted() []wire.Counted {
+	var out []wire.Counted
+	for _, m := range Coverage() {
+		out = append(out, m)
+	}
+	return append(out, s3.New(s3.Config{}))
 }
 
 // openLogs opens the log store of this member (docs/decisions/019).

@@ -77,6 +77,9 @@ func (m *Mux) AllowDryRun(ops ...string) {
 // Service returns what the Mux was made for.
 func (m *Mux) Service() *Service { return m.service }
 
+// Name is the service's, as policies call it.
+func (m *Mux) Name() string { return m.service.Name }
+
 // Served returns the operations that have a handler, sorted.
 func (m *Mux) Served() []string {
 	served := make([]string, 0, len(m.ops))

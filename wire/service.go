@@ -64,16 +64,22 @@ func (s *Service) queryError(code string) string {
 // knows reports whether the service's model has the operation.
 func (s *Service) knows(op string) bool { return slices.Contains(s.Operations, op) }
 
-// WriteCoverage prints, for each mux, how many of its service's operations have a handler and which do not: the table
-// behind `roadstead coverage-api`.
-func WriteCoverage(w io.Writer, muxes ...*Mux) error {
+// Counted is a service of which some operations are served: a Mux, or S3, which has none.
+type Counted interface {
+	Name() string
+	Served() []string
+	Missing() []string
+}
+
+// WriteCoverage prints how many of each service's operations are served and which are not: the table behind `roadstead coverage`.
+func WriteCoverage(w io.Writer, services ...Counted) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "SERVICE\tSERVED\tTOTAL\tMISSING")
 	served, total := 0, 0
-	for _, m := range muxes {
-		missing := m.Missing()
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\n", m.service.Name, len(m.Served()), len(m.service.Operations), listing(missing))
-		served, total = served+len(m.Served()), total+len(m.service.Operations)
+	for _, s := range services {
+		missing, n := s.Missing(), len(s.Served())
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\n", s.Name(), n, n+len(missing), listing(missing))
+		served, total = served+n, total+n+len(missing)
 	}
 	fmt.Fprintf(t, "total\t%d\t%d\t\n", served, total)
 	return t.Flush()
