@@ -21,8 +21,10 @@ import (
 
 // prefixes of X-Amz-Target, by service.
 var prefixes = map[string]string{
-	"ecs": "AmazonEC2ContainerServiceV20141113",
-	"ecr": "AmazonEC2ContainerRegistry_V20150921",
+	"ecs":            "AmazonEC2ContainerServiceV20141113",
+	"ecr":            "AmazonEC2ContainerRegistry_V20150921",
+	"kms":            "TrentService",
+	"secretsmanager": "secretsmanager",
 }
 
 // cmdCall makes one signed request, a hundred times cheaper than the command line:
@@ -74,7 +76,7 @@ func document(ts *testscript.TestScript, arg string) string {
 func post(ctx context.Context, ts *testscript.TestScript, skew time.Duration, service, op, body string) (int, string) {
 	url := target.endpoint
 	if url == "" {
-		url = fmt.Sprintf("https://%s.%s.amazonaws.com", map[string]string{"ecs": "ecs", "ecr": "api.ecr"}[service], target.region)
+		url = fmt.Sprintf("https://%s.%s.amazonaws.com", map[string]string{"ecs": "ecs", "ecr": "api.ecr", "kms": "kms", "secretsmanager": "secretsmanager"}[service], target.region)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/", strings.NewReader(body))
 	ts.Check(err)
