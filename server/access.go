@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -34,15 +35,31 @@ func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, er
 		}
 	}
 	p.Region = s.cfg.Region // global services are signed for us-east-1
-	return auth.WithPrincipal(r.Context(), p), nil
+	return auth.WithPrincipal(context.WithValue(r.Context(), requestKey{}, r), p), nil
 }
+
+// requestKey is where a call's context has the request that it came by.
+type requestKey struct{}
 
 // authorize asks the policies of a call's sender, when it is known what the call is about.
 func (s *Server) authorize(ctx context.Context, r *http.Request, in any) error {
-	p, _ := auth.PrincipalFrom(ctx)
 	call, _ := wire.CallFrom(ctx)
+	return s.decide(ctx, r, call.Service, call.Operation, in)
+}
+
+// maySecret asks them about what a call to Secrets Manager does besides.
+func (s *Server) maySecret(ctx context.Context, operation string, in any) error {
+	r, ok := ctx.Value(requestKey{}).(*http.Request)
+	if !ok {
+		return errors.New("the request was not verified")
+	}
+	return s.decide(ctx, r, "secretsmanager", operation, in)
+}
+
+func (s *Server) decide(ctx context.Context, r *http.Request, service, operation string, in any) error {
+	p, _ := auth.PrincipalFrom(ctx)
 	c := access.Call{
-		Principal: p, Service: call.Service, Operation: call.Operation, Input: in,
+		Principal: p, Service: service, Operation: operation, Input: in,
 		Now: s.cfg.Now(), UserAgent: r.UserAgent(), Secure: r.TLS != nil,
 	}
 	if p.Judged() {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
@@ -27,6 +28,7 @@ type somebody struct {
 	sts *sts.Client
 	ecs *ecs.Client
 	ecr *ecrsdk.Client
+	sec *secretsmanager.Client
 }
 
 func as(s *server.Server, id, secret, token string) somebody {
@@ -39,6 +41,7 @@ func as(s *server.Server, id, secret, token string) somebody {
 		sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
 		ecs.New(ecs.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
 		ecrsdk.New(ecrsdk.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
+		secretsmanager.New(secretsmanager.Options{Region: "us-east-1", BaseEndpoint: url, Credentials: who, RetryMaxAttempts: 1, HTTPClient: steady.Client()}),
 	}
 }
 

@@ -23,10 +23,12 @@ import (
 	"github.com/roadstead/roadstead/wire"
 )
 
-// Config says what the API is made of. DB and Seal are required.
+// Config says what the API is made of. DB, Seal and May are required.
 type Config struct {
-	DB     *state.DB
-	Seal   *seal.Sealer
+	DB   *state.DB
+	Seal *seal.Sealer
+	// May refuses what the caller may not do besides the operation that it calls: GetSecretValue on each secret of a batch.
+	May    func(ctx context.Context, operation string, in any) error
 	Now    func() time.Time // nil means time.Now
 	Random io.Reader        // of ARNs, version ids and passwords; nil means crypto/rand
 }
@@ -50,6 +52,7 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "DeleteSecret", a.deleteSecret)
 	wire.Handle(m, "RestoreSecret", a.restoreSecret)
 	wire.Handle(m, "GetSecretValue", a.getSecretValue)
+	wire.Handle(m, "BatchGetSecretValue", a.batchGetSecretValue)
 	wire.Handle(m, "PutSecretValue", a.putSecretValue)
 	wire.Handle(m, "ListSecretVersionIds", a.listSecretVersionIDs)
 	wire.Handle(m, "UpdateSecretVersionStage", a.updateSecretVersionStage)

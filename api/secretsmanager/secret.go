@@ -5,7 +5,6 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -133,21 +132,12 @@ func (a *api) listSecrets(ctx context.Context, in *sdk.ListSecretsInput) (*sdk.L
 	if err != nil {
 		return nil, err
 	}
-	asked := []string{s.Account, s.Region, string(in.SortOrder)}
-	for _, f := range in.Filters {
-		if !slices.Contains(f.Key.Values(), f.Key) || len(f.Values) == 0 {
-			return nil, badParameter("Invalid filter: %s.", f.Key) // [I]
-		}
-		asked = append(append(asked, string(f.Key)), f.Values...)
+	asked, err := filtersOf(in.Filters)
+	if err != nil {
+		return nil, err
 	}
-	var rows []*model.Secret
-	for row := range a.DB.Snapshot().Secrets.Prefix(s.Key("")) {
-		if row.GoneAt != 0 && row.GoneAt <= a.now() || row.DeletedAt != 0 && !deref(in.IncludePlannedDeletion) ||
-			slices.ContainsFunc(in.Filters, func(f types.Filter) bool { return !meets(row, f) }) {
-			continue
-		}
-		rows = append(rows, row)
-	}
+	asked = append(asked, s.Account, s.Region, string(in.SortOrder))
+	rows := a.filtered(s, in.Filters, deref(in.IncludePlannedDeletion))
 	if in.SortOrder == types.SortOrderTypeDesc {
 		slices.Reverse(rows)
 	}
@@ -164,38 +154,6 @@ func (a *api) listSecrets(ctx context.Context, in *sdk.ListSecretsInput) (*sdk.L
 		})
 	}
 	return out, nil
-}
-
-// meets: values are prefixes, without regard to case but for tags; one with a ! before it must not be met [D].
-func meets(row *model.Secret, f types.Filter) bool {
-	var have []string
-	exact := f.Key == types.FilterNameStringTypeTagKey || f.Key == types.FilterNameStringTypeTagValue
-	for _, t := range row.Tags {
-		switch f.Key {
-		case types.FilterNameStringTypeTagKey:
-			have = append(have, t.Key)
-		case types.FilterNameStringTypeTagValue:
-			have = append(have, t.Value)
-		case types.FilterNameStringTypeAll:
-			have = append(have, t.Key, t.Value)
-		}
-	}
-	switch f.Key {
-	case types.FilterNameStringTypeName:
-		have = append(have, row.Name)
-	case types.FilterNameStringTypeDescription:
-		have = append(have, row.Description)
-	case types.FilterNameStringTypeAll:
-		have = append(have, row.Name, row.Description)
-	case types.FilterNameStringTypePrimaryRegion:
-		have = append(have, row.Region)
-	}
-	return slices.ContainsFunc(f.Values, func(want string) bool {
-		want, not := strings.CutPrefix(want, "!")
-		return not != slices.ContainsFunc(have, func(h string) bool {
-			return strings.HasPrefix(h, want) || !exact && strings.HasPrefix(strings.ToLower(h), strings.ToLower(want))
-		})
-	})
 }
 
 // pageOf returns the page of a listing that begins behind the token's key, and the token of the next.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/test/steady"
@@ -48,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := secretsmanager.New(secretsmanager.Config{DB: w.db, Seal: sealer, Now: func() time.Time {
+	mux := secretsmanager.New(secretsmanager.Config{DB: w.db, Seal: sealer, May: w.may, Now: func() time.Time {
 		return time.UnixMilli(1000).Add(time.Duration(w.day.Load()) * 24 * time.Hour)
 	}})
 	s := httptest.NewServer(wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, _ []byte) (context.Context, error) {
@@ -64,6 +65,16 @@ func newWorld(t *testing.T) *world {
 	}
 	w.Client, w.other = as("test"), as("other")
 	return w
+}
+
+// may is a policy that denies GetSecretValue on what is named denied/, and ListSecrets to the other account.
+func (w *world) may(ctx context.Context, operation string, in any) error {
+	p, _ := auth.PrincipalFrom(ctx)
+	get, ok := in.(*sdk.GetSecretValueInput)
+	if ok && strings.Contains(*get.SecretId, "denied/") || operation == "ListSecrets" && p.Account != "000000000000" {
+		return model.Errorf("AccessDeniedException", "%s is not allowed", operation)
+	}
+	return nil
 }
 
 // create makes a secret and returns its ARN.
