@@ -38,7 +38,7 @@ func (a *API) Name() string { return "s3" }
 
 // Served returns the operations that are served, sorted.
 func (a *API) Served() []string {
-	var out []string
+	out := []string{"CopyObject", "UploadPartCopy"} // PutObject and UploadPart with a header
 	for _, h := range a.handlers {
 		out = append(out, h.name)
 	}
