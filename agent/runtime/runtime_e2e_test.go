@@ -369,7 +369,7 @@ func keeperPID(t *testing.T, e *env) int {
 	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	must(t, err)
 	for _, p := range procs {
-		if b, err := os.ReadFile(p); err == nil && strings.Contains(string(b), "log-keeper\x00"+filepath.Join(e.run, "keeper")) {
+		if b, err := os.ReadFile(p); err == nil && strings.Contains(string(b), "log-keeper\x00"+e.daemon.Address()) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
 			must(t, err)
 			return pid

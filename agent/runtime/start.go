@@ -169,6 +169,14 @@ func (r *Runtime) observed(cid string, p *tasktypes.Process) *tasktypes.Process 
 // passGate opens the gate and waits until the process behind it has become the command. A gate that somebody opened
 // before, and was killed before it could remove it, is removed. errNoGate: there is none.
 func passGate(ctx context.Context, gate string, pid int) error {
+	if _, err := os.Lstat(gate); errors.Is(err, fs.ErrNotExist) {
+		return errNoGate
+	}
+	process, err := unix.PidfdOpen(pid, 0) // first: from the moment that the gate is open, the command may be over
+	if err != nil {
+		return errors.Join(errDead, err)
+	}
+	defer unix.Close(process)
 	fd, err := unix.Open(gate, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return errNoGate
@@ -177,11 +185,6 @@ func passGate(ctx context.Context, gate string, pid int) error {
 		return fmt.Errorf("open gate: %w", err)
 	}
 	defer unix.Close(fd)
-	process, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return errors.Join(errDead, err)
-	}
-	defer unix.Close(process)
 	passed := false
 	for ctx.Err() == nil {
 		wait := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(process), Events: unix.POLLIN}}

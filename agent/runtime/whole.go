@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -32,10 +33,11 @@ const wholePatience = 30 * time.Second
 type WholeCalls struct {
 	tasksapi.UnimplementedTasksServer
 
-	client *client.Client
-	tasks  tasksapi.TasksClient
-	same   singleflight.Group
-	calls  atomic.Int64 // under way
+	address string // of containerd
+	client  *client.Client
+	tasks   tasksapi.TasksClient
+	same    singleflight.Group
+	calls   atomic.Int64 // under way
 }
 
 // NewWholeCalls connects lazily to the containerd at address.
@@ -44,7 +46,7 @@ func NewWholeCalls(address string) (*WholeCalls, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &WholeCalls{client: c, tasks: c.TaskService()}, nil
+	return &WholeCalls{address: address, client: c, tasks: c.TaskService()}, nil
 }
 
 // Serve answers at l until ctx ends and the calls under way have.
@@ -85,6 +87,9 @@ func whole[A any](ctx context.Context, w *WholeCalls, key string, call func(cont
 	if !ok {
 		return nil, status.Error(codes.InvalidArgument, "no containerd namespace")
 	}
+	if of := metadata.ValueFromIncomingContext(ctx, addressHeader); len(of) != 1 || of[0] != w.address {
+		return nil, status.Errorf(codes.Unavailable, "this makes calls to the containerd at %s, not %q", w.address, of)
+	}
 	w.calls.Add(1)
 	defer w.calls.Add(-1)
 	a, err, _ := w.same.Do(namespace+" "+key, func() (any, error) {
@@ -97,6 +102,9 @@ func whole[A any](ctx context.Context, w *WholeCalls, key string, call func(cont
 	}
 	return a.(*A), nil
 }
+
+// addressHeader of a call is which containerd it is for: a process that outlives agents may outlive a change of that, too.
+const addressHeader = "roadstead-containerd"
 
 // wholeCalls connects to the process that serves WholeCalls, nil if there is none.
 func (c Config) wholeCalls() (*grpc.ClientConn, error) {
@@ -114,12 +122,14 @@ func (c Config) wholeCalls() (*grpc.ClientConn, error) {
 
 // makeTask has the task made by the process that outlives this one.
 func (r *Runtime) makeTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
-	return wholly(r, func(c tasksapi.TasksClient) (*tasksapi.CreateTaskResponse, error) { return c.Create(ctx, q) })
+	return wholly(ctx, r, func(ctx context.Context, c tasksapi.TasksClient) (*tasksapi.CreateTaskResponse, error) {
+		return c.Create(ctx, q)
+	})
 }
 
 // endTask does the same with the end of a task.
 func (r *Runtime) endTask(ctx context.Context, cid string) error {
-	_, err := wholly(r, func(c tasksapi.TasksClient) (*tasksapi.DeleteResponse, error) {
+	_, err := wholly(ctx, r, func(ctx context.Context, c tasksapi.TasksClient) (*tasksapi.DeleteResponse, error) {
 		return c.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: cid})
 	})
 	return err
@@ -127,13 +137,14 @@ func (r *Runtime) endTask(ctx context.Context, cid string) error {
 
 // wholly calls containerd by way of the process that outlives this one, and calls it itself when there is none: it was killed
 // just now, or is of a version that has no such calls.
-func wholly[A any](r *Runtime, call func(tasksapi.TasksClient) (*A, error)) (*A, error) {
+func wholly[A any](ctx context.Context, r *Runtime, call func(context.Context, tasksapi.TasksClient) (*A, error)) (*A, error) {
+	ctx = metadata.AppendToOutgoingContext(ctx, addressHeader, r.cfg.Address)
 	if r.whole != nil {
-		a, err := call(tasksapi.NewTasksClient(r.whole))
+		a, err := call(ctx, tasksapi.NewTasksClient(r.whole))
 		if err = errgrpc.ToNative(err); !errdefs.IsUnavailable(err) {
 			return a, err
 		}
 	}
-	a, err := call(r.tasks)
+	a, err := call(ctx, r.tasks)
 	return a, errgrpc.ToNative(err)
 }
