@@ -32,6 +32,17 @@ func (k *KMSKey) Key() string { return k.Scope.Key(k.ID) }
 // ARN is the key's Amazon resource name.
 func (k *KMSKey) ARN() string { return k.Scope.ARN("kms", "key/"+k.ID) }
 
+// Usable is what KMS refuses to encrypt with the key with, nil if it does not: KMSInvalidStateException, DisabledException (wordings [O]).
+func (k *KMSKey) Usable() error {
+	switch {
+	case k.GoneAt != 0:
+		return Errorf("KMSInvalidStateException", "%s is pending deletion.", k.ARN())
+	case k.Disabled:
+		return Errorf("DisabledException", "%s is disabled.", k.ARN())
+	}
+	return nil
+}
+
 // KMSAlias is another name of a key of KMS. Writer: as of KMSKey.
 type KMSAlias struct {
 	Scope

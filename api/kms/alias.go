@@ -42,7 +42,7 @@ func (a *api) aim(tx *state.Tx, s model.Scope, id string) (*model.KMSKey, error)
 	if strings.Contains(id, "alias/") {
 		return nil, invalid("Aliases must refer to keys. Not aliases") // [O]
 	}
-	key, err := find(tx.Tables, s, id, a.now())
+	key, err := tx.FindKMSKey(s, id, a.now())
 	switch {
 	case err != nil:
 		return nil, err
@@ -129,7 +129,7 @@ func (a *api) listAliases(ctx context.Context, in *sdk.ListAliasesInput) (*sdk.L
 	}
 	t, id := a.DB.Snapshot().Tables, ""
 	if in.KeyId != nil {
-		key, err := find(t, s, *in.KeyId, a.now())
+		key, err := t.FindKMSKey(s, *in.KeyId, a.now())
 		if err != nil {
 			return nil, err
 		}

@@ -90,46 +90,10 @@ func scopeOf(ctx context.Context) (model.Scope, error) {
 
 func (a *api) now() model.Millis { return a.Now().UnixMilli() }
 
-// find returns the key that a request names. Nothing is shared with other accounts (wordings [O]).
-func find(t *state.Tables, s model.Scope, id string, now model.Millis) (*model.KMSKey, error) {
-	arn, isARN := model.ParseARN(id)
-	switch {
-	case isARN && arn.Service != "kms", strings.HasPrefix(id, "arn:") && !isARN:
-		return nil, invalid("Invalid arn %s", id)
-	case isARN && arn.Region != s.Region:
-		return nil, model.Errorf("NotFoundException", "Invalid arn %s", arn.Region)
-	case isARN && arn.Account != s.Account:
-		return nil, model.Errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
-	}
-	if row := t.KMSKeyByID(s, id); row != nil && (row.GoneAt == 0 || row.GoneAt > now) {
-		return row, nil
-	}
-	switch {
-	case isARN && strings.HasPrefix(arn.Tail, "alias/"):
-		return nil, model.Errorf("NotFoundException", "Alias %s is not found.", id)
-	case strings.HasPrefix(id, "alias/"):
-		return nil, model.Errorf("NotFoundException", "Alias %s is not found.", s.ARN("kms", id))
-	case isARN:
-		return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", id)
-	}
-	return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", s.ARN("kms", "key/"+id))
-}
-
-// usable refuses keys that encrypt nothing now (wordings [O]).
-func usable(row *model.KMSKey) error {
-	switch {
-	case row.GoneAt != 0:
-		return model.Errorf("KMSInvalidStateException", "%s is pending deletion.", row.ARN())
-	case row.Disabled:
-		return model.Errorf("DisabledException", "%s is disabled.", row.ARN())
-	}
-	return nil
-}
-
 // waits refuses keys that wait for their deletion.
 func waits(row *model.KMSKey) error {
 	if row.GoneAt != 0 {
-		return usable(row)
+		return row.Usable()
 	}
 	return nil
 }
@@ -140,12 +104,12 @@ func (a *api) look(ctx context.Context, id *string) (*model.KMSKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	row, err := find(a.DB.Snapshot().Tables, s, deref(id), a.now())
+	row, err := a.DB.Snapshot().FindKMSKey(s, deref(id), a.now())
 	if err == nil || !predefined(s, deref(id)) {
 		return row, err
 	}
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		if row, err = find(tx.Tables, s, deref(id), a.now()); err == nil {
+		if row, err = tx.FindKMSKey(s, deref(id), a.now()); err == nil {
 			return nil
 		}
 		name := deref(id)[strings.LastIndex(deref(id), "alias/"):]
@@ -172,7 +136,7 @@ func (a *api) edit(ctx context.Context, id *string, f func(row *model.KMSKey) er
 	}
 	var row model.KMSKey
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		old, err := find(tx.Tables, s, deref(id), a.now())
+		old, err := tx.FindKMSKey(s, deref(id), a.now())
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (a *api) close(ctx context.Context, id *string, text []byte, context map[st
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := usable(row); err != nil {
+	if err := row.Usable(); err != nil {
 		return nil, nil, err
 	}
 	if err := plain(dry, algorithm); err != nil {
@@ -99,7 +99,7 @@ func (a *api) open(ctx context.Context, id *string, blob []byte, context map[str
 	if err != nil {
 		return nil, nil, model.Errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.") // [O]
 	}
-	if err := usable(row); err != nil {
+	if err := row.Usable(); err != nil {
 		return nil, nil, err
 	}
 	if err := plain(nil, algorithm); err != nil {

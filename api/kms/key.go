@@ -125,7 +125,7 @@ func (a *api) describeKey(ctx context.Context, in *sdk.DescribeKeyInput) (*sdk.D
 func (a *api) metadata(row *model.KMSKey) *types.KeyMetadata {
 	m := &types.KeyMetadata{
 		KeyId: aws.String(row.ID), Arn: aws.String(row.ARN()), AWSAccountId: aws.String(row.Account), CreationDate: moment(row.CreatedAt),
-		Description: aws.String(row.Description), Enabled: usable(row) == nil, KeyManager: types.KeyManagerTypeCustomer, KeyState: stateOf(row),
+		Description: aws.String(row.Description), Enabled: row.Usable() == nil, KeyManager: types.KeyManagerTypeCustomer, KeyState: stateOf(row),
 		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
 		Origin: types.OriginTypeAwsKms, MultiRegion: aws.Bool(false), DeletionDate: moment(row.GoneAt),
 		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},

@@ -16,7 +16,7 @@ func (a *api) enableKeyRotation(ctx context.Context, in *sdk.EnableKeyRotationIn
 		return nil, invalid("1 validation error detected: Value '%d' at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between %d and %d", *period, shortestRound, longestRound) // [I]
 	}
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
-		if err := usable(row); err != nil {
+		if err := row.Usable(); err != nil {
 			return err
 		}
 		if row.RotateDays == 0 || period != nil {
@@ -36,7 +36,7 @@ func (a *api) enableKeyRotation(ctx context.Context, in *sdk.EnableKeyRotationIn
 func (a *api) disableKeyRotation(ctx context.Context, in *sdk.DisableKeyRotationInput) (*sdk.DisableKeyRotationOutput, error) {
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
 		row.RotateDays, row.RotateFrom = 0, 0
-		return usable(row)
+		return row.Usable()
 	})
 	return &sdk.DisableKeyRotationOutput{}, err
 }
@@ -70,7 +70,7 @@ func (a *api) fresh(ctx context.Context, row *model.KMSKey) (*model.KMSKey, erro
 	}
 	next := *row
 	err := a.DB.Update(ctx, func(tx *state.Tx) error {
-		now, err := find(tx.Tables, row.Scope, row.ID, a.now())
+		now, err := tx.FindKMSKey(row.Scope, row.ID, a.now())
 		if err != nil {
 			return err
 		}

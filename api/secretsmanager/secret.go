@@ -54,6 +54,9 @@ func (a *api) createSecret(ctx context.Context, in *sdk.CreateSecretInput) (*sdk
 		default:
 			return model.Errorf("ResourceExistsException", "The operation failed because the secret %s already exists.", row.Name) // [O]
 		}
+		if err := a.checkKey(tx.Tables, s, in.KmsKeyId); err != nil {
+			return err
+		}
 		if value != nil {
 			if err := a.add(tx, row, value, []string{current}); err != nil {
 				return err
@@ -70,6 +73,14 @@ func (a *api) createSecret(ctx context.Context, in *sdk.CreateSecretInput) (*sdk
 		out.VersionId = &value.id
 	}
 	return out, nil
+}
+
+// checkKey refuses a key that nothing can be encrypted with now [D].
+func (a *api) checkKey(t *state.Tables, s model.Scope, id *string) error {
+	if deref(id) == "" || t.EncryptsWith(s, "secretsmanager", *id, a.now()) == nil {
+		return nil
+	}
+	return model.Errorf("EncryptionFailure", "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, enabled, and not in an invalid state.")
 }
 
 // suffix is six letters and digits.
@@ -94,6 +105,9 @@ func (a *api) updateSecret(ctx context.Context, in *sdk.UpdateSecretInput) (*sdk
 	row, err := a.edit(ctx, in.SecretId, func(tx *state.Tx, row *model.Secret) error {
 		if in.Description != nil {
 			row.Description = *in.Description
+		}
+		if err := a.checkKey(tx.Tables, row.Scope, in.KmsKeyId); err != nil {
+			return err
 		}
 		if in.KmsKeyId != nil {
 			row.KMSKey = *in.KmsKeyId

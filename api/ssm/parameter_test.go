@@ -20,6 +20,7 @@ import (
 
 	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/test/steady"
@@ -194,6 +195,41 @@ func TestPutIsRefused(t *testing.T) {
 	}
 	if n := w.db.Snapshot().Parameters.Len(); n != 2 {
 		t.Errorf("%d parameters", n)
+	}
+}
+
+// [O] The key of a SecureString has to be there and usable, however it is named; why it is not, KMS says.
+func TestKeyOfSecureString(t *testing.T) {
+	w := newWorld(t)
+	scope := model.Scope{Account: "000000000000", Region: "us-east-1"}
+	on, off, dying := &model.KMSKey{Scope: scope, ID: "on"}, &model.KMSKey{Scope: scope, ID: "off", Disabled: true}, &model.KMSKey{Scope: scope, ID: "dying", GoneAt: 1 << 60}
+	err := w.db.Update(t.Context(), func(tx *state.Tx) error {
+		for _, k := range []*model.KMSKey{on, off, dying} {
+			tx.KMSKeys.Put(k)
+		}
+		tx.KMSAliases.Put(&model.KMSAlias{Scope: scope, Name: "alias/app", KeyID: "on"})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(id string) error {
+		_, err := w.PutParameter(t.Context(), &sdk.PutParameterInput{Name: aws.String("/k"), Value: aws.String("x"), Type: "SecureString", KeyId: &id, Overwrite: aws.Bool(true)})
+		return err
+	}
+	for _, id := range []string{"on", on.ARN(), "alias/app", scope.ARN("kms", "alias/app"), "alias/aws/ssm"} {
+		if err := put(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	for id, want := range map[string]string{
+		"none":        "Key 'arn:aws:kms:us-east-1:000000000000:key/none' does not exist (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException",
+		"alias/none":  "Alias arn:aws:kms:us-east-1:000000000000:alias/none is not found. (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException",
+		"off":         off.ARN() + " is disabled. (Service: AWSKMS; Status Code: 400; Error Code: DisabledException",
+		dying.ARN():   dying.ARN() + " is pending deletion. (Service: AWSKMS; Status Code: 400; Error Code: KMSInvalidStateException",
+		"alias/aws/x": "Alias arn:aws:kms:us-east-1:000000000000:alias/aws/x is not found.",
+	} {
+		refused(t, id, put(id), "InvalidKeyId", want)
 	}
 }
 

@@ -2,6 +2,7 @@ package ssm
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 		}
 		row.Version++
 		v.Version = row.Version
-		if err := a.close(&v); err != nil {
+		if err := a.close(tx.Tables, &v); err != nil {
 			return err
 		}
 		tx.Parameters.Put(&row)
@@ -102,8 +103,8 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 	return &out, err
 }
 
-// close seals the value of a SecureString.
-func (a *api) close(v *model.ParameterVersion) error {
+// close seals the value of a SecureString, if something can be encrypted with the key that it names.
+func (a *api) close(t *state.Tables, v *model.ParameterVersion) error {
 	if v.Type != string(types.ParameterTypeSecureString) {
 		if v.KeyID != "" {
 			return invalid("KeyId is required for SecureString type parameter only.") // [O]
@@ -113,8 +114,20 @@ func (a *api) close(v *model.ParameterVersion) error {
 	if v.KeyID == "" {
 		v.KeyID = defaultKey
 	}
+	if err := t.EncryptsWith(v.Scope, "ssm", v.KeyID, v.At); err != nil {
+		return badKey(err)
+	}
 	v.Sealed, v.Value = a.Seal.Seal([]byte(v.Value), v.Key()), ""
 	return nil
+}
+
+// badKey is KMS's answer as the Parameter Store passes it on [O].
+func badKey(err error) error {
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok {
+		return err
+	}
+	return model.Errorf("InvalidKeyId", "%s (Service: AWSKMS; Status Code: 400; Error Code: %s)", e.Message, e.Code)
 }
 
 // succeed makes v the next version of a parameter: its type stays, and when there are too many the oldest goes.
