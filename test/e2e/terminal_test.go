@@ -65,7 +65,7 @@ func atTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	}()
 	go func() { err := cmd.Wait(); <-read; x.ended <- err }()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // all of its session's: aws starts the plugin
 		master.Close()
 		if t.Failed() {
 			x.mu.Lock()
