@@ -12,8 +12,8 @@ import (
 func TestOperations(t *testing.T) {
 	var want []string
 	client := reflect.TypeFor[*sdk.Client]()
-	for i := range client.NumMethod() {
-		if m := client.Method(i); m.Type.IsVariadic() && m.Type.NumIn() == 4 && m.Type.NumOut() == 2 {
+	for m := range client.Methods() {
+		if m.Type.IsVariadic() && m.Type.NumIn() == 4 && m.Type.NumOut() == 2 {
 			want = append(want, m.Name)
 		}
 	}
