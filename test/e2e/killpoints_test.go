@@ -52,6 +52,7 @@ func TestKillPoints(t *testing.T) {
 			for _, point := range group.down {
 				k.wayDown(point)
 			}
+			k.AwaitStatus(k.run(), "RUNNING") // an agent that has just begun would not hear that it is to end
 		})
 	}
 }
