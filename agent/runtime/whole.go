@@ -49,19 +49,13 @@ func NewWholeCalls(address string) (*WholeCalls, error) {
 	return &WholeCalls{address: address, client: c, tasks: c.TaskService()}, nil
 }
 
-// Serve answers at l until ctx ends and the calls under way have.
+// Serve answers at l until ctx ends, which should not be while it is Busy.
 func (w *WholeCalls) Serve(ctx context.Context, l net.Listener) error {
 	s := grpc.NewServer()
 	tasksapi.RegisterTasksServer(s, w)
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		s.GracefulStop()
-	})
+	stop := context.AfterFunc(ctx, s.Stop)
+	defer stop()
 	err := s.Serve(l)
-	if !stop() {
-		<-ended
-	}
 	if ctx.Err() != nil {
 		err = nil
 	}
