@@ -44,8 +44,11 @@ func (d *decider) ssmTargets() []target {
 	if len(d.op.Resources) == 0 {
 		return d.plain(nil)
 	}
-	if lastName(d.op.Resources[0]) == "session" {
+	switch lastName(d.op.Resources[0]) {
+	case "session":
 		return d.plain(map[string]string{"session": d.one("sessionId")})
+	case "task":
+		return d.sessionTargets()
 	}
 	refs := d.every("names[]", "name", "path", "resourceId")
 	if refs == nil {
@@ -92,6 +95,21 @@ func (d *decider) secretTargets() []target {
 	}
 	if row := d.tables.SecretByID(scope, ref); row != nil {
 		t.arn, t.tags = row.ARN(), row.Tags
+	}
+	return []target{t}
+}
+
+// sessionTargets are the task at whose container a session is to be, and the document that says what it does, if the request names
+// one. What is no target in ECS would be an instance of EC2.
+func (d *decider) sessionTargets() []target {
+	scope := d.Principal.Scope()
+	t := target{arn: scope.ARN("ec2", "instance/"+d.one("target"))}
+	if at, ok := model.ParseSessionTarget(d.one("target")); ok {
+		t.arn, t.cluster = model.TaskARN(scope, at.Cluster, at.Task), model.ClusterARN(scope, at.Cluster)
+		t.tags = d.ecsTags(t.arn)
+	}
+	if document := d.one("documentName"); document != "" {
+		return []target{t, {arn: model.Scope{Region: d.Principal.Region}.ARN("ssm", "document/"+document)}}
 	}
 	return []target{t}
 }

@@ -155,6 +155,21 @@ func TestSessionTargets(t *testing.T) {
 	}
 }
 
+// [D] A session is about the task at whose container it is, and about the document that it goes by.
+func TestStartSessionTargets(t *testing.T) {
+	at, document := "ecs:my_app_"+strings.Repeat("a", 32)+"_rt-1", "AWS-StartPortForwardingSession"
+	op, _ := policy.LookupOperation("ssm", "StartSession")
+	d := decider{Access: &Access{}, tables: emptyTables(), op: &op, Call: &Call{
+		Principal: auth.Principal{Account: "111122223333", Region: "us-east-1"}, Service: "ssm", Operation: op.Name,
+		Input: &ssm.StartSessionInput{Target: &at, DocumentName: &document},
+	}}
+	got := d.targets()
+	if len(got) != 2 || got[0].arn != "arn:aws:ecs:us-east-1:111122223333:task/my_app/"+strings.Repeat("a", 32) ||
+		got[1].arn != "arn:aws:ssm:us-east-1::document/AWS-StartPortForwardingSession" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // [I] A request that names a thing in two members is about both.
 func TestNothingHidesBehindAnother(t *testing.T) {
 	op, _ := policy.LookupOperation("logs", "FilterLogEvents")

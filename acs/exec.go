@@ -1,5 +1,15 @@
 package acs
 
+import (
+	"net"
+	"strconv"
+)
+
+// String is host:port.
+func (p *RoadsteadExecPort) String() string {
+	return net.JoinHostPort(p.Host, strconv.Itoa(int(p.Port)))
+}
+
 // ExecNodePath is where a node opens the websocket of a session that has a client: below it comes the session's id. It carries the
 // binary frames of the client's data channel as they are.
 const ExecNodePath = "/roadstead/v1/exec/"
@@ -34,6 +44,15 @@ type (
 		// Plain says that the client is Roadstead's own: it sends the end of its input as an empty piece, tells standard error
 		// from output, and wants the exit code.
 		Plain bool `json:"plain,omitempty"`
+		// Port makes it a session without a command, which carries connections.
+		Port *RoadsteadExecPort `json:"port,omitempty"`
+	}
+
+	// RoadsteadExecPort is what the connections of a session go to, seen from the container.
+	RoadsteadExecPort struct {
+		Host      string `json:"host"` // "localhost" is the container itself
+		Port      uint16 `json:"port"`
+		LocalPort string `json:"localPort,omitempty"` // where the client listens, which only the client understands
 	}
 
 	// RoadsteadExecOpened answers RoadsteadOpenExec and RoadsteadAttachExec.
@@ -59,6 +78,7 @@ type (
 		TaskArn   string   `json:"taskArn"`
 		Container string   `json:"container"`
 		Command   []string `json:"command"`
+		Forward   string   `json:"forward,omitempty"` // host:port of a session that carried connections
 		Principal string   `json:"principal"`
 		StartedAt int64    `json:"startedAt"` // ms; 0 if the command never ran
 		EndedAt   int64    `json:"endedAt"`   // ms

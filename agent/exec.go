@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/exec"
+	"github.com/roadstead/roadstead/agent/network"
 	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/agent/task"
 	"github.com/roadstead/roadstead/datachannel"
@@ -18,7 +21,7 @@ import (
 // newExec makes the node's sessions with commands in containers.
 func (a *Agent) newExec() *exec.Sessions {
 	return exec.New(exec.Config{
-		Start: a.startCommand, Log: a.cfg.Log,
+		Start: a.startCommand, Dial: a.dialFrom, Log: a.cfg.Log,
 		NewID: func() (id datachannel.ID) { _, _ = rand.Read(id[:]); return id }, // never fails
 	})
 }
@@ -32,6 +35,33 @@ func (a *Agent) startCommand(ctx context.Context, c exec.Command) (exec.Process,
 		return nil, err // not p: an interface that holds a nil pointer is none
 	}
 	return p, nil
+}
+
+// dialFrom opens a connection as if a container did.
+func (a *Agent) dialFrom(ctx context.Context, t exec.Target) (net.Conn, error) {
+	e := a.engine.Load()
+	if e == nil {
+		return nil, errors.New("the agent has just begun")
+	}
+	v, ok := e.Get(t.TaskArn)
+	if !ok {
+		return nil, errors.New("the task is not here")
+	}
+	n, err := a.runtime.Names(task.ContainerID(task.ID(t.TaskArn), t.Container))
+	if err != nil {
+		return nil, err
+	}
+	return a.network.Dial(ctx, containerSandbox(&v, t.Container), network.Names(n), t.Host, t.Port)
+}
+
+// containerSandbox is where a container's connections come from.
+func containerSandbox(v *task.View, container string) task.Sandbox {
+	for i := range v.State.Nets {
+		if n := &v.State.Nets[i]; n.Container == container {
+			return n.Sandbox
+		}
+	}
+	return sandboxOf(v)
 }
 
 // execDialPatience bounds the opening of a session's connection.

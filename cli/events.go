@@ -117,14 +117,21 @@ func eventRow(e *ecs.Event) string {
 type execDetail struct {
 	SessionID, ContainerName, Principal string
 	Command                             []string
+	Forward                             string
 	EndedAt, BytesIn, BytesOut          int64
 	ExitCode                            *int
 }
 
 func (d *execDetail) row() string {
 	what := fmt.Sprintf("exec in %s by %s: %q", d.ContainerName, d.Principal, d.Command)
+	if d.Forward != "" {
+		what = fmt.Sprintf("connections from %s to %s by %s", d.ContainerName, d.Forward, d.Principal)
+	}
 	if d.EndedAt == 0 {
 		return what
+	}
+	if d.Forward != "" {
+		return fmt.Sprintf("%s ended: %d bytes in, %d out", what, d.BytesIn, d.BytesOut)
 	}
 	code := "none"
 	if d.ExitCode != nil {

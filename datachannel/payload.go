@@ -23,6 +23,17 @@ const (
 	SessionPort        = "Port"
 )
 
+// PortProperties are the Properties of SessionPort. The plugin reads numbers as text, and listens as Type says.
+type PortProperties struct {
+	PortNumber      string `json:"portNumber"`
+	LocalPortNumber string `json:"localPortNumber,omitempty"`
+	Type            string `json:"type"` // LocalPortForwarding
+}
+
+// LocalPortForwarding makes the client listen. Its connections are streams of one smux session, whose bytes are the session's: the
+// client opens them, and neither end keeps them alive.
+const LocalPortForwarding = "LocalPortForwarding"
+
 // Request is the payload of HandshakeRequest: what the client is asked to do before the session begins.
 type Request struct {
 	AgentVersion           string   `json:"AgentVersion"`

@@ -80,6 +80,7 @@ type Request struct {
 	Container string // "" if the task has only one
 	Command   string // of the API: words are split as a shell does
 	Args      []string
+	Port      *acs.RoadsteadExecPort // not nil: a session without a command, which carries connections
 	Terminal  bool
 	Plain     bool   // for our own client, see acs.RoadsteadOpenExec
 	Principal string // ARN
@@ -110,7 +111,7 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 			return Session{}, model.Errorf("InvalidParameterException", "The command cannot be split into words: %s.", err) // [I]
 		}
 	}
-	if len(args) == 0 {
+	if len(args) == 0 && r.Port == nil {
 		return Session{}, model.Errorf("InvalidParameterException", "Command can not be blank.") // [I]
 	}
 	c, err := container(r.Task, r.Container)
@@ -121,7 +122,7 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	err = e.cfg.Nodes.Open(ctx, r.Task, acs.RoadsteadOpenExec{
-		SessionID: id, Container: c.Name, Command: args, Terminal: r.Terminal, Plain: r.Plain, Principal: r.Principal,
+		SessionID: id, Container: c.Name, Command: args, Terminal: r.Terminal, Plain: r.Plain, Port: r.Port, Principal: r.Principal,
 	})
 	if err != nil {
 		e.cfg.Log.Warn("open a session", "task", r.Task.ID, "container", c.Name, "err", err)

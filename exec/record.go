@@ -24,6 +24,7 @@ type opening struct {
 	TaskArn       string   `json:"taskArn"`
 	ContainerName string   `json:"containerName"`
 	Command       []string `json:"command"`
+	Forward       string   `json:"forward,omitempty"` // host:port of a session that carries connections
 	Principal     string   `json:"principal"`
 	Interactive   bool     `json:"interactive"`
 }
@@ -34,6 +35,7 @@ type ending struct {
 	TaskArn       string       `json:"taskArn"`
 	ContainerName string       `json:"containerName"`
 	Command       []string     `json:"command"`
+	Forward       string       `json:"forward,omitempty"` // host:port of a session that carried connections
 	Principal     string       `json:"principal"`
 	StartedAt     model.Millis `json:"startedAt"` // 0: the command never ran
 	EndedAt       model.Millis `json:"endedAt"`
@@ -45,15 +47,19 @@ type ending struct {
 
 // opened keeps the record that a session was asked for: a node that dies tells no end.
 func (e *Exec) opened(ctx context.Context, r Request, container, id string, args []string) error {
-	return e.keep(ctx, r.Task, id, DetailOpened, e.cfg.Now().UnixMilli(), opening{
+	detail := opening{
 		SessionID: id, TaskArn: r.Task.ARN(), ContainerName: container, Command: args, Principal: r.Principal, Interactive: r.Terminal,
-	})
+	}
+	if r.Port != nil {
+		detail.Forward = r.Port.String()
+	}
+	return e.keep(ctx, r.Task, id, DetailOpened, e.cfg.Now().UnixMilli(), detail)
 }
 
 // Ended keeps a node's record of a session of the task that is over. The same record may come twice.
 func (e *Exec) Ended(ctx context.Context, t *model.Task, m *acs.RoadsteadExecEnded) error {
 	return e.keep(ctx, t, m.SessionID, DetailEnded, m.EndedAt, ending{
-		SessionID: m.SessionID, TaskArn: m.TaskArn, ContainerName: m.Container, Command: m.Command, Principal: m.Principal,
+		SessionID: m.SessionID, TaskArn: m.TaskArn, ContainerName: m.Container, Command: m.Command, Forward: m.Forward, Principal: m.Principal,
 		StartedAt: m.StartedAt, EndedAt: m.EndedAt, BytesIn: m.BytesIn, BytesOut: m.BytesOut, ExitCode: m.ExitCode, Reason: m.Reason,
 	})
 }

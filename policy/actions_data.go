@@ -131,11 +131,11 @@ func ssmRows() []row {
 		{"ListTagsForResource", onParameter, parameterTags},
 		{"PutParameter", onParameter, parameterTags + newTags + "ssm:Overwrite ssm:Policies"},
 		{"RemoveTagsFromResource", onParameter, parameterTags + "aws:TagKeys"},
-		{"ResumeSession", onSession, ""},
-		{"TerminateSession", onSession, ""},
+		{"GetConnectionStatus", "", ""}, // of a target in ECS: see access
 		{"UnlabelParameterVersion", onParameter, parameterTags},
-		{"ResumeSession", "session/{session}", "ssm:resourceTag/*"}, // of ExecuteCommand
-		{"TerminateSession", "session/{session}", "ssm:resourceTag/*"},
+		{"ResumeSession", onSession, "ssm:resourceTag/*"},
+		{"StartSession", "task/{task}", "aws:ResourceTag/* ssm:resourceTag/*"}, // of ECS; and the document: see access
+		{"TerminateSession", onSession, "ssm:resourceTag/*"},
 	}
 }
 

@@ -82,7 +82,9 @@ func (s *Server) services() []*wire.Mux {
 		ecs.New(s.ecsConfig()),
 		s.ecr.Mux(),
 		s.logs.Mux(),
-		ssm.New(ssm.Config{Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
+		ssm.New(ssm.Config{
+			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now,
+		}),
 		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, May: s.maySecret, Now: s.cfg.Now}),
 		kms.New(kms.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/api/ssm"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/model"
@@ -46,6 +47,49 @@ func (s *Server) executeCommand(ctx context.Context, t *model.Task, container, c
 		return ecs.ExecSession{}, err
 	}
 	return ecs.ExecSession{Container: x.Container, ID: x.ID, StreamURL: exec.StreamURL(call.Base, x.ID), Token: x.Token}, nil
+}
+
+// startSession serves SSM StartSession: the same sessions as ExecuteCommand's, and ports.
+func (s *Server) startSession(ctx context.Context, scope model.Scope, r ssm.SessionRequest) (ssm.Session, error) {
+	t, c := s.sessionTarget(scope, r.Target)
+	if t == nil {
+		return ssm.Session{}, errTarget(r.Target)
+	}
+	p, _ := auth.PrincipalFrom(ctx)
+	call, _ := wire.CallFrom(ctx)
+	q := exec.Request{Task: t, Container: c.Name, Command: r.Command, Terminal: true, Principal: p.ARN}
+	if r.Port != nil {
+		q.Terminal, q.Port = false, &acs.RoadsteadExecPort{Host: r.Port.Host, Port: r.Port.Number, LocalPort: r.Port.Local}
+	}
+	x, err := s.exec.Open(ctx, q)
+	if err != nil {
+		return ssm.Session{}, errTarget(r.Target)
+	}
+	return ssm.Session{ID: x.ID, StreamURL: exec.StreamURL(call.Base, x.ID), Token: x.Token}, nil
+}
+
+func errTarget(t ssm.Target) error {
+	return model.Errorf("TargetNotConnected", "%s is not connected.", t) // [O]
+}
+
+// sessionTarget is the container that a target names, nil if a session there would be refused.
+func (s *Server) sessionTarget(scope model.Scope, at ssm.Target) (*model.Task, *model.Container) {
+	t, ok := s.db.Snapshot().Tasks.Get(model.TaskKey(scope, at.Cluster, at.Task))
+	if !ok || !t.ExecEnabled || t.Desired == model.TaskStopped {
+		return nil, nil
+	}
+	for i := range t.Containers {
+		if c := &t.Containers[i]; c.RuntimeID == at.Runtime && c.Status == model.TaskRunning {
+			return t, c
+		}
+	}
+	return nil, nil
+}
+
+// connected serves SSM GetConnectionStatus.
+func (s *Server) connected(scope model.Scope, at ssm.Target) bool {
+	t, _ := s.sessionTarget(scope, at)
+	return t != nil
 }
 
 // resumeExec and terminateExec serve the operations of SSM that the session-manager-plugin calls.

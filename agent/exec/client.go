@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/roadstead/roadstead/datachannel"
@@ -21,7 +22,7 @@ func (x *session) attached(a *attachment) {
 		x.sendJSON(datachannel.HandshakeRequest, datachannel.Request{
 			AgentVersion: agentVersion,
 			RequestedClientActions: []datachannel.Action{{ActionType: "SessionType",
-				ActionParameters: datachannel.Parameters{SessionType: datachannel.SessionInteractive, Properties: struct{}{}}}},
+				ActionParameters: x.parameters()}},
 		})
 		return
 	}
@@ -35,6 +36,17 @@ func (x *session) attached(a *attachment) {
 		x.deadline = now.Add(ackPatience)
 		x.checkAcks()
 	}
+}
+
+// parameters say what kind of session it is.
+func (x *session) parameters() datachannel.Parameters {
+	p := x.open.Port
+	if p == nil {
+		return datachannel.Parameters{SessionType: datachannel.SessionInteractive, Properties: struct{}{}}
+	}
+	return datachannel.Parameters{SessionType: datachannel.SessionPort, Properties: datachannel.PortProperties{
+		PortNumber: strconv.Itoa(int(p.Port)), LocalPortNumber: p.LocalPort, Type: datachannel.LocalPortForwarding,
+	}}
 }
 
 func (x *session) detached(a *attachment) {
@@ -108,8 +120,16 @@ func (x *session) agree(ctx context.Context, payload []byte) {
 		return
 	}
 	x.agreed = true
-	x.sendJSON(datachannel.HandshakeComplete, datachannel.Complete{HandshakeTimeToComplete: int64(time.Since(x.shaking))})
+	if x.open.Port != nil { // see portPatience
+		x.deadline = time.Now().Add(portPatience)
+		return
+	}
+	x.complete()
 	x.deadline = time.Now().Add(sizePatience)
+}
+
+func (x *session) complete() {
+	x.sendJSON(datachannel.HandshakeComplete, datachannel.Complete{HandshakeTimeToComplete: int64(time.Since(x.shaking))})
 }
 
 // resize remembers the size of the client's terminal, which may come before the command has one, or begins.

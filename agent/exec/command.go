@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"strconv"
 	"time"
 
@@ -18,15 +19,28 @@ func (x *session) begin(ctx context.Context) {
 	start, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	x.record.StartedAt = time.Now().UnixMilli()
-	p, err := x.cfg.Start(start, Command{
-		Session: x.open.SessionID, TaskArn: x.open.TaskArn, Container: x.open.Container, Args: x.open.Command, Terminal: x.open.Terminal, Size: x.size,
-	})
+	if x.open.Port != nil {
+		x.complete()
+	}
+	p, err := x.start(ctx, start)
 	if err != nil {
 		x.record.StartedAt = 0
 		x.fail(ctx, err)
 		return
 	}
 	x.command = carry(ctx, p, x.input, x.room)
+}
+
+// start makes the process, whose life is ctx, within the time of call.
+func (x *session) start(ctx, call context.Context) (Process, error) {
+	if p := x.open.Port; p != nil {
+		return newForward(ctx, func(ctx context.Context) (net.Conn, error) {
+			return x.cfg.Dial(ctx, Target{TaskArn: x.open.TaskArn, Container: x.open.Container, Host: p.Host, Port: p.Port})
+		})
+	}
+	return x.cfg.Start(call, Command{
+		Session: x.open.SessionID, TaskArn: x.open.TaskArn, Container: x.open.Container, Args: x.open.Command, Terminal: x.open.Terminal, Size: x.size,
+	})
 }
 
 // wrote sends a piece of output.

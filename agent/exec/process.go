@@ -36,6 +36,9 @@ func carry(ctx context.Context, p Process, input <-chan []byte, room chan<- stru
 	if e := p.Stderr(); e != nil {
 		readers.Go(func() { r.read(ctx, e, datachannel.StdErr) })
 	}
+	if f, ok := p.(*forward); ok {
+		readers.Go(func() { r.read(ctx, f.flags, datachannel.Flag) })
+	}
 	r.wg.Go(func() {
 		readers.Wait()
 		code, err := p.Wait(ctx)

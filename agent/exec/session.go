@@ -55,8 +55,18 @@ func newSession(cfg *Config, m *acs.RoadsteadOpenExec) *session {
 		cfg: cfg, open: m, attach: make(chan *attachment), lost: make(chan *attachment), frames: make(chan received),
 		stops: make(chan string, 1), over: make(chan struct{}),
 		channel: datachannel.NewServer(cfg.NewID), input: make(chan []byte, queued), room: make(chan struct{}, 1),
-		record: acs.RoadsteadExecEnded{SessionID: m.SessionID, TaskArn: m.TaskArn, Container: m.Container, Command: m.Command, Principal: m.Principal},
+		record: acs.RoadsteadExecEnded{
+			SessionID: m.SessionID, TaskArn: m.TaskArn, Container: m.Container, Command: m.Command, Forward: forwards(m), Principal: m.Principal,
+		},
 	}
+}
+
+// forwards is host:port of a session that carries connections.
+func forwards(m *acs.RoadsteadOpenExec) string {
+	if m.Port == nil {
+		return ""
+	}
+	return m.Port.String()
 }
 
 // stop ends the session from outside.

@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -346,5 +347,32 @@ func TestTwoSessions(t *testing.T) {
 		want(t, "outputs", string(a.got)+" "+string(b.got), "one two")
 		want(t, "second ended", b.closed != nil, false)
 		q.exit(0)
+	})
+}
+
+// [run] AGENT-PROTOCOL §5.5: a session of the kind Port. It waits for no size, and ends when it is told to.
+func TestPort(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.open("p1", func(m *acs.RoadsteadOpenExec) {
+			m.Command, m.Terminal, m.Port = nil, false, &acs.RoadsteadExecPort{Host: "localhost", Port: 80, LocalPort: "8080"}
+		})
+		c := s.connect("p1", nil)
+		synctest.Wait()
+		if n := c.unacknowledged(); n != 0 || c.complete {
+			t.Errorf("%d messages are not acknowledged; the handshake is complete: %t", n, c.complete)
+		}
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		if !c.complete {
+			t.Error("the handshake is not complete")
+		}
+		b, _ := json.Marshal(c.asked)
+		if want := `{"SessionType":"Port","Properties":{"localPortNumber":"8080","portNumber":"80","type":"LocalPortForwarding"}}`; string(b) != want {
+			t.Errorf("the client is asked for %s", b)
+		}
+		s.sessions.End("p1")
+		if r := s.record(); r.Forward != "localhost:80" || r.StartedAt == 0 || r.Command != nil {
+			t.Errorf("record: %+v", r)
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -44,9 +45,18 @@ type Conn interface {
 	Close()
 }
 
+// Target is what a connection goes to, seen from a container.
+type Target struct {
+	TaskArn   string
+	Container string
+	Host      string // a name or an address; "localhost" is the container itself
+	Port      uint16
+}
+
 // Config is what Sessions are made of; all is required.
 type Config struct {
 	Start func(ctx context.Context, c Command) (Process, error)
+	Dial  func(ctx context.Context, t Target) (net.Conn, error)
 	NewID func() datachannel.ID
 	Log   *slog.Logger
 }
@@ -100,7 +110,7 @@ func (s *Sessions) do(job func(context.Context)) bool {
 
 // Open makes a session, which waits for its client. Opening it again changes nothing.
 func (s *Sessions) Open(m *acs.RoadsteadOpenExec) error {
-	if len(m.Command) == 0 {
+	if len(m.Command) == 0 && m.Port == nil {
 		return errors.New("no command")
 	}
 	x, err := s.add(m)
@@ -136,7 +146,7 @@ func (s *Sessions) add(m *acs.RoadsteadOpenExec) (*session, error) {
 
 func (s *Sessions) serve(ctx context.Context, x *session) {
 	s.cfg.Log.Info("session opened", "session", x.open.SessionID, "task", x.open.TaskArn, "container", x.open.Container,
-		"command", x.open.Command, "principal", x.open.Principal)
+		"command", x.open.Command, "forward", forwards(x.open), "principal", x.open.Principal)
 	record := x.run(ctx)
 	s.remove(x.open.SessionID)
 	s.cfg.Log.Info("session ended", "session", record.SessionID, "task", record.TaskArn, "reason", record.Reason,
@@ -221,5 +231,9 @@ const (
 	ackPatience    = 10 * time.Second // for acks of the last output over a connection that is not the first
 	goPatience     = 5 * time.Second  // for the client to go when the session is over
 	startPatience  = 30 * time.Second
-	callPatience   = 5 * time.Second
+
+	// Before the handshake for a port is complete. That makes the plugin open the port, and whatever reaches it meanwhile, an ack too,
+	// makes it deaf for good [run] [code]. So its answer is acknowledged well before.
+	portPatience = 250 * time.Millisecond
+	callPatience = 5 * time.Second
 )

@@ -185,12 +185,14 @@ type client struct {
 	channel *datachannel.Channel // guarded by mu
 	line    *line                // its present connection
 
-	got    []byte // output
-	stderr []byte
-	code   *int
-	closed *datachannel.Closed
-	mute   atomic.Bool // it neither takes nor acknowledges output
-	seen   map[int64]bool
+	got      []byte // output
+	asked    datachannel.Parameters
+	complete bool // the handshake
+	stderr   []byte
+	code     *int
+	closed   *datachannel.Closed
+	mute     atomic.Bool // it neither takes nor acknowledges output
+	seen     map[int64]bool
 }
 
 // line is a connection: frames both ways, with room for as many as sockets have.
@@ -308,8 +310,11 @@ func (c *client) take(p datachannel.Piece) [][]byte {
 		if err := json.Unmarshal(p.Payload, &q); err != nil {
 			c.t.Error(err)
 		}
+		c.asked = q.RequestedClientActions[0].ActionParameters
 		b, _ := json.Marshal(q.Agree("1.3.0.0"))
 		return [][]byte{c.channel.Send(time.Now(), datachannel.HandshakeResponse, b)}
+	case datachannel.HandshakeComplete:
+		c.complete = true
 	case datachannel.Output:
 		c.got = append(c.got, p.Payload...)
 	case datachannel.StdErr:
@@ -351,6 +356,12 @@ func (c *client) pour(n int) {
 		}
 		c.put(frame)
 	}
+}
+
+func (c *client) unacknowledged() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.channel.Unacknowledged()
 }
 
 func (c *client) typed(text string) { c.send(datachannel.Output, []byte(text)) }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
@@ -16,6 +13,10 @@ import (
 
 // Config is what the API works with.
 type Config struct {
+	// Start opens a session at a target; its errors are shown to the caller.
+	Start func(ctx context.Context, s model.Scope, r SessionRequest) (Session, error)
+	// Connected says whether a session could be opened there.
+	Connected func(s model.Scope, t Target) bool
 	// Resume lets the client of a session come back: where to, and with what token. ok is false if there is no such session.
 	Resume func(ctx context.Context, s model.Scope, session string) (streamURL, token string, ok bool)
 	// Terminate ends a session; ending one that is over, or never was, succeeds.
@@ -37,33 +38,8 @@ func New(cfg Config) *wire.Mux {
 	a := &api{cfg}
 	m := wire.NewMux(wire.SSM())
 	a.serveParameters(m)
-	wire.Handle(m, "ResumeSession", a.resumeSession)
-	wire.Handle(m, "TerminateSession", a.terminateSession)
+	a.serveSessions(m)
 	return m
 }
 
 var errNoPrincipal = errors.New("call without a verified principal")
-
-// resumeSession answers without a token when the session is over: the plugin then says that it timed out, and ends well [run].
-func (a *api) resumeSession(ctx context.Context, in *sdk.ResumeSessionInput) (*sdk.ResumeSessionOutput, error) {
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok {
-		return nil, errNoPrincipal
-	}
-	out := &sdk.ResumeSessionOutput{SessionId: in.SessionId}
-	if url, token, ok := a.Resume(ctx, p.Scope(), *in.SessionId); ok {
-		out.StreamUrl, out.TokenValue = &url, &token
-	}
-	return out, nil
-}
-
-func (a *api) terminateSession(ctx context.Context, in *sdk.TerminateSessionInput) (*sdk.TerminateSessionOutput, error) {
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok {
-		return nil, errNoPrincipal
-	}
-	if err := a.Terminate(ctx, p.Scope(), *in.SessionId); err != nil {
-		return nil, err
-	}
-	return &sdk.TerminateSessionOutput{SessionId: in.SessionId}, nil
-}

@@ -283,7 +283,7 @@ func TestExecOnFargate(t *testing.T) {
 	in := ecs.RegisterTaskDefinitionInput{
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
 	}
-	task := e.RunTask(e.Define("fargate", in, e.container("app", "wait")), withExec, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate })
+	task := e.RunTask(e.Define("fargate", in, e.container("app", "serve=127.0.0.1:8000", "wait")), withExec, inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate })
 	e.AwaitStatus(task, "RUNNING")
 	x := atTerminal(t, e.execute(task, "/probe talk"))
 	x.await("uid 0, size 100x30")
@@ -293,4 +293,7 @@ func TestExecOnFargate(t *testing.T) {
 	}
 	x.typed("exit 0\n")
 	x.end()
+	if page := e.forward(t, task, "portNumber=8000").get("/"); !strings.Contains(page, " born ") {
+		t.Errorf("through a forwarded port comes %q", page)
+	}
 }

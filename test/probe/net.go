@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// serve answers HTTP at an address, in the background: / says who answers, /look reports, /get?url= fetches from here.
+// serve answers HTTP at an address, in the background: / says who answers, /look reports, /get?url= fetches from here, /echo sends
+// back what it gets.
 func serve(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -32,6 +33,10 @@ func serve(addr string) error {
 			return
 		}
 		fmt.Fprint(w, text)
+	})
+	http.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(b)
 	})
 	http.HandleFunc("/addresses", func(w http.ResponseWriter, _ *http.Request) {
 		all, _ := net.InterfaceAddrs()
