@@ -1,5 +1,7 @@
 package acs
 
+import "strings"
+
 // Task is a task as PayloadMessage carries it to a node: everything that the node needs to run it. A stop carries
 // only Arn and DesiredStatus STOPPED.
 type Task struct {
@@ -179,11 +181,36 @@ type VolumeFrom struct {
 // Volume is a task volume. An empty Host means an anonymous volume that lives as long as the task.
 type Volume struct {
 	Name string      `json:"name"`
-	Type string      `json:"type"` // host, docker, efs
+	Type string      `json:"type"` // host, docker, efs, files
 	Host *HostVolume `json:"host,omitempty"`
 	// Docker of type docker, EFS of type efs.
 	Docker *DockerVolume `json:"dockerVolumeConfiguration,omitempty"`
 	EFS    *EFSVolume    `json:"efsVolumeConfiguration,omitempty"`
+	// Files of type files. It is ours: stock agents do not have its drivers.
+	Files *FileVolume `json:"roadsteadFiles,omitempty"`
+}
+
+// FileVolume is a directory in memory with values that the node gets itself, with the task's execution role, and keeps up to date.
+type FileVolume struct {
+	Sources []FileSource `json:"sources"`
+	Mode    uint32       `json:"mode"` // of the files, as in 0400
+	UID     uint32       `json:"uid,omitempty"`
+	GID     uint32       `json:"gid,omitempty"`
+	Signal  string       `json:"signal,omitempty"`  // that containers with the volume get when a value has changed: "SIGHUP"
+	Refresh int64        `json:"refresh,omitempty"` // seconds from one look at the values to the next, 0 = never
+}
+
+// FileSource is where the content of a file comes from; without a Name it is a JSON object with a file for each member.
+type FileSource struct {
+	Name      string `json:"name,omitempty"`
+	ValueFrom string `json:"valueFrom"`
+	Provider  string `json:"provider"` // ssm, asm or s3
+}
+
+// IsFileName says whether a file of a FileVolume can be called so: a plain name, and none that begins as those do with which a
+// volume is changed in one step.
+func IsFileName(name string) bool {
+	return name != "" && name != "." && !strings.HasPrefix(name, "..") && len(name) <= 255 && !strings.ContainsAny(name, "/\x00")
 }
 
 // DockerVolume is a volume of one of Docker's drivers; scope is task or shared.

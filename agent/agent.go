@@ -176,7 +176,7 @@ func (a *Agent) openVolumes() error {
 	if err != nil {
 		return err
 	}
-	a.volumes, err = volumes.New(volumes.Config{Dir: a.dir("volumes"), EFS: efs})
+	a.volumes, err = volumes.New(volumes.Config{Dir: a.dir("volumes"), EFS: efs, Values: a.fileValues()})
 	return err
 }
 
@@ -232,7 +232,7 @@ func (a *Agent) dir(name string) string { return filepath.Join(a.cfg.DataDir, na
 func (a *Agent) Run(ctx context.Context) error {
 	machinery, stopMachinery := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMachinery()
-	failed := make(chan error, 7)
+	failed := make(chan error, 8)
 	var wg sync.WaitGroup
 	start := func(run func(context.Context) error) {
 		wg.Go(func() {
@@ -246,6 +246,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	start(a.keeper.Run)
 	start(a.shipper.Run)
+	start(a.volumes.Run)
 	start(a.network.Run)
 	start(a.serveMetadata)
 	start(a.serveEndpoint)

@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,16 +67,25 @@ func noFiles(format string, args ...any) error {
 
 // environmentFile reads a file.
 func environmentFile(ctx context.Context, who caller, taskARN string, f acs.EnvironmentFile) ([]byte, error) {
-	arn, ok := model.ParseARN(f.Value)
-	bucket, key, _ := strings.Cut(arn.Tail, "/")
-	if !ok || f.Type != "s3" || bucket == "" || key == "" {
-		return nil, errors.New(f.Value + " is not the ARN of an S3 object")
+	bucket, key, err := objectName(f.Value)
+	if err != nil || f.Type != "s3" {
+		return nil, cmp.Or(err, errors.New("no file of type "+f.Type+" can be read"))
 	}
 	c, _, err := who(ctx, taskARN)
 	if err != nil {
 		return nil, err
 	}
 	return c.GetObject(ctx, bucket, key)
+}
+
+// objectName reads the ARN of an object of S3.
+func objectName(text string) (bucket, key string, err error) {
+	arn, ok := model.ParseARN(text)
+	bucket, key, _ = strings.Cut(arn.Tail, "/")
+	if !ok || arn.Service != "s3" || bucket == "" || key == "" {
+		return "", "", errors.New(text + " is not the ARN of an S3 object")
+	}
+	return bucket, key, nil
 }
 
 // parseVariables reads lines NAME=VALUE as they are, without quotes or anything else that a shell would do: those that begin with # or

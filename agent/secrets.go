@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,8 +105,22 @@ func parameters(ctx context.Context, c *client.Client, secrets []acs.Secret, env
 	return nil
 }
 
-// secretValue gets a secret of Secrets Manager: ARN[:JSON-KEY:VERSION-STAGE:VERSION-ID].
+// secretValue gets a secret of Secrets Manager: ARN[:JSON-KEY:VERSION-STAGE:VERSION-ID]. One that is no text has none.
 func secretValue(ctx context.Context, c *client.Client, from string) (string, error) {
+	text, _, err := secretOf(ctx, c, from)
+	return text, err
+}
+
+// binaryOrText gets a secret as secretValue does, or its bytes if it is no text.
+func binaryOrText(ctx context.Context, c *client.Client, from string) ([]byte, error) {
+	text, b, err := secretOf(ctx, c, from)
+	if text != "" {
+		b = []byte(text)
+	}
+	return b, err
+}
+
+func secretOf(ctx context.Context, c *client.Client, from string) (string, []byte, error) {
 	id, key, in := from, "", map[string]string{}
 	if parts := strings.Split(from, ":"); len(parts) > 7 {
 		id = strings.Join(parts[:7], ":")
@@ -118,24 +133,33 @@ func secretValue(ctx context.Context, c *client.Client, from string) (string, er
 		}
 	}
 	in["SecretId"] = id
-	var out struct{ SecretString string }
+	var out struct {
+		SecretString string
+		SecretBinary []byte
+	}
 	if err := c.Call(ctx, "secretsmanager", "GetSecretValue", in, &out); err != nil {
-		return "", noSecrets("unable to retrieve secret from asm: %w", err)
+		return "", nil, noSecrets("unable to retrieve secret from asm: %w", err)
 	}
 	if key == "" {
-		return out.SecretString, nil
+		return out.SecretString, out.SecretBinary, nil
 	}
-	var values map[string]any
+	var values map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(out.SecretString), &values); err != nil {
-		return "", noSecrets("unable to retrieve secret from asm: the secret %s is not a JSON object", id)
+		return "", nil, noSecrets("unable to retrieve secret from asm: the secret %s is not a JSON object", id)
 	}
-	switch v := values[key].(type) {
-	case nil:
-		return "", noSecrets("retrieved secret from Secrets Manager did not contain json key %s", key) // [O]
-	case string:
-		return v, nil
-	default:
-		text, err := json.Marshal(v)
-		return string(text), err
+	if v := values[key]; v == nil || string(v) == "null" {
+		return "", nil, noSecrets("retrieved secret from Secrets Manager did not contain json key %s", key) // [O]
 	}
+	text, err := memberText(values[key])
+	return text, nil, err
+}
+
+// memberText is a member of a JSON object as a value: a text as it is.
+func memberText(v json.RawMessage) (string, error) {
+	if !bytes.HasPrefix(v, []byte(`"`)) {
+		return string(v), nil
+	}
+	var text string
+	err := json.Unmarshal(v, &text)
+	return text, err
 }

@@ -72,10 +72,10 @@ func unsupported(member string) error {
 }
 
 func fargateVolume(v *types.Volume) error {
-	switch {
+	switch _, ours := fileDriverOf(v); {
 	case v.Host != nil && v.Host.SourcePath != nil:
 		return unsupported("sourcePath")
-	case v.DockerVolumeConfiguration != nil:
+	case v.DockerVolumeConfiguration != nil && !ours: // files in memory are nothing of the host
 		return unsupported("dockerVolumeConfiguration")
 	case v.FsxWindowsFileServerVolumeConfiguration != nil:
 		return unsupported("fsxWindowsFileServerVolumeConfiguration")

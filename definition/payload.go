@@ -213,6 +213,14 @@ func volumes(def *types.TaskDefinition) []acs.Volume {
 
 func volume(v *types.Volume) acs.Volume {
 	out := acs.Volume{Name: deref(v.Name), Type: "host", Host: &acs.HostVolume{}}
+	if driver, ours := fileDriverOf(v); ours {
+		f, err := files(v, driver)
+		if err != nil { // not one that was registered
+			f = &acs.FileVolume{}
+		}
+		out.Type, out.Host, out.Files = "files", nil, f
+		return out
+	}
 	if c := v.DockerVolumeConfiguration; c != nil {
 		out.Type, out.Host = "docker", nil
 		out.Docker = &acs.DockerVolume{

@@ -57,6 +57,9 @@ func checkVolumes(d *draft) error {
 		if err := checkVolume(v); err != nil {
 			return err
 		}
+		if err := checkFiles(d, v); err != nil {
+			return err
+		}
 	}
 	if atLaunch > 1 {
 		return refuse("A task definition can have only one volume that is configured at launch.") // [I]

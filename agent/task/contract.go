@@ -77,6 +77,8 @@ type Volumes interface {
 type Volume struct {
 	Source string
 	Seed   bool // an empty one is filled with what the first container's image has at its place
+	// ReadOnly: no container may write there.
+	ReadOnly bool
 }
 
 // SandboxRequest asks for a network sandbox.

@@ -166,7 +166,7 @@ func (b *specs) mounts(ctx context.Context, t *acs.Task, i int, seen map[string]
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Mount{Source: v.Source, Destination: m.ContainerPath, ReadOnly: m.ReadOnly, Seed: v.Seed})
+		out = append(out, Mount{Source: v.Source, Destination: m.ContainerPath, ReadOnly: m.ReadOnly || v.ReadOnly, Seed: v.Seed})
 	}
 	for _, from := range c.VolumesFrom {
 		for j := range t.Containers {

@@ -1,5 +1,6 @@
 // Package volumes keeps the volumes of tasks that are more than a directory of the task's own: Docker volumes of the driver
-// local, of scope task and shared, with their mounts, and file systems of EFS, which are directories of the node.
+// local, of scope task and shared, with their mounts, file systems of EFS, which are directories of the node, and values as files
+// in memory.
 //
 // It must not know containers or the control plane. Its memory is the directory itself: a volume is described, and a task is
 // noted as its user, before anything is mounted, so that a kill at any step leaves nothing that Detach does not find.
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -28,12 +30,20 @@ type Config struct {
 	// EFS says which directory of the node is which file system: "fs-12345" -> "/srv/data"; under "" is a directory whose
 	// subdirectories are file systems, by id. Who wants NFS mounts it there.
 	EFS map[string]string
+	// Values are those of volumes with files in memory; without Get the node has none.
+	Values Values
 }
 
 // Volumes implements task.Volumes.
 type Volumes struct {
 	cfg Config
 	mu  sync.Mutex // volumes are made and removed one at a time
+
+	mountMemory func(at string) error
+	isMounted   func(at string) (bool, error)
+
+	filesMu sync.Mutex // not held while mu is asked for
+	files   map[string]*files
 }
 
 // New makes the directory.
@@ -43,7 +53,12 @@ func New(cfg Config) (*Volumes, error) {
 			return nil, fmt.Errorf("make volumes directory: %w", err)
 		}
 	}
-	return &Volumes{cfg: cfg}, nil
+	if cfg.Values.Log == nil {
+		cfg.Values.Log = slog.New(slog.DiscardHandler)
+	}
+	v := &Volumes{cfg: cfg, mountMemory: mountMemory, isMounted: isMounted, files: map[string]*files{}}
+	v.recallFiles()
+	return v, nil
 }
 
 // scopes of a Docker volume.
@@ -59,7 +74,10 @@ func fail(name, format string, args ...any) error {
 const cannotCreate = "CannotCreateVolumeError"
 
 // Attach implements task.Volumes.
-func (v *Volumes) Attach(_ context.Context, taskID string, volume acs.Volume) (task.Volume, error) {
+func (v *Volumes) Attach(ctx context.Context, taskID string, volume acs.Volume) (task.Volume, error) {
+	if volume.Files != nil { // what they hold is asked for, which may take its time
+		return v.attachFiles(ctx, taskID, volume.Name, volume.Files)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -198,7 +216,7 @@ func (v *Volumes) Detach(_ context.Context, taskID string) error {
 	defer v.mu.Unlock()
 	var errs []error
 	for _, dir := range v.used(taskID) {
-		errs = append(errs, leave(dir, taskID))
+		errs = append(errs, v.leave(dir, taskID))
 	}
 	return errors.Join(errs...)
 }
@@ -216,13 +234,13 @@ func (v *Volumes) used(taskID string) []string {
 }
 
 // leave ends a task's use of a volume, and with the last user its mount.
-func leave(dir, taskID string) error {
+func (v *Volumes) leave(dir, taskID string) error {
 	users, err := os.ReadDir(filepath.Join(dir, usersName))
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(users, func(u fs.DirEntry) bool { return u.Name() != taskID }) {
-		if err := unmount(filepath.Join(dir, dataName)); err != nil {
+		if err := errors.Join(v.endFiles(dir), unmount(filepath.Join(dir, dataName))); err != nil {
 			return err
 		}
 	}
@@ -239,7 +257,7 @@ func (v *Volumes) Remove(ctx context.Context, taskID string) error {
 	// One whose task died between its mount and the note of its user is not to be emptied, but unmounted.
 	found, _ := filepath.Glob(filepath.Join(v.cfg.Dir, "tasks", taskID, "*", dataName))
 	for _, data := range found {
-		if err := unmount(data); err != nil {
+		if err := errors.Join(v.endFiles(filepath.Dir(data)), unmount(data)); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ var verbs = map[string]func(string) error{
 	"sleep":  func(d string) error { t, err := time.ParseDuration(d); time.Sleep(t); return err },
 	"wait":   wait,
 	"onterm": onTerm,
+	"onhup":  onHup,
 	"ignore": func(string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	"eat":    eat,
 	"mark":   mark,
@@ -102,6 +103,19 @@ func onTerm(text string) error {
 		<-c
 		fmt.Println(text)
 		os.Exit(0)
+	}()
+	return nil
+}
+
+// onHup reads the file each time that SIGHUP comes.
+func onHup(path string) error {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	go func() {
+		for range c {
+			fmt.Print("SIGHUP: ")
+			_ = read(path)
+		}
 	}()
 	return nil
 }

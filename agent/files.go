@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/task"
+	"github.com/roadstead/roadstead/agent/volumes"
+	"github.com/roadstead/roadstead/client"
+)
+
+// fileValues are the values of volumes with files in memory, got with the rights of the task's execution role.
+func (a *Agent) fileValues() volumes.Values {
+	get := func(ctx context.Context, taskID string, sources []acs.FileSource) (map[string][]byte, error) {
+		if a.executionRole(taskID) == nil { // a node has no right of its own to read values
+			return nil, noSecrets("unable to find execution role credentials")
+		}
+		c, _, err := a.executing(ctx, taskID)
+		if err != nil {
+			return nil, noSecrets("unable to get credentials: %w", err)
+		}
+		return readSources(ctx, c, sources)
+	}
+	return volumes.Values{Get: get, Tell: a.tellFiles, Log: a.cfg.Log}
+}
+
+// readSources gets the files by their names.
+func readSources(ctx context.Context, c *client.Client, sources []acs.FileSource) (map[string][]byte, error) {
+	var refs []acs.Secret // parameters, by the number of their source: one call gets several
+	for i, s := range sources {
+		refs = append(refs, acs.Secret{Name: strconv.Itoa(i), ValueFrom: s.ValueFrom, Provider: s.Provider})
+	}
+	params := map[string]string{}
+	if err := parameters(ctx, c, refs, params); err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	for i, s := range sources {
+		value, err := []byte(params[strconv.Itoa(i)]), error(nil)
+		switch s.Provider {
+		case "asm":
+			value, err = binaryOrText(ctx, c, s.ValueFrom)
+		case "s3":
+			value, err = object(ctx, c, s.ValueFrom)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := addFiles(out, s, value); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// addFiles adds the file of a source, or those of the members of its JSON object.
+func addFiles(out map[string][]byte, s acs.FileSource, value []byte) error {
+	add := func(name string, b []byte) error {
+		if _, twice := out[name]; twice {
+			return noSecrets("two values are for the file %s", name)
+		}
+		out[name] = b
+		return nil
+	}
+	if s.Name != "" {
+		return add(s.Name, value)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(value, &members); err != nil || members == nil { // its text is nobody's business
+		return noSecrets("%s is not a JSON object, to make a file of each member: name a file for it with FILE=VALUEFROM", s.ValueFrom)
+	}
+	for name, v := range members {
+		text, err := memberText(v)
+		if err == nil {
+			err = add(name, []byte(text))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func object(ctx context.Context, c *client.Client, arn string) ([]byte, error) {
+	bucket, key, err := objectName(arn)
+	if err != nil {
+		return nil, noSecrets("%w", err)
+	}
+	b, err := c.GetObject(ctx, bucket, key)
+	if err != nil {
+		return nil, noSecrets("unable to get %s: %w", arn, err)
+	}
+	return b, nil
+}
+
+// tellFiles sends a signal to the containers that have the volume and run: one that starts later has the new values.
+func (a *Agent) tellFiles(ctx context.Context, taskID, volume, signal string) error {
+	e := a.engine.Load()
+	if e == nil {
+		return errors.New("the node is being reset")
+	}
+	v, ok := e.Get(taskID)
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for i := range v.Task.Containers {
+		name := v.Task.Containers[i].Name
+		if !hasVolume(v.Task, name, volume, nil) || !runs(&v, name) {
+			continue
+		}
+		if err := a.runtime.Signal(ctx, task.ContainerID(taskID, name), signal); err != nil {
+			errs = append(errs, fmt.Errorf("container %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func runs(v *task.View, name string) bool {
+	return slices.ContainsFunc(v.State.Containers, func(c task.Container) bool { return c.Name == name && c.Phase == task.PhaseRunning })
+}
+
+// hasVolume says whether a container mounts the volume, by itself or with those of others.
+func hasVolume(t *acs.Task, container, volume string, seen []string) bool {
+	i := slices.IndexFunc(t.Containers, func(c acs.Container) bool { return c.Name == container })
+	if i < 0 || slices.Contains(seen, container) {
+		return false
+	}
+	c := &t.Containers[i]
+	return slices.ContainsFunc(c.MountPoints, func(m acs.MountPoint) bool { return m.SourceVolume == volume }) ||
+		slices.ContainsFunc(c.VolumesFrom, func(f acs.VolumeFrom) bool {
+			return hasVolume(t, f.SourceContainer, volume, append(seen, container))
+		})
+}

@@ -1,0 +1,123 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// TestSecretFiles: secrets are files in memory that follow their values, of tasks in and out of user namespaces, also over a kill of
+// the agent; no value is on the node's disk, and nothing is left (MISSION superset row 6, docs/decisions/029).
+func TestSecretFiles(t *testing.T) {
+	t.Parallel()
+	e := NewPair(t, "--fargate")
+	store := secretsmanager.New(secretsmanager.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	made, err := store.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("db"), SecretString: aws.String(`{"user":"open-ann","pass":"sesame-one"}`)})
+	must(t, err)
+	rotate := func(pass string) {
+		t.Helper()
+		_, err := store.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: made.ARN, SecretString: aws.String(`{"user":"open-ann","pass":"` + pass + `"}`)})
+		must(t, err)
+	}
+	role := e.role("reads-files", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"`+
+		strings.TrimSuffix(*made.ARN, "/")+`"},{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}`)
+	volume := func(driver string, opts map[string]string) types.Volume {
+		return types.Volume{Name: aws.String("s"), DockerVolumeConfiguration: &types.DockerVolumeConfiguration{Driver: &driver, DriverOpts: opts}}
+	}
+	opts := map[string]string{"secret": *made.ARN, "signal": "SIGHUP", "refresh": "2s"}
+	define := func(family string, in ecs.RegisterTaskDefinitionInput, opts map[string]string) string {
+		app := e.container("app", "read=/s/pass", "read=/s/user", "write=/s/user,no", "onhup=/s/pass", "onterm=bye", "print=ready", "wait")
+		app.MountPoints = []types.MountPoint{mount("s", "/s")}
+		side := e.container("side", "wait=0") // SIGHUP would be its end
+		in.ExecutionRoleArn, in.Volumes = &role, []types.Volume{volume("roadstead-secret", opts)}
+		return e.Define(family, in, app, side)
+	}
+	plain := e.RunTask(define("plain", ecs.RegisterTaskDefinitionInput{}, opts))
+	apart := e.RunTask(define("apart", ecs.RegisterTaskDefinitionInput{
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
+	}, opts), inVPC, func(in *ecs.RunTaskInput) { in.LaunchType = types.LaunchTypeFargate })
+	all := []string{plain, apart}
+	for _, arn := range all {
+		log := e.AwaitLog(arn, "ready")
+		for _, want := range []string{"/s/pass 0:0 400: sesame-one", "/s/user 0:0 400: open-ann", "write refused"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("%s is not in %s", want, log)
+			}
+		}
+	}
+	rotate("sesame-two")
+	for _, arn := range all {
+		e.AwaitLog(arn, "SIGHUP: /s/pass 0:0 400: sesame-two")
+	}
+	e.Agent.Kill9()
+	rotate("sesame-three")
+	e.Agent.again()
+	for _, arn := range all {
+		e.AwaitLog(arn, "SIGHUP: /s/pass 0:0 400: sesame-three")
+	}
+	notOnDisk(t, e, "sesame", made)
+	for _, arn := range all {
+		if got, err := e.Describe(t.Context(), arn); err != nil || aws.ToString(got[0].LastStatus) != "RUNNING" {
+			t.Errorf("%v, %v", got, err)
+		}
+		e.StopTask(arn)
+		e.AwaitStatus(arn, "STOPPED")
+		if left, _ := filepath.Glob(filepath.Join(e.Dir, "n", "volumes", "tasks", id(arn), "s", "data", "*")); len(left) > 0 {
+			t.Errorf("values of a task that is over: %v", left)
+		}
+	}
+	opts["secret"] = "/nosuch"
+	bad := e.AwaitStatus(e.RunTask(define("bad", ecs.RegisterTaskDefinitionInput{}, opts)), "STOPPED")
+	reason := aws.ToString(bad.StoppedReason)
+	if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.HasPrefix(reason, "ResourceInitializationError: unable to pull secrets or registry auth: ") {
+		t.Errorf("without the value: %s %s", bad.StopCode, reason)
+	}
+}
+
+// notOnDisk looks for a text in the files of the server and the node that are on their disk; containers' own lines do not count.
+func notOnDisk(t *testing.T, e *Env, text string, made *secretsmanager.CreateSecretOutput) {
+	t.Helper()
+	var root syscall.Stat_t
+	must(t, syscall.Stat(e.Dir, &root))
+	began, searched := time.Now(), false
+	for _, dir := range []string{"server", "n"} {
+		err := filepath.WalkDir(filepath.Join(e.Dir, dir), func(path string, d fs.DirEntry, err error) error {
+			var st syscall.Stat_t
+			switch {
+			case err != nil || syscall.Lstat(path, &st) != nil: // gone meanwhile
+				return nil
+			case st.Dev != root.Dev && d.IsDir(): // mounted there
+				return fs.SkipDir
+			case !d.Type().IsRegular() || strings.Contains(path, "/logs/"):
+				return nil
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return nil
+			}
+			if bytes.Contains(b, []byte(text)) {
+				t.Errorf("%s holds a secret", path)
+			}
+			searched = searched || strings.HasPrefix(path, filepath.Join(e.Dir, "n", "engine")) && bytes.Contains(b, []byte(*made.ARN))
+			return nil
+		})
+		must(t, err)
+	}
+	if !searched {
+		t.Error("the node's disk was not searched")
+	}
+	t.Logf("searched for %s", time.Since(began).Round(time.Millisecond))
+}
