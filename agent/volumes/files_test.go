@@ -137,6 +137,8 @@ func TestFilesFollowTheirValues(t *testing.T) {
 		from.put("p", "two")
 		time.Sleep(30 * time.Second)
 		want("after a rotation", "pass=two user=ann", "t1 s SIGHUP")
+		time.Sleep(time.Minute)
+		want("and then", "pass=two user=ann", "")
 		from.be(errors.New("access denied"), false)
 		from.put("p", "three")
 		time.Sleep(time.Minute)
