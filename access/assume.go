@@ -16,6 +16,9 @@ type Assumption struct {
 	SessionName string
 	Duration    time.Duration // as long as the role allows at most
 	Tags        []model.Tag
+	Transitive  []string // keys of those that go on to the next role
+	// SourceIdentity is who it was at first, "" if nobody says so.
+	SourceIdentity string
 	// Policies and PolicyARNs narrow the session.
 	Policies, PolicyARNs []string
 
@@ -38,6 +41,7 @@ func (a *Access) Assume(t *state.Tables, sessions *auth.Sessions, q *Assumption)
 	}
 	s := auth.RoleSession(r, q.SessionName, q.Now, min(q.Duration, time.Duration(max(r.MaxSession, 3600))*time.Second))
 	s.Tags, s.Provider, s.Task, s.Policies, s.PolicyARNs = q.Tags, q.Provider, q.Task, q.Policies, q.PolicyARNs
+	s.Transitive, s.SourceIdentity = q.Transitive, q.SourceIdentity
 	c, err := sessions.Issue(*s)
 	return c, s, err
 }
@@ -67,6 +71,9 @@ func (a *Access) trusting(t *state.Tables, q *Assumption) (*model.Role, error) {
 	if len(q.Tags) > 0 && q.Provider != "" { // a service may always tag the sessions that it makes
 		actions = append(actions, "sts:TagSession")
 	}
+	if q.SourceIdentity != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
 	for _, act := range actions {
 		request := &policy.Request{Principal: who, Action: act, Resource: r.ARN(), Owner: r.Account, Context: q.context(who, r)}
 		if !policy.Decide(request, &policy.Policies{Resource: trust}).Allowed {
@@ -84,6 +91,12 @@ func (q *Assumption) context(who *policy.Principal, r *model.Role) *policy.Conte
 	c.SetTags("aws:ResourceTag", r.Tags)
 	c.SetTags("iam:ResourceTag", r.Tags)
 	c.SetRequestTags(q.Tags)
+	if len(q.Transitive) > 0 {
+		c.Set("sts:TransitiveTagKeys", q.Transitive...)
+	}
+	if q.SourceIdentity != "" {
+		c.Set("sts:SourceIdentity", q.SourceIdentity)
+	}
 	if q.SourceARN != "" {
 		c.Set("aws:SourceArn", q.SourceARN)
 		if a, ok := model.ParseARN(q.SourceARN); ok {

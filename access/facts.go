@@ -117,6 +117,10 @@ func requestMembers(key string) []string {
 		return []string{"sourceIdentity"}
 	case "sts:TransitiveTagKeys":
 		return []string{"transitiveTagKeys[]"}
+	case "sts:IdentityTokenAudience":
+		return []string{"audience[]"}
+	case "sts:SigningAlgorithm":
+		return []string{"signingAlgorithm"}
 	case "sts:DurationSeconds":
 		return []string{"durationSeconds"}
 	}

@@ -18,6 +18,10 @@ func Allowed(p Principal, service, op string) error {
 	return denied(p, service+":"+op, "*")
 }
 
+// Unsigned says whether an operation is for those who have no credentials yet: who calls is said by what the request holds, which
+// the operation verifies itself [D].
+func Unsigned(service, op string) bool { return service == "sts" && op == "AssumeRoleWithWebIdentity" }
+
 // Judged says whether what the principal may do stands in policies: users and sessions, and not the root user and nodes.
 func (p Principal) Judged() bool { return p.Kind != model.KeyRoot && p.Kind != model.KeyNode }
 

@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // IAM's rows belong to an account and to no Region. Names are unique whatever their case [D], so keys have them in lower case;
 // paths are no part of them. Documents are kept byte for byte as the user wrote them.
@@ -119,6 +122,30 @@ func (p *InstanceProfile) Key() string { return IAMKey(p.Account, p.Name) }
 
 // ARN is the profile's Amazon resource name.
 func (p *InstanceProfile) ARN() string { return IAMARN(p.Account, "instance-profile", p.Path, p.Name) }
+
+// TokenIssuer makes tokens that say who an account's users and roles are, for those who are not of this deployment. Writer: api/iam.
+type TokenIssuer struct {
+	Account   string      `json:"account"`
+	ID        string      `json:"id"` // a uuid, the end of its URL
+	Enabled   bool        `json:"enabled"`
+	CreatedAt Millis      `json:"createdAt"`
+	Keys      []IssuerKey `json:"keys"` // the newest of an algorithm signs
+}
+
+// IssuerKey is a key of a TokenIssuer.
+type IssuerKey struct {
+	ID        string          `json:"id"`
+	Algorithm string          `json:"algorithm"` // RS256 or ES384
+	Public    json.RawMessage `json:"public"`    // as a JSON web key
+	Sealed    []byte          `json:"sealed"`    // the secret part
+	CreatedAt Millis          `json:"createdAt"`
+}
+
+// Key is the issuer's row key: an account has one.
+func (i *TokenIssuer) Key() string { return i.Account }
+
+// KeyName is what the secret part of one of its keys is sealed for.
+func (i *TokenIssuer) KeyName(k *IssuerKey) string { return "token issuer " + i.ID + " " + k.ID }
 
 // OIDCProvider is an identity provider whose tokens roles may trust. Writer: api/iam.
 type OIDCProvider struct {

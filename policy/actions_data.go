@@ -158,7 +158,10 @@ func stsRows() []row {
 
 // stsFurther adds what a trust policy has to allow besides the assumption itself [D].
 func stsFurther(o *Operation) {
-	if o.Name == "AssumeRole" {
+	switch o.Name {
+	case "AssumeRole":
 		o.Also = []Further{{"Tags", "sts:TagSession"}, {"SourceIdentity", "sts:SetSourceIdentity"}}
+	case "GetWebIdentityToken":
+		o.Also = []Further{{"Tags", "sts:TagGetWebIdentityToken"}}
 	}
 }

@@ -87,8 +87,8 @@ func (s *Server) services() []*wire.Mux {
 		}),
 		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, May: s.maySecret, Now: s.cfg.Now}),
 		kms.New(kms.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
-		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, Now: s.cfg.Now}),
-		sts.New(sts.Config{DB: s.db, Sessions: s.tokens, Now: s.cfg.Now}),
+		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, IssuerURL: s.issuerURL, Seal: s.seal, Now: s.cfg.Now}),
+		sts.New(s.stsConfig()),
 	}
 }
 

@@ -23,6 +23,8 @@ type Config struct {
 	Account, RootKeyID, RootSecret string
 	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.
 	SealKey string
+	// IssuerURL is where others find the keys of tokens that say who users and roles are, if that is not Advertise. Members must agree.
+	IssuerURL string
 	// ImageScanner is the URL that is asked for vulnerabilities of images, "" for none.
 	ImageScanner string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.

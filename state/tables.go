@@ -48,6 +48,7 @@ type Tables struct {
 	Policies            *Table[model.ManagedPolicy]
 	Profiles            *Table[model.InstanceProfile]
 	OIDCProviders       *Table[model.OIDCProvider]
+	TokenIssuers        *Table[model.TokenIssuer]
 
 	index   Index // of a head, nil otherwise
 	scratch scratch
@@ -183,6 +184,7 @@ func newTables() *Tables {
 		Policies:            newTable(keyed[model.ManagedPolicy]("policies")),
 		Profiles:            newTable(keyed[model.InstanceProfile]("profiles")),
 		OIDCProviders:       newTable(keyed[model.OIDCProvider]("oidcproviders")),
+		TokenIssuers:        newTable(keyed[model.TokenIssuer]("tokenissuers")),
 	}
 }
 
@@ -251,6 +253,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.Policies)
 	f(t.Profiles)
 	f(t.OIDCProviders)
+	f(t.TokenIssuers)
 }
 
 // freeze returns an immutable copy; tables unchanged since the last freeze are taken from prev.
@@ -294,6 +297,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Policies:            frozen(t.Policies, prev.Policies),
 		Profiles:            frozen(t.Profiles, prev.Profiles),
 		OIDCProviders:       frozen(t.OIDCProviders, prev.OIDCProviders),
+		TokenIssuers:        frozen(t.TokenIssuers, prev.TokenIssuers),
 	}
 }
 
@@ -338,6 +342,7 @@ func (t *Tables) thaw() *Tables {
 		Policies:            t.Policies.copy(),
 		Profiles:            t.Profiles.copy(),
 		OIDCProviders:       t.OIDCProviders.copy(),
+		TokenIssuers:        t.TokenIssuers.copy(),
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -30,8 +31,11 @@ type Config struct {
 	DB *state.DB
 	// Policies describes the user, group or role with an ARN and the policies that count for it.
 	Policies func(t *state.Tables, arn string) (*policy.Principal, *policy.Policies, error)
-	Now      func() time.Time // nil means time.Now
-	Random   io.Reader        // of ids and secrets; nil means crypto/rand
+	// IssuerURL is where the documents of a model.TokenIssuer are, by its id; Seal seals the secrets of its keys.
+	IssuerURL func(id string) string
+	Seal      *seal.Sealer
+	Now       func() time.Time // nil means time.Now
+	Random    io.Reader        // of ids and secrets; nil means crypto/rand
 }
 
 // api holds the handlers. It has no state of its own.
@@ -55,6 +59,7 @@ func New(cfg Config) *wire.Mux {
 	a.serveAttachments(m)
 	a.serveProfiles(m)
 	a.serveProviders(m)
+	a.serveIssuer(m)
 	a.serveSimulation(m)
 	return m
 }

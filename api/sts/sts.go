@@ -1,4 +1,4 @@
-// Package sts is the Security Token Service API: who am I, and temporary credentials.
+// Package sts is the Security Token Service API: who am I, temporary credentials, and tokens that tell others who I am.
 //
 // It must not know how requests are decoded (wire) or verified (auth), nor who may assume a role (access has decided when a
 // handler runs): it checks what is asked for, and describes the session that auth makes credentials of.
@@ -17,6 +17,8 @@ import (
 
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/oidc"
+	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -25,7 +27,13 @@ import (
 type Config struct {
 	DB       *state.DB
 	Sessions *auth.Sessions
-	Now      func() time.Time // nil means time.Now
+	// AssumeWeb makes the session of a web identity, if the role trusts it; Tokens verifies who it is.
+	AssumeWeb func(t *state.Tables, q *WebIdentity) (auth.Credentials, *auth.Session, error)
+	Tokens    *oidc.Verifier
+	// IssuerURL is the URL of a model.TokenIssuer by its id, and what it begins with for "". Seal opens the keys of issuers.
+	IssuerURL func(id string) string
+	Seal      *seal.Sealer
+	Now       func() time.Time // nil means time.Now
 }
 
 // api holds the handlers. It has no state of its own.
@@ -42,6 +50,8 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "AssumeRole", a.assumeRole)
 	wire.Handle(m, "GetSessionToken", a.getSessionToken)
 	wire.Handle(m, "GetFederationToken", a.getFederationToken)
+	wire.Handle(m, "AssumeRoleWithWebIdentity", a.assumeRoleWithWebIdentity)
+	wire.Handle(m, "GetWebIdentityToken", a.getWebIdentityToken)
 	return m
 }
 

@@ -31,7 +31,9 @@ func (f *forger) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		body, _ = io.ReadAll(r.Body)
 	}
-	body = f.forge(r, body)
+	if r.Header.Get("Authorization") != "" { // AssumeRoleWithWebIdentity has none: its token says who it is
+		body = f.forge(r, body)
+	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err == nil {
