@@ -91,9 +91,12 @@ func inSecretsManager(s types.Secret) bool {
 	return strings.Contains(deref(s.ValueFrom), ":secretsmanager:")
 }
 
+// UnassumablePrefix begins what Unassumable says.
+const UnassumablePrefix = "ECS was unable to assume the role '"
+
 // Unassumable is why a task with a role does not start that does not trust ECS, or is not there [O].
 func Unassumable(role string) string {
-	return "ECS was unable to assume the role '" + role + "' that was provided for this task. Please verify that the role being passed " +
+	return UnassumablePrefix + role + "' that was provided for this task. Please verify that the role being passed " +
 		"has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
 }
 

@@ -96,7 +96,7 @@ func (s *Server) ecsConfig() ecs.Config {
 	return ecs.Config{
 		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
 		PollEndpoint:   func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
-		WaitingRequest: (&place.Loop{}).Request, ServiceWhy: serviceWhy, ServiceStep: serviceStep,
+		WaitingRequest: (&place.Loop{}).Request, ServiceWhy: s.serviceWhy, ServiceStep: s.serviceStep,
 		Exec: s.executeCommand, Trusts: s.trustsTasks,
 	}
 }

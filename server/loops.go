@@ -26,19 +26,19 @@ const placePace = 100 * time.Millisecond
 const deployPace = 20 * time.Millisecond
 
 // newDeploy returns the loop of services, which also answers why one is not steady.
-func newDeploy() *deploy.Loop {
-	return &deploy.Loop{NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64}
+func (s *Server) newDeploy() *deploy.Loop {
+	return &deploy.Loop{NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64, Trusts: s.trustsTasks}
 }
 
 // serviceWhy says why a service is not steady.
-func serviceWhy(tx *state.Tx, key string, now time.Time) (why []string, next model.Millis) {
-	out, _ := newDeploy().Ask(tx, key, now)
+func (s *Server) serviceWhy(tx *state.Tx, key string, now time.Time) (why []string, next model.Millis) {
+	out, _ := s.newDeploy().Ask(tx, key, now)
 	return out.Why, out.Wake
 }
 
 // serviceStep does what the leader does next for a service.
-func serviceStep(tx *state.Tx, key string, now time.Time) error {
-	_, err := newDeploy().Reconcile(tx, key, now)
+func (s *Server) serviceStep(tx *state.Tx, key string, now time.Time) error {
+	_, err := s.newDeploy().Reconcile(tx, key, now)
 	return err
 }
 
@@ -46,7 +46,7 @@ func serviceStep(tx *state.Tx, key string, now time.Time) error {
 func (s *Server) loops() []controller.Loop {
 	silent := &lost.Loop{}
 	waiting := &place.Loop{}
-	services := newDeploy()
+	services := s.newDeploy()
 	over := &reap.Loop{Retention: reap.DefaultRetention(), Limit: reapLimit}
 	return []controller.Loop{
 		{Name: "lost", Touched: silent.Touched, All: silent.All, Due: silent.Due, Reconcile: silent.Reconcile, Settle: lost.Settle},

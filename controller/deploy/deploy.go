@@ -28,6 +28,8 @@ type Loop struct {
 	// Subnet returns the availability zone of a subnet; ok is false if there is no such subnet. Nil: any subnet exists and
 	// is everywhere.
 	Subnet func(s model.Scope, id string) (zone string, ok bool)
+	// Trusts says whether ECS may assume a role for tasks of the cluster. Nil: any role.
+	Trusts func(t *state.Tables, c *model.Cluster, role string) bool
 	// Limit is how many tasks change in one transaction; 0 means 500. The rest follows at once.
 	Limit int
 	// Waiting is how many tasks of a cluster may wait for capacity (SEMANTICS §6.7); 0 means 500.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -285,5 +286,43 @@ func (p *play) deploymentsVerb(c *scenario.Call) {
 	c.Printf("%s %s, desired %d, steady %t", s.Name, s.Status, s.Desired, s.Steady != 0)
 	for d := range p.db.Snapshot().DeploymentsOf(s) {
 		c.Printf("%s %s %s %s, %d failed", p.names[d.ID], d.Status, d.Rollout, d.State, d.FailedTasks)
+	}
+}
+
+// [O] SEMANTICS §14.1: a service whose role cannot be assumed starts no tasks and says so, once; when it can be, they start.
+func TestRoleThatCannotBeAssumed(t *testing.T) {
+	w := newWorld(t)
+	trusted := false
+	const role = "arn:aws:iam::000000000000:role/mine"
+	w.loop.Trusts = func(_ *state.Tables, c *model.Cluster, of string) bool { return trusted || of != role || c.Name != "c" }
+	w.instance("i1", 4096, 4096, nil, "", true)
+	w.update(func(tx *state.Tx) {
+		tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "f", Revision: 1, Spec: types.TaskDefinition{
+			Family: aws.String("f"), ExecutionRoleArn: aws.String("arn:aws:iam::000000000000:role/other"), TaskRoleArn: aws.String(role),
+			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("c"), Image: aws.String("i"), Memory: aws.Int32(64)}}}})
+	})
+	w.create(service{name: "web", definition: "f:1", desired: 2})
+	w.advance(time.Hour)
+	var texts, events []string
+	for m := range w.db.Snapshot().Messages.All() {
+		texts = append(texts, m.Text)
+	}
+	for e := range w.db.Snapshot().Events.All() {
+		events = append(events, e.Detail)
+	}
+	want := "(service web) failed to launch a task with (error ECS was unable to assume the role '" + role + "' that was provided for this task. Please verify that the role being passed " +
+		"has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.)."
+	if len(w.tasks("")) != 0 || !slices.Equal(texts, []string{want}) {
+		t.Errorf("%d tasks, %q", len(w.tasks("")), texts)
+	}
+	if !slices.ContainsFunc(events, func(e string) bool {
+		return strings.Contains(e, "SERVICE_TASK_CONFIGURATION_FAILURE") && strings.Contains(e, role)
+	}) {
+		t.Errorf("events %s", events)
+	}
+	trusted = true
+	w.advance(5 * time.Minute)
+	if n := len(w.tasks("web")); n != 2 {
+		t.Errorf("%d tasks start then", n)
 	}
 }

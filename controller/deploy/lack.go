@@ -2,8 +2,10 @@ package deploy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/roadstead/roadstead/definition"
 	"github.com/roadstead/roadstead/deployment"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/scheduler"
@@ -55,9 +57,13 @@ func (d *deed) explain(l *lack) *deployment.Said {
 	}
 	if l.why != "" {
 		s.Text = l.why
-		if l.why == limitReached {
+		switch {
+		case l.why == limitReached:
 			s.With.Reason = "Tasks provisioning capacity limit exceeded." // [O] of RunTask
-		} else {
+		case strings.HasPrefix(l.why, definition.UnassumablePrefix):
+			s.With.Name = "SERVICE_TASK_CONFIGURATION_FAILURE"
+			s.Text = "failed to launch a task with (error " + l.why + ")." // [O]
+		default:
 			s.With.Name = "SERVICE_TASK_CONFIGURATION_FAILURE"
 			s.Text = "was unable to place a task. Reason: " + l.why // [I]
 		}

@@ -36,6 +36,9 @@ func (d *deed) order(revision, provider string) (o *order, why string) {
 	if !ok {
 		return nil, "TaskDefinition not found." // [I]
 	}
+	if role := d.untrusting(def); role != "" {
+		return nil, definition.Unassumable(role)
+	}
 	o = &order{}
 	launchType := cmp.Or(string(r.Spec.LaunchType), "EC2")
 	if provider != "" {
@@ -60,6 +63,20 @@ func (d *deed) order(revision, provider string) (o *order, why string) {
 	}
 	d.orders[key] = o
 	return o, ""
+}
+
+// untrusting is the first role of the definition that ECS may not assume for the cluster's tasks, "" if there is none.
+func (d *deed) untrusting(def *model.TaskDefinition) string {
+	c, ok := d.tx.Clusters.Get(model.ClusterKey(d.Service.Scope, d.Service.Cluster))
+	if !ok || d.Trusts == nil {
+		return ""
+	}
+	for _, role := range []*string{def.Spec.TaskRoleArn, def.Spec.ExecutionRoleArn} {
+		if role != nil && *role != "" && !d.Trusts(d.tx.Tables, c, *role) {
+			return *role
+		}
+	}
+	return ""
 }
 
 // provider returns the capacity provider, if the service's cluster may use it.
