@@ -204,7 +204,9 @@ type FileVolume struct {
 type FileSource struct {
 	Name      string `json:"name,omitempty"`
 	ValueFrom string `json:"valueFrom"`
-	Provider  string `json:"provider"` // ssm, asm or s3
+	Provider  string `json:"provider"` // ssm, asm, s3, or sts: a token of the task's role for the audiences in ValueFrom
+	Algorithm string `json:"algorithm,omitempty"`
+	Duration  int64  `json:"duration,omitempty"` // of a token, seconds
 }
 
 // IsFileName says whether a file of a FileVolume can be called so: a plain name, and none that begins as those do with which a

@@ -19,32 +19,44 @@ const (
 // executing returns a client that calls with the execution role of the task with the ARN (SEMANTICS §11.6), and until when it is
 // good. It is the node's own for a task without one, and for one that is not here any more.
 func (a *Agent) executing(ctx context.Context, taskARN string) (*client.Client, time.Time, error) {
+	role, err := a.awaitRole(ctx, func() *acs.RoleCreds { return a.executionRole(taskARN) })
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if role == nil {
+		return a.client, time.Time{}, nil
+	}
+	until, err := time.Parse(time.RFC3339, role.Expiration)
+	if err != nil {
+		return nil, until, fmt.Errorf("credentials of the execution role %s: %w", role.RoleArn, err)
+	}
+	return a.client.As(role.AccessKeyID, role.SecretAccessKey, role.SessionToken), until, nil
+}
+
+// awaitRole waits until a role has its credentials. It is nil if there is none.
+func (a *Agent) awaitRole(ctx context.Context, get func() *acs.RoleCreds) (*acs.RoleCreds, error) {
 	deadline := time.Now().Add(rolePatience)
 	for {
-		role := a.executionRole(taskARN)
-		if role == nil {
-			return a.client, time.Time{}, nil
-		}
-		if role.AccessKeyID != "" {
-			until, err := time.Parse(time.RFC3339, role.Expiration)
-			if err != nil {
-				return nil, until, fmt.Errorf("credentials of the execution role %s: %w", role.RoleArn, err)
-			}
-			return a.client.As(role.AccessKeyID, role.SecretAccessKey, role.SessionToken), until, nil
+		role := get()
+		if role == nil || role.AccessKeyID != "" {
+			return role, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, time.Time{}, fmt.Errorf("the credentials of the execution role %s have not come yet", role.RoleArn)
+			return nil, fmt.Errorf("the credentials of the role %s have not come yet", role.RoleArn)
 		}
 		select {
 		case <-time.After(roleLook):
 		case <-ctx.Done():
-			return nil, time.Time{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
 
 // executionRole is that of the task with the ARN, nil if there is none.
-func (a *Agent) executionRole(taskARN string) *acs.RoleCreds {
+func (a *Agent) executionRole(taskARN string) *acs.RoleCreds { return a.roleOf(taskARN, true) }
+
+// roleOf is a role of the task with the ARN or the id: its execution role or its own.
+func (a *Agent) roleOf(taskARN string, execution bool) *acs.RoleCreds {
 	e := a.engine.Load()
 	if e == nil || taskARN == "" {
 		return nil
@@ -53,5 +65,8 @@ func (a *Agent) executionRole(taskARN string) *acs.RoleCreds {
 	if !ok {
 		return nil
 	}
-	return v.Task.ExecutionRole
+	if execution {
+		return v.Task.ExecutionRole
+	}
+	return v.Task.RoleCredentials
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
@@ -14,9 +16,13 @@ import (
 	"github.com/roadstead/roadstead/client"
 )
 
-// fileValues are the values of volumes with files in memory, got with the rights of the task's execution role.
+// fileValues are the values of volumes with files in memory, got with the rights of the task's execution role; a token, with those of
+// its own.
 func (a *Agent) fileValues() volumes.Values {
 	get := func(ctx context.Context, taskID string, sources []acs.FileSource) (map[string][]byte, error) {
+		if len(sources) == 1 && sources[0].Provider == "sts" {
+			return a.webIdentity(ctx, taskID, sources[0])
+		}
 		if a.executionRole(taskID) == nil { // a node has no right of its own to read values
 			return nil, noSecrets("unable to find execution role credentials")
 		}
@@ -27,6 +33,31 @@ func (a *Agent) fileValues() volumes.Values {
 		return readSources(ctx, c, sources)
 	}
 	return volumes.Values{Get: get, Tell: a.tellFiles, Log: a.cfg.Log}
+}
+
+// webIdentity gets a token of the task's role, for no longer than the role's credentials are good.
+func (a *Agent) webIdentity(ctx context.Context, taskID string, s acs.FileSource) (map[string][]byte, error) {
+	role, err := a.awaitRole(ctx, func() *acs.RoleCreds { return a.roleOf(taskID, false) })
+	if err != nil {
+		return nil, noToken("%w", err)
+	}
+	if role == nil {
+		return nil, noToken("unable to find task role credentials")
+	}
+	until, err := time.Parse(time.RFC3339, role.Expiration)
+	if err != nil {
+		return nil, noToken("credentials of the role %s: %w", role.RoleArn, err)
+	}
+	in := map[string]any{"Audience": strings.Split(s.ValueFrom, ","), "SigningAlgorithm": s.Algorithm, "DurationSeconds": min(s.Duration, int64(time.Until(until)/time.Second))}
+	var out struct{ WebIdentityToken string }
+	if err := a.client.As(role.AccessKeyID, role.SecretAccessKey, role.SessionToken).Call(ctx, "sts", "GetWebIdentityToken", in, &out); err != nil {
+		return nil, noToken("%w", err)
+	}
+	return map[string][]byte{s.Name: []byte(out.WebIdentityToken)}, nil
+}
+
+func noToken(format string, args ...any) error {
+	return &task.Failure{Name: "ResourceInitializationError", Err: fmt.Errorf("unable to get a web identity token: "+format, args...)}
 }
 
 // readSources gets the files by their names.

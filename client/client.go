@@ -250,6 +250,8 @@ func target(service string) (prefix, version string, ok bool) {
 		return "AmazonSSM", "1.1", true
 	case "secretsmanager":
 		return "secretsmanager", "1.1", true
+	case "sts": // AWS speaks its query protocol only; our control plane speaks JSON for all services
+		return "AWSSecurityTokenServiceV20110615", "1.1", true
 	case "kms":
 		return "TrentService", "1.1", true
 	case "events":

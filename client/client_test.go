@@ -82,8 +82,8 @@ func TestCall(t *testing.T) {
 	if err := c.Call(t.Context(), "ecs", "ListTasks", nil, nil); err != nil {
 		t.Error(err)
 	}
-	if err := c.Call(t.Context(), "sts", "GetCallerIdentity", nil, nil); err == nil {
-		t.Error("sts does not speak JSON")
+	if err := c.Call(t.Context(), "iam", "GetUser", nil, nil); err == nil {
+		t.Error("iam does not speak JSON")
 	}
 }
 

@@ -17,11 +17,13 @@ import (
 const (
 	driverSecret = "roadstead-secret"
 	driverConfig = "roadstead-config"
+	driverToken  = "roadstead-web-identity" // docs/decisions/033
 )
 
 // fileDriver is what a driver has of its own: how its options are called, and who may read its files.
 type fileDriver struct {
 	whole, list string // options: a JSON object, a file for each member; FILE=VALUEFROM ...
+	token       bool   // its file is a token of the task's role
 	mode        uint32
 }
 
@@ -29,9 +31,11 @@ func fileDriverOf(v *types.Volume) (d fileDriver, ok bool) {
 	if c := v.DockerVolumeConfiguration; c != nil {
 		switch deref(c.Driver) {
 		case driverSecret:
-			return fileDriver{"secret", "secrets", 0o400}, true
+			return fileDriver{whole: "secret", list: "secrets", mode: 0o400}, true
 		case driverConfig:
-			return fileDriver{"config", "configs", 0o444}, true
+			return fileDriver{whole: "config", list: "configs", mode: 0o444}, true
+		case driverToken:
+			return fileDriver{token: true, mode: 0o400}, true
 		}
 	}
 	return fileDriver{}, false
@@ -45,7 +49,8 @@ const (
 	refreshOff     = "off"
 )
 
-// checkFiles: a volume of ours lives as long as its task, its options make sense, and only the execution role may read the values.
+// checkFiles: a volume of ours lives as long as its task, its options make sense, and only the execution role may read the values; a
+// token is of the task's own role.
 func checkFiles(d *draft, v *types.Volume) error {
 	driver, ours := fileDriverOf(v)
 	if !ours {
@@ -58,6 +63,12 @@ func checkFiles(d *draft, v *types.Volume) error {
 	if _, err := files(v, driver); err != nil {
 		return err
 	}
+	if driver.token {
+		if deref(d.TaskRoleArn) == "" {
+			return refuse("When you are specifying a volume of the driver %s, you must also specify a value for 'taskRoleArn'.", deref(c.Driver))
+		}
+		return nil
+	}
 	if deref(d.ExecutionRoleArn) == "" {
 		return refuse("When you are specifying a volume of the driver %s, you must also specify a value for 'executionRoleArn'.", deref(c.Driver))
 	}
@@ -68,40 +79,79 @@ func checkFiles(d *draft, v *types.Volume) error {
 func files(v *types.Volume, driver fileDriver) (*acs.FileVolume, error) {
 	out := &acs.FileVolume{Mode: driver.mode, Refresh: int64(refreshDefault / time.Second)}
 	opts := v.DockerVolumeConfiguration.DriverOpts
+	if driver.token {
+		out.Sources = []acs.FileSource{{Name: "token", Provider: "sts", Algorithm: "RS256", Duration: tokenLife}}
+	}
 	wrong := func(option, must string) error {
 		return refuse("Invalid driver option '%s' of volume '%s'. It must be %s.", option, deref(v.Name), must)
 	}
 	for _, option := range slices.Sorted(maps.Keys(opts)) {
 		value, ok, must := opts[option], true, ""
-		switch option {
-		case driver.whole:
+		switch {
+		case option == "mode":
+			must, ok = "an octal number of at most 0777", octal(value, &out.Mode)
+		case option == "uid":
+			must, ok = "a user id", number(value, &out.UID)
+		case option == "gid":
+			must, ok = "a group id", number(value, &out.GID)
+		case driver.token:
+			must, ok = tokenOption(out, option, value)
+		case option == driver.whole:
 			must, ok = "a valueFrom of a secret, a parameter or an S3 object", value != ""
 			out.Sources = append(out.Sources, source("", value))
-		case driver.list:
+		case option == driver.list:
 			must = "FILE=VALUEFROM, several of them with spaces between, and plain file names"
 			ok = fileList(out, value)
-		case "mode":
-			must, ok = "an octal number of at most 0777", octal(value, &out.Mode)
-		case "uid":
-			must, ok = "a user id", number(value, &out.UID)
-		case "gid":
-			must, ok = "a group id", number(value, &out.GID)
-		case "signal":
+		case option == "signal":
 			out.Signal = "SIG" + strings.TrimPrefix(value, "SIG")
 			must, ok = "one of "+strings.Join(reloads, ", "), slices.Contains(reloads, out.Signal)
-		case "refresh":
+		case option == "refresh":
 			must, ok = "a duration from 1s to 24h, or off", refresh(value, &out.Refresh)
-		default:
+		}
+		if must == "" {
 			return nil, refuse("Unknown driver option '%s' of volume '%s'.", option, deref(v.Name))
 		}
 		if !ok {
 			return nil, wrong(option, must)
 		}
 	}
+	if driver.token {
+		out.Refresh = out.Sources[0].Duration / 4 // so that a few looks may fail before it is over
+		if out.Sources[0].ValueFrom == "" {
+			return nil, refuse("Volume '%s' needs the driver option 'audience'.", deref(v.Name))
+		}
+	}
 	if len(out.Sources) == 0 {
 		return nil, refuse("Volume '%s' needs the driver option '%s' or '%s'.", deref(v.Name), driver.whole, driver.list)
 	}
 	return out, nil
+}
+
+// The life of a token in seconds, and its bounds, which are STS's [D].
+const (
+	tokenLife    = 3600
+	tokenLifeMin = 60
+)
+
+// tokenOption reads an option that volumes with a token have besides. It returns "" for one that they do not have.
+func tokenOption(out *acs.FileVolume, option, value string) (must string, ok bool) {
+	s := &out.Sources[0]
+	switch option {
+	case "audience":
+		s.ValueFrom = value
+		return "one text or several with commas between", value != "" && !slices.Contains(strings.Split(value, ","), "")
+	case "file":
+		s.Name = value
+		return "a plain file name", acs.IsFileName(value)
+	case "algorithm":
+		s.Algorithm = value
+		return "RS256 or ES384", value == "RS256" || value == "ES384"
+	case "duration":
+		d, err := time.ParseDuration(value)
+		s.Duration = int64(d / time.Second)
+		return "a duration from 1m to 1h", err == nil && s.Duration >= tokenLifeMin && s.Duration <= tokenLife
+	}
+	return "", false
 }
 
 // reloads are the signals that may tell a program of new values.

@@ -19,11 +19,15 @@ const asmARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf"
 
 // fileVolume is a volume of ours with driver options in JSON, in a task with an execution role.
 func fileVolume(driver, opts string) string {
-	return task(`"executionRoleArn":"r","volumes":[`+fileVolumeAlone(driver, opts)+`]`, `"mountPoints":[{"sourceVolume":"v","containerPath":"/v"}]`)
+	return task(`"taskRoleArn":"t","executionRoleArn":"r","volumes":[`+fileVolumeAlone(driver, opts)+`]`, `"mountPoints":[{"sourceVolume":"v","containerPath":"/v"}]`)
 }
 
 func fileVolumeAlone(driver, opts string) string {
 	return fmt.Sprintf(`{"name":"v","dockerVolumeConfiguration":{"driver":%q,"driverOpts":{%s}}}`, driver, opts)
+}
+
+func tokenVolume(opts string) string {
+	return task(`"taskRoleArn":"r","volumes":[`+fileVolumeAlone("roadstead-web-identity", opts)+`]`, "")
 }
 
 // TestRefusedFiles: what a node could not do is refused when the definition is registered (docs/decisions/029).
@@ -45,6 +49,13 @@ func TestRefusedFiles(t *testing.T) {
 		{"signal", opt(`"secret":"x","signal":"SIGKILL"`), fmt.Sprintf(invalid, "signal") + "one of SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH."},
 		{"refresh", opt(`"secret":"x","refresh":"10ms"`), fmt.Sprintf(invalid, "refresh") + "a duration from 1s to 24h, or off."},
 		{"no role", task(`"volumes":[`+fileVolumeAlone("roadstead-secret", `"secret":"x"`)+`]`, ""), client + "When you are specifying a volume of the driver roadstead-secret, you must also specify a value for 'executionRoleArn'."},
+		{"no audience", tokenVolume(`"file":"t"`), client + "Volume 'v' needs the driver option 'audience'."},
+		{"an empty audience", tokenVolume(`"audience":"a,,b"`), fmt.Sprintf(invalid, "audience") + "one text or several with commas between."},
+		{"a token for long", tokenVolume(`"audience":"a","duration":"61m"`), fmt.Sprintf(invalid, "duration") + "a duration from 1m to 1h."},
+		{"a weak token", tokenVolume(`"audience":"a","algorithm":"HS256"`), fmt.Sprintf(invalid, "algorithm") + "RS256 or ES384."},
+		{"a token's path", tokenVolume(`"audience":"a","file":"/x"`), fmt.Sprintf(invalid, "file") + "a plain file name."},
+		{"a token with a secret", tokenVolume(`"audience":"a","secret":"x"`), client + "Unknown driver option 'secret' of volume 'v'."},
+		{"a token of nobody", task(`"executionRoleArn":"r","volumes":[`+fileVolumeAlone("roadstead-web-identity", `"audience":"a"`)+`]`, ""), client + "When you are specifying a volume of the driver roadstead-web-identity, you must also specify a value for 'taskRoleArn'."},
 		{"shared", task(`"executionRoleArn":"r","volumes":[{"name":"v","dockerVolumeConfiguration":{"driver":"roadstead-config","scope":"shared","driverOpts":{"config":"x"}}}]`, ""),
 			client + "Volume 'v' of the driver roadstead-config must have the scope task."},
 		{"provisioned", task(`"executionRoleArn":"r","volumes":[{"name":"v","dockerVolumeConfiguration":{"driver":"roadstead-config","autoprovision":true,"driverOpts":{"config":"x"}}}]`, ""),
@@ -65,9 +76,11 @@ func TestFiles(t *testing.T) {
 				{Name: "c", ValueFrom: "arn:aws:s3:::box/c", Provider: "s3"}}}},
 		{"roadstead-config", `"config":"/app/all","configs":"x=/app/x:3","refresh":"off"`, acs.FileVolume{Mode: 0o444, Sources: []acs.FileSource{
 			{ValueFrom: "/app/all", Provider: "ssm"}, {Name: "x", ValueFrom: "/app/x:3", Provider: "ssm"}}}},
+		{"roadstead-web-identity", `"audience":"a,b","file":"t","duration":"10m","algorithm":"ES384"`, acs.FileVolume{Mode: 0o400, Refresh: 150, Sources: []acs.FileSource{
+			{Name: "t", ValueFrom: "a,b", Provider: "sts", Algorithm: "ES384", Duration: 600}}}},
 	} {
 		doc := fileVolume(c.driver, c.opts)
-		fargate := fargate(`"executionRoleArn":"r","volumes":[`+fileVolumeAlone(c.driver, c.opts)+`]`, `"mountPoints":[{"sourceVolume":"v","containerPath":"/v"}]`)
+		fargate := fargate(`"taskRoleArn":"t","executionRoleArn":"r","volumes":[`+fileVolumeAlone(c.driver, c.opts)+`]`, `"mountPoints":[{"sourceVolume":"v","containerPath":"/v"}]`)
 		for launch, doc := range map[string]string{"EC2": doc, "FARGATE": fargate} {
 			def := normalize(t, doc)
 			if def.Volumes[0].DockerVolumeConfiguration.Scope != types.ScopeTask {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -85,6 +86,48 @@ func TestSecretFiles(t *testing.T) {
 	if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.HasPrefix(reason, "ResourceInitializationError: unable to pull secrets or registry auth: ") {
 		t.Errorf("without the value: %s %s", bad.StopCode, reason)
 	}
+}
+
+// TestWebIdentityFile: a task has a token that says who it is, as a file, which is another one before the first is over; with it
+// the SDK becomes a role that trusts the issuer (MISSION row 77, docs/decisions/033).
+func TestWebIdentityFile(t *testing.T) {
+	t.Parallel()
+	e := NewPair(t)
+	client := iam.New(iam.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	issuer, err := client.EnableOutboundWebIdentityFederation(t.Context(), nil)
+	must(t, err)
+	mine := e.role("mine", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:GetWebIdentityToken","Resource":"*"}]}`)
+	p, err := client.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: issuer.IssuerIdentifier, ClientIDList: []string{"us"}})
+	must(t, err)
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"` + *p.OpenIDConnectProviderArn + `"},"Action":"sts:AssumeRoleWithWebIdentity",
+		"Condition":{"StringEquals":{"` + strings.TrimPrefix(*issuer.IssuerIdentifier, "http://") + `:sub":"` + mine + `"}}}]}`
+	theirs, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("theirs"), AssumeRolePolicyDocument: &trust})
+	must(t, err)
+	run := func(family, role, audience string) string {
+		c := e.container("c", "aws=vouched", "read=/t/token", "print=ready", "sleep=16s", "read=/t/token", "onterm=bye", "print=again", "wait")
+		c.MountPoints = []types.MountPoint{mount("t", "/t")}
+		for name, value := range map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/t/token", "AWS_ROLE_ARN": *theirs.Role.Arn} {
+			c.Environment = append(c.Environment, types.KeyValuePair{Name: &name, Value: &value})
+		}
+		return e.RunTask(e.Define(family, ecs.RegisterTaskDefinitionInput{TaskRoleArn: &role, Volumes: []types.Volume{{Name: aws.String("t"),
+			DockerVolumeConfiguration: &types.DockerVolumeConfiguration{Driver: aws.String("roadstead-web-identity"), DriverOpts: map[string]string{"audience": audience, "duration": "1m"}}}}}, c))
+	}
+	arn := run("vouched", mine, "us")
+	nobody := e.role("nobody", "")
+	bad := e.AwaitStatus(run("unvouched", nobody, "us"), "STOPPED")
+	if reason := aws.ToString(bad.StoppedReason); bad.StopCode != types.TaskStopCodeTaskFailedToStart ||
+		!strings.HasPrefix(reason, "ResourceInitializationError: unable to get a web identity token: ") || !strings.Contains(reason, "sts:GetWebIdentityToken") {
+		t.Errorf("without the right: %s %s", bad.StopCode, reason)
+	}
+	log := strings.Split(e.AwaitLog(arn, "again"), "\n")
+	if len(log) < 5 || !strings.HasPrefix(log[0], "arn:aws:sts::000000000000:assumed-role/theirs/") {
+		t.Fatalf("it says %q", log)
+	}
+	if !strings.HasPrefix(log[1], "/t/token 0:0 400: ey") || log[3] == log[1] {
+		t.Errorf("tokens: %q, %q", log[1], log[3])
+	}
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
 }
 
 // notOnDisk looks for a text in the files of the server and the node that are on their disk; containers' own lines do not count.
