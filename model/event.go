@@ -1,5 +1,8 @@
 package model
 
+// DetailOverPermissive is the detail type of warnings about policies that allow everything, and about task definitions with such roles.
+const DetailOverPermissive = "Roadstead Over-Permissive Policy"
+
 // Event is what EventBridge is to be told of a service (SEMANTICS §14.2). The events of tasks and container instances are not
 // stored: they follow from the changes of those rows. Records of exec sessions are
 // events, too. Writers: controller/deploy, api/ecs, exec.

@@ -74,11 +74,15 @@ func (d Decision) Explain() string {
 
 // label names a statement and its policy: the statement by its Sid, or by its place, counted from 1.
 func (p *Policy) label(statement int, noun string) string {
-	name := p.statements[statement].sid
-	if name == "" {
-		name = strconv.Itoa(statement + 1)
+	return "statement " + p.StatementName(statement) + " of the " + noun + " " + p.Name
+}
+
+// StatementName is how a statement is called: by its Sid, or by its place, counted from 1.
+func (p *Policy) StatementName(statement int) string {
+	if sid := p.statements[statement].sid; sid != "" {
+		return sid
 	}
-	return "statement " + name + " of the " + noun + " " + p.Name
+	return strconv.Itoa(statement + 1)
 }
 
 // Near says which statements are about the action and would allow it, and what keeps each from it: what somebody has to look at

@@ -97,7 +97,7 @@ func (s *Server) ecsConfig() ecs.Config {
 		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
 		PollEndpoint:   func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
 		WaitingRequest: (&place.Loop{}).Request, ServiceWhy: s.serviceWhy, ServiceStep: s.serviceStep,
-		Exec: s.executeCommand, Trusts: s.trustsTasks,
+		Exec: s.executeCommand, Trusts: s.trustsTasks, Wide: s.wideRole, DenyWide: s.cfg.DenyWideRoles,
 	}
 }
 

@@ -25,6 +25,8 @@ type Config struct {
 	SealKey string
 	// IssuerURL is where others find the keys of tokens that say who users and roles are, if that is not Advertise. Members must agree.
 	IssuerURL string
+	// DenyWideRoles: no task is started with a role that may do everything.
+	DenyWideRoles bool
 	// ImageScanner is the URL that is asked for vulnerabilities of images, "" for none.
 	ImageScanner string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.

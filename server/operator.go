@@ -31,6 +31,7 @@ func (s *Server) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/explain", s.operator(s.explainTask))
 	mux.HandleFunc("GET /roadstead/v1/services/{name}/explain", s.operator(s.explainService))
 	mux.HandleFunc("GET /roadstead/v1/usage", s.operator(s.usage))
+	mux.HandleFunc("GET /roadstead/v1/reports/roles", s.operator(s.reportRoles))
 	mux.HandleFunc("GET /roadstead/v1/pulls", s.operator(s.pulls))
 	mux.HandleFunc("GET /roadstead/v1/events", s.operatorStream(s.events))
 }

@@ -37,7 +37,11 @@ func (s *Server) forTask(role, task string) *access.Assumption {
 	return &access.Assumption{RoleARN: role, Now: s.cfg.Now(), Service: "ecs-tasks.amazonaws.com", SourceARN: task}
 }
 
-// trustsTasks says whether ECS may be a role for tasks that are not there yet: no trust policy can name one of them.
+// trustsTasks says whether ECS may be a role for tasks that are not there yet: no trust policy can name one of them. Where roles that
+// may do everything are denied, it may not be one of these.
 func (s *Server) trustsTasks(t *state.Tables, c *model.Cluster, role string) bool {
+	if s.cfg.DenyWideRoles && len(s.wideRole(t, role)) > 0 {
+		return false
+	}
 	return s.access.Trusts(t, s.forTask(role, c.Scope.ARN("ecs", "task/"+c.Name+"/"+newID()))) == nil
 }

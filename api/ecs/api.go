@@ -34,6 +34,10 @@ type Config struct {
 	PollEndpoint func() (endpoint, telemetry string)
 	// Trusts says whether ECS may assume a role for tasks of the cluster. Nil: any role.
 	Trusts func(t *state.Tables, c *model.Cluster, role string) bool
+	// Wide says with which statements a role may do everything, none if it may not. Nil: no role may. DenyWide: no definition is
+	// registered with such a role.
+	Wide     func(t *state.Tables, role string) []string
+	DenyWide bool
 	// Exec opens sessions with commands in containers. Nil: there are none.
 	Exec Exec
 	// Limits are the quotas (SEMANTICS §17).

@@ -2,6 +2,8 @@ package ecs
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -45,6 +47,9 @@ func (a *api) registerDefinition(ctx context.Context, in *sdk.RegisterTaskDefini
 		family.LastRevision++
 		row.Revision = family.LastRevision
 		fresh := row
+		if err := a.checkWide(tx, &fresh); err != nil {
+			return err
+		}
 		tx.Families.Put(&family)
 		tx.Definitions.Put(&fresh)
 		return nil
@@ -58,6 +63,30 @@ func (a *api) registerDefinition(ctx context.Context, in *sdk.RegisterTaskDefini
 		out.Tags = tagViews(tags)
 	}
 	return out, nil
+}
+
+// checkWide warns of roles of a definition that may do everything, or refuses it (MISSION row 82).
+func (a *api) checkWide(tx *state.Tx, d *model.TaskDefinition) error {
+	if a.Wide == nil {
+		return nil
+	}
+	for _, role := range []*string{d.Spec.TaskRoleArn, d.Spec.ExecutionRoleArn} {
+		wide := a.Wide(tx.Tables, value(role))
+		if len(wide) == 0 {
+			continue
+		}
+		reason := "The role '" + *role + "' allows every action on every resource (" + strings.Join(wide, ", ") + ")"
+		if a.DenyWide {
+			return refused("%s, and this control plane runs no tasks with such roles.", reason)
+		}
+		detail, err := json.Marshal(map[string]string{"eventType": "WARN", "eventName": "OVER_PERMISSIVE_ROLE", "resource": d.ARN(), "role": *role, "principal": d.RegisteredBy,
+			"reason": reason + "."})
+		if err != nil {
+			return err
+		}
+		tx.Events.Put(&model.Event{Scope: d.Scope, ID: a.NewUUID(), At: d.RegisteredAt, DetailType: model.DetailOverPermissive, Resources: []string{d.ARN(), *role}, Detail: string(detail)})
+	}
+	return nil
 }
 
 // deregisterDefinition makes one revision INACTIVE (SEMANTICS §2.4).

@@ -88,7 +88,7 @@ func (a *api) attach(ctx context.Context, o owner, name, arn *string) error {
 				return errQuota(o.quota, maxAttached)
 			}
 			i.Attached = append(slices.Clone(i.Attached), *arn)
-			return nil
+			return a.warnAttached(ctx, tx, o.arn(i), account, arn)
 		})
 	})
 }

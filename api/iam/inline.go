@@ -73,11 +73,15 @@ func (a *api) putInline(ctx context.Context, o owner, name, policyName, document
 	if err := checkName("policyName", value(policyName), 128); err != nil {
 		return err
 	}
-	if _, err := policy.Parse(o.kind, *policyName, value(document)); err != nil {
+	parsed, err := policy.Parse(o.kind, *policyName, value(document))
+	if err != nil {
 		return err
 	}
 	return a.change(ctx, func(tx *state.Tx, account string) error {
 		return o.edit(tx, account, value(name), func(i *model.Identity) error {
+			if err := a.warnWide(ctx, tx, o.arn(i), parsed); err != nil {
+				return err
+			}
 			i.Inline = append(withoutInline(i.Inline, *policyName), model.InlinePolicy{Name: *policyName, Document: *document})
 			slices.SortFunc(i.Inline, func(a, b model.InlinePolicy) int { return strings.Compare(a.Name, b.Name) })
 			var texts []string

@@ -81,6 +81,9 @@ func (o owner) find(t *state.Tables, account, name string) (*model.Identity, err
 	return i, nil
 }
 
+// arn is the identity's.
+func (o owner) arn(i *model.Identity) string { return model.IAMARN(i.Account, o.noun, i.Path, i.Name) }
+
 // edit puts a changed copy of the identity with the name. f must not change slices in place.
 func (o owner) edit(tx *state.Tx, account, name string, f func(*model.Identity) error) error {
 	if _, err := o.find(tx.Tables, account, name); err != nil {

@@ -39,7 +39,8 @@ func (a *api) createPolicy(ctx context.Context, in *iam.CreatePolicyInput) (*iam
 	if err != nil {
 		return nil, err
 	}
-	if _, err := policy.Parse(policy.Managed, row.Name, value(in.PolicyDocument)); err != nil {
+	parsed, err := policy.Parse(policy.Managed, row.Name, value(in.PolicyDocument))
+	if err != nil {
 		return nil, err
 	}
 	if err := checkDescription(value(in.Description)); err != nil {
@@ -55,7 +56,7 @@ func (a *api) createPolicy(ctx context.Context, in *iam.CreatePolicyInput) (*iam
 			return model.Errorf("EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", p.Name) // [O]
 		}
 		tx.Policies.Put(p)
-		return nil
+		return a.warnWide(ctx, tx, p.ARN(), parsed)
 	})
 	if err != nil {
 		return nil, err

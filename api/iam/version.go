@@ -17,11 +17,12 @@ import (
 )
 
 func (a *api) createPolicyVersion(ctx context.Context, in *iam.CreatePolicyVersionInput) (*iam.CreatePolicyVersionOutput, error) {
-	if _, err := policy.Parse(policy.Managed, value(in.PolicyArn), value(in.PolicyDocument)); err != nil {
+	parsed, err := policy.Parse(policy.Managed, value(in.PolicyArn), value(in.PolicyDocument))
+	if err != nil {
 		return nil, err
 	}
 	var made model.PolicyVersion
-	err := a.editPolicy(ctx, "CreatePolicyVersion", in.PolicyArn, func(_ *state.Tx, p *model.ManagedPolicy) error {
+	err = a.editPolicy(ctx, "CreatePolicyVersion", in.PolicyArn, func(tx *state.Tx, p *model.ManagedPolicy) error {
 		if len(p.Versions) >= maxVersions {
 			return model.Errorf("LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions) // [O]
 		}
@@ -31,7 +32,7 @@ func (a *api) createPolicyVersion(ctx context.Context, in *iam.CreatePolicyVersi
 		if in.SetAsDefault {
 			p.Default = made.Number
 		}
-		return nil
+		return a.warnWide(ctx, tx, p.ARN(), parsed)
 	})
 	if err != nil {
 		return nil, err
