@@ -25,6 +25,8 @@ type Call struct {
 	SourceIP  string // "" if unknown
 	UserAgent string
 	Secure    bool // it came over TLS
+	// Via is the service that makes the call in the name of its own caller ("secretsmanager"), "" if that one calls himself.
+	Via string
 }
 
 // Authorize returns nil if the caller may make the call, else AccessDeniedException with AWS's words, or

@@ -18,7 +18,7 @@ func (d *decider) context(t target, keys []string) *policy.Context {
 	c.SetTime(d.Now)
 	c.Set("aws:RequestedRegion", d.Principal.Region)
 	c.Set("aws:SecureTransport", strconv.FormatBool(d.Secure))
-	c.Set("aws:ViaAWSService", "false")
+	c.Set("aws:ViaAWSService", strconv.FormatBool(d.Via != ""))
 	if d.SourceIP != "" {
 		c.Set("aws:SourceIp", d.SourceIP)
 	}

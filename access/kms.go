@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
-	"github.com/roadstead/roadstead/seal"
 )
 
 // kmsTargets are the keys and the alias that a request names. A ciphertext names its key too, which is decided about whatever else
@@ -30,8 +30,12 @@ func (d *decider) kmsTargets() []target {
 		action = "kms:ReEncryptFrom"
 	}
 	refs := d.every("keyId", "targetKeyId", "sourceKeyId")
-	if key, _, ok := seal.BlobKey(blobOf(d.Input)); ok {
-		refs = append(refs, key)
+	if by, ok := keyring.Encrypted(blobOf(d.Input)); ok {
+		scope := d.Principal.Scope()
+		if by.Account != "" {
+			scope.Account = by.Account
+		}
+		refs = append(refs, scope.ARN("kms", "key/"+by.Key))
 	}
 	for _, ref := range refs {
 		t := d.kmsKey(ref)
@@ -81,6 +85,10 @@ func blobOf(input any) []byte {
 // kmsFacts sets the condition keys of KMS that are no single member: the encryption context is a key for each of its pairs.
 func (d *decider) kmsFacts(c *policy.Context, key string, t target) {
 	switch key {
+	case "kms:ViaService":
+		if d.Via != "" {
+			c.Set(key, d.Via+"."+d.Principal.Region+".amazonaws.com")
+		}
 	case "kms:CallerAccount":
 		c.Set(key, d.Principal.Account)
 	case "kms:RequestAlias":

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/roadstead/roadstead/model"
@@ -26,6 +27,13 @@ func (d *decider) resourcePolicies(a model.ARN) (own, around string, kept bool) 
 			around = r.Policy
 		}
 		return own, around, true
+	case "secretsmanager":
+		if r := d.tables.SecretByID(a.Scope, a.String()); r != nil {
+			own = r.Policy
+		}
+		return own, "", true
+	case "kms":
+		return "", "", true // a key's own stands in its target
 	}
 	return "", "", false
 }
@@ -36,7 +44,9 @@ func ofCopies(action string) bool {
 }
 
 // keepsPolicies are the services whose things may have policies.
-func keepsPolicies(service string) bool { return service == "ecr" }
+func keepsPolicies(service string) bool {
+	return service == "ecr" || service == "kms" || service == "secretsmanager"
+}
 
 // withPolicies puts a target's own policies beside it.
 func (d *decider) withPolicies(t target) (target, error) {
@@ -58,7 +68,8 @@ func (d *decider) withPolicies(t target) (target, error) {
 }
 
 // asRoot decides for those whom policies of their own do not bind: a root user, and a node, which is to the policies of resources what
-// its account's root user is. Only things of other accounts, and things with a policy, can be refused to them.
+// its account's root user is. Only things of other accounts, and things with a policy, can be refused to them; keys of their own
+// account cannot (docs/decisions/023).
 func (d *decider) asRoot() error {
 	if !keepsPolicies(d.Service) || d.op.Action == "" {
 		return nil
@@ -75,7 +86,7 @@ func (d *decider) asRoot() error {
 		if !kept || own == "" && around == "" && a.Account == d.Principal.Account {
 			continue
 		}
-		if err := d.decide(d.op.Action, d.op.Keys, t, nil); err != nil {
+		if err := d.decide(cmp.Or(t.action, d.op.Action), d.op.Keys, t, nil); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,10 @@ type ParameterVersion struct {
 	// Value is the value, and Sealed the value of a SecureString instead.
 	Value  string `json:"value,omitempty"`
 	Sealed []byte `json:"sealed,omitempty"`
+	// Wrapped says that Sealed was encrypted with a key of KMS, or, if there is a DataKey, with that, which was encrypted so. Values
+	// from before are sealed by the control plane itself.
+	Wrapped bool   `json:"wrapped,omitempty"`
+	DataKey []byte `json:"dataKey,omitempty"`
 
 	KeyID          string   `json:"keyId,omitempty"` // of a SecureString: what its key was called
 	Tier           string   `json:"tier"`            // Standard or Advanced

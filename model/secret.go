@@ -7,6 +7,7 @@ type Secret struct {
 	Suffix      string `json:"suffix"` // the six characters behind the name in the ARN: one that is made again has others
 	Description string `json:"description,omitempty"`
 	KMSKey      string `json:"kmsKey,omitempty"` // what its key is called, "" for the default
+	Policy      string `json:"policy,omitempty"` // of the resource, as it was written
 	CreatedAt   Millis `json:"createdAt"`
 	ChangedAt   Millis `json:"changedAt"`
 	// DeletedAt is when its deletion was asked for, and GoneAt when it will be gone; 0 if it was not.
@@ -17,11 +18,12 @@ type Secret struct {
 	Versions []SecretStages `json:"versions,omitempty"`
 }
 
-// SecretStages is a version of a secret: its id, and the staging labels that are attached to it.
+// SecretStages is a version of a secret: its id, the staging labels that are attached to it, and what its key was called.
 type SecretStages struct {
 	ID        string   `json:"id"`
 	Stages    []string `json:"stages,omitempty"`
 	CreatedAt Millis   `json:"createdAt"`
+	KMSKey    string   `json:"kmsKey,omitempty"` // "" for the default
 }
 
 // Key is the secret's row key.
@@ -30,14 +32,17 @@ func (s *Secret) Key() string { return s.Scope.Key(s.Name) }
 // ARN is the secret's Amazon resource name.
 func (s *Secret) ARN() string { return s.Scope.ARN("secretsmanager", "secret:"+s.Name+"-"+s.Suffix) }
 
-// SecretValue is the value of one version of a secret. It never changes. Writer: as of Secret.
+// SecretValue is the value of one version of a secret. Only the key that its data key is encrypted with changes. Writer: as of Secret.
 type SecretValue struct {
 	Scope
 	Name   string `json:"name"` // of the secret
 	Suffix string `json:"suffix"`
 	ID     string `json:"id"` // of the version
-	Sealed []byte `json:"sealed"`
-	Binary bool   `json:"binary,omitempty"`
+	// Sealed is the value, encrypted with a data key, and DataKey that one, encrypted with a key of KMS. Values from before there were
+	// data keys have none: the control plane has sealed them itself.
+	Sealed  []byte `json:"sealed"`
+	DataKey []byte `json:"dataKey,omitempty"`
+	Binary  bool   `json:"binary,omitempty"`
 }
 
 // Key is the value's row key. No name has a "#".

@@ -62,6 +62,20 @@ func (s *Server) maySecret(ctx context.Context, operation string, in any) error 
 	return s.decide(ctx, r, "secretsmanager", operation, in)
 }
 
+// mayUse asks them about what the service that was called does with keys of KMS in the sender's name. The address that such a call
+// comes from is not the sender's.
+func (s *Server) mayUse(service string) func(ctx context.Context, t *state.Tables, operation string, in any) error {
+	return func(ctx context.Context, t *state.Tables, operation string, in any) error {
+		p, ok := auth.PrincipalFrom(ctx)
+		if !ok {
+			return errors.New("the request was not verified")
+		}
+		return s.access.Authorize(t, &access.Call{
+			Principal: p, Service: "kms", Operation: operation, Input: in, Via: service, Now: s.cfg.Now(), UserAgent: service + ".amazonaws.com", Secure: true,
+		})
+	}
+}
+
 func (s *Server) decide(ctx context.Context, r *http.Request, service, operation string, in any) error {
 	p, _ := auth.PrincipalFrom(ctx)
 	c := access.Call{

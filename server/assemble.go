@@ -83,9 +83,10 @@ func (s *Server) services() []*wire.Mux {
 		s.ecr.Mux(),
 		s.logs.Mux(),
 		ssm.New(ssm.Config{
-			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal, Now: s.cfg.Now,
+			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal,
+			MayUse: s.mayUse("ssm"), Now: s.cfg.Now,
 		}),
-		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, May: s.maySecret, Now: s.cfg.Now}),
+		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, May: s.maySecret, MayUse: s.mayUse("secretsmanager"), Now: s.cfg.Now}),
 		kms.New(kms.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, IssuerURL: s.issuerURL, Seal: s.seal, Now: s.cfg.Now}),
 		sts.New(s.stsConfig()),

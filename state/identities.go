@@ -19,6 +19,25 @@ func (t *Tables) RoleByARN(arn string) *model.Role {
 	return r
 }
 
+// HasPrincipal says whether the user or role with the ARN is there. Those of accounts that are not here are not known, and sessions
+// come and go: they are there.
+func (t *Tables) HasPrincipal(arn string) bool {
+	a, _ := model.ParseARN(arn)
+	if _, here := t.Accounts.Get(a.Account); !here || a.Service != "iam" {
+		return true
+	}
+	key := model.IAMKey(a.Account, arn[strings.LastIndexByte(arn, '/')+1:])
+	switch a.Type() {
+	case "user":
+		_, ok := t.Users.Get(key)
+		return ok
+	case "role":
+		_, ok := t.Roles.Get(key)
+		return ok
+	}
+	return true
+}
+
 // SecretByID returns the secret of Secrets Manager that somebody in a scope means: by name, by ARN, or by its ARN without the six
 // characters of its own; nil if there is none. A whole ARN comes first: no other secret can hide behind it by its name.
 func (t *Tables) SecretByID(s model.Scope, id string) *model.Secret {

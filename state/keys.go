@@ -6,8 +6,8 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// FindKMSKey is KMSKeyByID for somebody who wants to use or manage the key, in its own account and region: nothing is shared with
-// others. The errors are those of KMS (wordings [O]).
+// FindKMSKey is KMSKeyByID for somebody who wants to use or manage the key, in its own region. One of another account is found by its
+// ARN: whoever is asked whether it may be used has its policy. The errors are those of KMS (wordings [O]).
 func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.KMSKey, error) {
 	arn, isARN := model.ParseARN(id)
 	switch {
@@ -15,8 +15,6 @@ func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.
 		return nil, model.Errorf("ValidationException", "Invalid arn %s", id)
 	case isARN && arn.Region != s.Region:
 		return nil, model.Errorf("NotFoundException", "Invalid arn %s", arn.Region)
-	case isARN && arn.Account != s.Account:
-		return nil, model.Errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
 	}
 	if row := t.KMSKeyByID(s, id); row != nil && (row.GoneAt == 0 || row.GoneAt > now) {
 		return row, nil
@@ -30,17 +28,4 @@ func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.
 		return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", id)
 	}
 	return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", s.ARN("kms", "key/"+id))
-}
-
-// EncryptsWith says whether somebody can encrypt with a key now, by what KMS answers. The alias of the AWS managed key of the service
-// that asks always does: such a key is made by its first use [D].
-func (t *Tables) EncryptsWith(s model.Scope, service, id string, now model.Millis) error {
-	if managed := "alias/aws/" + service; id == managed || id == s.ARN("kms", managed) {
-		return nil
-	}
-	row, err := t.FindKMSKey(s, id, now)
-	if err != nil {
-		return err
-	}
-	return row.Usable()
 }

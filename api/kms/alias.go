@@ -18,12 +18,6 @@ const awsPrefix = "alias/aws/"
 
 var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
 
-// predefined says whether an alias is that of an AWS managed key of a service that is served here, in the caller's scope.
-func predefined(s model.Scope, id string) bool {
-	name := strings.TrimPrefix(id, s.ARN("kms", ""))
-	return name == awsPrefix+"ssm" || name == awsPrefix+"secretsmanager"
-}
-
 // checkAlias refuses names that a customer's alias cannot have (wordings [O]).
 func checkAlias(name string) error {
 	switch {
@@ -42,7 +36,7 @@ func (a *api) aim(tx *state.Tx, s model.Scope, id string) (*model.KMSKey, error)
 	if strings.Contains(id, "alias/") {
 		return nil, invalid("Aliases must refer to keys. Not aliases") // [O]
 	}
-	key, err := tx.FindKMSKey(s, id, a.now())
+	key, err := own(s)(tx.FindKMSKey(s, id, a.now()))
 	switch {
 	case err != nil:
 		return nil, err
@@ -129,7 +123,7 @@ func (a *api) listAliases(ctx context.Context, in *sdk.ListAliasesInput) (*sdk.L
 	}
 	t, id := a.DB.Snapshot().Tables, ""
 	if in.KeyId != nil {
-		key, err := t.FindKMSKey(s, *in.KeyId, a.now())
+		key, err := own(s)(t.FindKMSKey(s, *in.KeyId, a.now()))
 		if err != nil {
 			return nil, err
 		}

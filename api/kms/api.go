@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -25,12 +25,15 @@ import (
 // Config says what the API is made of. DB and Seal are required.
 type Config struct {
 	DB     *state.DB
-	Seal   *seal.Sealer
+	Seal   keyring.Sealer
 	Now    func() time.Time // nil means time.Now
 	Random io.Reader        // of ids, material, data keys; nil means crypto/rand
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+	ring keyring.Ring
+}
 
 // New returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
 func New(cfg Config) *wire.Mux {
@@ -40,7 +43,7 @@ func New(cfg Config) *wire.Mux {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	a := &api{cfg}
+	a := &api{cfg, keyring.Ring{Seal: cfg.Seal, Random: cfg.Random}}
 	m := wire.NewMux(wire.KMS())
 	wire.Handle(m, "CreateKey", a.createKey)
 	wire.Handle(m, "DescribeKey", a.describeKey)
@@ -98,6 +101,25 @@ func waits(row *model.KMSKey) error {
 	return nil
 }
 
+// own refuses the keys of other accounts, which can be used and looked at, and no more [D].
+func own(s model.Scope) func(row *model.KMSKey, err error) (*model.KMSKey, error) {
+	return func(row *model.KMSKey, err error) (*model.KMSKey, error) {
+		if err == nil && row.Account != s.Account {
+			return nil, model.Errorf("AccessDeniedException", "The key %s belongs to another account.", row.ARN()) // [I]
+		}
+		return row, err
+	}
+}
+
+// mine is look for a key of the caller's account.
+func (a *api) mine(ctx context.Context, id *string) (*model.KMSKey, error) {
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return own(s)(a.look(ctx, id))
+}
+
 // look returns a key as it is. One that a service of AWS would have made by its first use is made [D].
 func (a *api) look(ctx context.Context, id *string) (*model.KMSKey, error) {
 	s, err := scopeOf(ctx)
@@ -105,22 +127,13 @@ func (a *api) look(ctx context.Context, id *string) (*model.KMSKey, error) {
 		return nil, err
 	}
 	row, err := a.DB.Snapshot().FindKMSKey(s, deref(id), a.now())
-	if err == nil || !predefined(s, deref(id)) {
+	service := keyring.ManagedBy(s, deref(id))
+	if err == nil || service == "" {
 		return row, err
 	}
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		if row, err = tx.FindKMSKey(s, deref(id), a.now()); err == nil {
-			return nil
-		}
-		name := deref(id)[strings.LastIndex(deref(id), "alias/"):]
-		service := strings.TrimPrefix(name, awsPrefix)
-		row = &model.KMSKey{Scope: s, AWS: service, Description: awsDescription(service), CreatedAt: a.now(), Policy: awsPolicy(s, service), RotateDays: defaultRotation, RotateFrom: a.now()}
-		if err := a.furnish(row); err != nil {
-			return err
-		}
-		tx.KMSKeys.Put(row)
-		tx.KMSAliases.Put(&model.KMSAlias{Scope: s, Name: name, KeyID: row.ID, CreatedAt: a.now(), ChangedAt: a.now()})
-		return nil
+	err = a.DB.Update(ctx, func(tx *state.Tx) (err error) {
+		row, err = a.ring.Managed(tx, s, service, a.now())
+		return err
 	})
 	return row, err
 }
@@ -136,7 +149,7 @@ func (a *api) edit(ctx context.Context, id *string, f func(row *model.KMSKey) er
 	}
 	var row model.KMSKey
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		old, err := tx.FindKMSKey(s, deref(id), a.now())
+		old, err := own(s)(tx.FindKMSKey(s, deref(id), a.now()))
 		if err != nil {
 			return err
 		}

@@ -2,14 +2,15 @@ package kms
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 )
 
 // Limits [D].
@@ -58,17 +59,8 @@ func (a *api) close(ctx context.Context, id *string, text []byte, context map[st
 	if row, err = a.fresh(ctx, row); err != nil {
 		return nil, nil, err
 	}
-	version := len(row.Materials) - 1
-	material, err := a.material(row, version)
-	if err != nil {
-		return nil, nil, err
-	}
-	blob, err := seal.Blob(row.ID, version, material, text, context)
+	blob, err := a.ring.Encrypt(row, text, context)
 	return row, blob, err
-}
-
-func (a *api) material(row *model.KMSKey, version int) ([]byte, error) {
-	return a.Seal.Open(row.Materials[version].Sealed, materialName(row, version))
 }
 
 // The messages of these are empty [O].
@@ -82,16 +74,20 @@ func (a *api) open(ctx context.Context, id *string, blob []byte, context map[str
 	if err := lengths("ciphertextBlob", len(blob), maxBlob); err != nil {
 		return nil, nil, err
 	}
-	key, version, ok := seal.BlobKey(blob)
+	by, ok := keyring.Encrypted(blob)
 	if !ok {
 		return nil, nil, errCiphertext
+	}
+	key, err := keyOf(ctx, by)
+	if err != nil {
+		return nil, nil, err
 	}
 	if id != nil {
 		named, err := a.look(ctx, id)
 		if err != nil {
 			return nil, nil, err
 		}
-		if named.ID != key {
+		if named.ARN() != key {
 			return nil, nil, errOtherKey
 		}
 	}
@@ -105,18 +101,23 @@ func (a *api) open(ctx context.Context, id *string, blob []byte, context map[str
 	if err := plain(nil, algorithm); err != nil {
 		return nil, nil, err
 	}
-	if version >= len(row.Materials) {
+	text, err := a.ring.Decrypt(row, blob, context)
+	switch {
+	case errors.Is(err, keyring.ErrDamaged):
 		return nil, nil, errCiphertext
-	}
-	material, err := a.material(row, version)
-	if err != nil {
+	case err != nil:
 		return nil, nil, err
 	}
-	text, err := seal.OpenBlob(material, blob, context)
-	if err != nil {
-		return nil, nil, errCiphertext
-	}
 	return row, text, plain(dry)
+}
+
+// keyOf is the ARN of the key that has encrypted a blob.
+func keyOf(ctx context.Context, by keyring.Ref) (string, error) {
+	s, err := scopeOf(ctx)
+	if by.Account != "" {
+		s.Account = by.Account
+	}
+	return s.ARN("kms", "key/"+by.Key), err
 }
 
 func (a *api) encrypt(ctx context.Context, in *sdk.EncryptInput) (*sdk.EncryptOutput, error) {

@@ -2,16 +2,12 @@ package kms
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
-	"github.com/google/uuid"
 
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 )
 
@@ -47,7 +43,7 @@ func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.Creat
 	if row.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	if err := a.furnish(row); err != nil {
+	if err := a.ring.Furnish(row, a.now()); err != nil {
 		return nil, err
 	}
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
@@ -84,33 +80,6 @@ func symmetric(in *sdk.CreateKeyInput) error {
 
 func tooLong() error {
 	return invalid("1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", maxDescription)
-}
-
-// furnish gives a new key its id and its first material.
-func (a *api) furnish(row *model.KMSKey) error {
-	id, err := uuid.NewRandomFromReader(a.Random)
-	if err != nil {
-		return err
-	}
-	row.ID = id.String()
-	return a.renew(row)
-}
-
-// renew gives a key its next material.
-func (a *api) renew(row *model.KMSKey) error {
-	material := make([]byte, seal.KeyBytes)
-	if _, err := io.ReadFull(a.Random, material); err != nil {
-		return err
-	}
-	n := len(row.Materials)
-	next := model.KMSMaterial{Sealed: a.Seal.Seal(material, materialName(row, n)), CreatedAt: a.now()}
-	row.Materials = append(row.Materials[:n:n], next)
-	return nil
-}
-
-// materialName is what a material is sealed for.
-func materialName(row *model.KMSKey, version int) string {
-	return fmt.Sprintf("%s#%d", row.Key(), version)
 }
 
 func (a *api) describeKey(ctx context.Context, in *sdk.DescribeKeyInput) (*sdk.DescribeKeyOutput, error) {

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/roadstead/roadstead/test/endpoint"
 )
 
 // [D] What a key has encrypted opens with its context and without its name, also after rotation, and not while the key is out of use.
@@ -42,9 +44,9 @@ func TestCiphertexts(t *testing.T) {
 	if _, err := w.EnableKeyRotation(ctx, &sdk.EnableKeyRotationInput{KeyId: one, RotationPeriodInDays: aws.Int32(90)}); err != nil {
 		t.Fatal(err)
 	}
-	w.day.Store(91)
+	w.Day(91)
 	later := w.encrypt(one, "later")
-	if bytes.Equal(blob[:21], later[:21]) || w.opens(blob, nil) != "text" || w.opens(later, nil) != "later" {
+	if bytes.Equal(blob[:29], later[:29]) || w.opens(blob, nil) != "text" || w.opens(later, nil) != "later" {
 		t.Error("rotation: the same material, or one that is lost")
 	}
 	if _, err := w.DisableKey(ctx, &sdk.DisableKeyInput{KeyId: one}); err != nil {
@@ -59,7 +61,7 @@ func TestCiphertexts(t *testing.T) {
 	if got := w.opens(blob, nil); got != "KMSInvalidStateException" {
 		t.Errorf("pending deletion: %q", got)
 	}
-	w.day.Store(99)
+	w.Day(99)
 	if got := w.opens(blob, nil); got != "AccessDeniedException" {
 		t.Errorf("deleted: %q", got)
 	}
@@ -154,5 +156,45 @@ func TestRefused(t *testing.T) {
 		if got := code(f()); got != strings.Fields(want)[0] {
 			t.Errorf("%s: got %q", want, got)
 		}
+	}
+}
+
+// [D] Another account uses a key by its ARN as far as the key's policy says so, and manages it in no case.
+func TestAnotherAccount(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	key := w.Key(endpoint.Account, endpoint.Document(
+		endpoint.Statement("Allow", "kms:*", `"Principal":{"AWS":"`+endpoint.Account+`"},"Resource":"*"`),
+		endpoint.Statement("Allow", "kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:DescribeKey kms:DisableKey", `"Principal":{"AWS":"`+endpoint.Other+`"},"Resource":"*"`)))
+	out, err := w.other.Encrypt(ctx, &sdk.EncryptInput{KeyId: &key, Plaintext: []byte("text")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, c := range map[string]*sdk.Client{"its own account": w.Client, "the other": w.other} {
+		if plain, err := c.Decrypt(ctx, &sdk.DecryptInput{CiphertextBlob: out.CiphertextBlob}); err != nil || string(plain.Plaintext) != "text" {
+			t.Errorf("%s: %+v, %v", who, plain, err)
+		}
+	}
+	own := w.Key(endpoint.Other, "")
+	if _, err := w.other.ReEncrypt(ctx, &sdk.ReEncryptInput{CiphertextBlob: out.CiphertextBlob, DestinationKeyId: &own}); err != nil {
+		t.Error(err)
+	}
+	_, err = w.Client.ReEncrypt(ctx, &sdk.ReEncryptInput{CiphertextBlob: out.CiphertextBlob, DestinationKeyId: &own})
+	if code(err) != "AccessDeniedException" {
+		t.Errorf("with a key that is not shared: %v", err)
+	}
+	_, err = w.other.GenerateDataKey(ctx, &sdk.GenerateDataKeyInput{KeyId: &key, KeySpec: types.DataKeySpecAes256})
+	if code(err) != "AccessDeniedException" {
+		t.Errorf("what the policy does not say: %v", err)
+	}
+	if _, err := w.other.DescribeKey(ctx, &sdk.DescribeKeyInput{KeyId: &key}); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.other.DisableKey(ctx, &sdk.DisableKeyInput{KeyId: &key}); code(err) != "AccessDeniedException" {
+		t.Errorf("managing it: %v", err)
+	}
+	guest := sdk.NewFromConfig(w.User(endpoint.Other, "guest", ""))
+	if _, err := guest.Decrypt(ctx, &sdk.DecryptInput{CiphertextBlob: out.CiphertextBlob}); code(err) != "AccessDeniedException" {
+		t.Errorf("whose account does not allow it: %v", err)
 	}
 }

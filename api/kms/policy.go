@@ -36,21 +36,6 @@ func defaultPolicy(s model.Scope) string {
 }`
 }
 
-// awsPolicy is that of an AWS managed key: everybody in the account uses it through the service, and its account looks at it [D].
-func awsPolicy(s model.Scope, service string) string {
-	return `{"Version":"2012-10-17","Id":"auto-` + service + `-1","Statement":[` +
-		`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",` +
-		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + s.Account + `","kms:ViaService":"` + service + `.` + s.Region + `.amazonaws.com"}}},` +
-		`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + s.Account + `:root"},"Action":["kms:Describe*","kms:Get*","kms:List*"],"Resource":"*"}]}`
-}
-
-func awsDescription(service string) string {
-	if service == "ssm" {
-		return "Default key that protects my SSM parameters when no other key is defined" // [O]
-	}
-	return "Default key that protects my Secrets Manager data when no other key is defined" // [O]
-}
-
 // checkPolicy reads a policy as it will be read when somebody uses the key.
 func checkPolicy(text string) error {
 	if _, err := policy.Parse(policy.KeyPolicy, onlyPolicy, text); err != nil {
@@ -67,7 +52,7 @@ func checkPolicyName(name *string) error {
 }
 
 func (a *api) getKeyPolicy(ctx context.Context, in *sdk.GetKeyPolicyInput) (*sdk.GetKeyPolicyOutput, error) {
-	row, err := a.look(ctx, in.KeyId)
+	row, err := a.mine(ctx, in.KeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +77,7 @@ func (a *api) putKeyPolicy(ctx context.Context, in *sdk.PutKeyPolicyInput) (*sdk
 }
 
 func (a *api) listKeyPolicies(ctx context.Context, in *sdk.ListKeyPoliciesInput) (*sdk.ListKeyPoliciesOutput, error) {
-	if _, err := a.look(ctx, in.KeyId); err != nil {
+	if _, err := a.mine(ctx, in.KeyId); err != nil {
 		return nil, err
 	}
 	return &sdk.ListKeyPoliciesOutput{PolicyNames: []string{onlyPolicy}}, nil
@@ -134,7 +119,7 @@ func (a *api) untagResource(ctx context.Context, in *sdk.UntagResourceInput) (*s
 }
 
 func (a *api) listResourceTags(ctx context.Context, in *sdk.ListResourceTagsInput) (*sdk.ListResourceTagsOutput, error) {
-	row, err := a.look(ctx, in.KeyId)
+	row, err := a.mine(ctx, in.KeyId)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -51,37 +52,23 @@ func (a *api) getKeyRotationStatus(ctx context.Context, in *sdk.GetKeyRotationSt
 	}
 	out := &sdk.GetKeyRotationStatusOutput{KeyId: aws.String(row.ARN()), KeyRotationEnabled: row.RotateDays != 0}
 	if row.RotateDays != 0 {
-		out.RotationPeriodInDays, out.NextRotationDate = &row.RotateDays, moment(nextRotation(row))
+		out.RotationPeriodInDays, out.NextRotationDate = &row.RotateDays, moment(keyring.NextRotation(row))
 	}
 	return out, nil
 }
 
-// nextRotation is a period after the last one, or after rotation was switched on.
-func nextRotation(row *model.KMSKey) model.Millis {
-	last := row.Materials[len(row.Materials)-1].CreatedAt
-	return max(last, row.RotateFrom) + int64(row.RotateDays)*day
-}
-
 // fresh returns the key, after its rotation if that is due: nobody can tell when a key that is not used was rotated.
 func (a *api) fresh(ctx context.Context, row *model.KMSKey) (*model.KMSKey, error) {
-	due := func(row *model.KMSKey) bool { return row.RotateDays != 0 && nextRotation(row) <= a.now() }
-	if !due(row) {
+	if !keyring.Due(row, a.now()) {
 		return row, nil
 	}
-	next := *row
 	err := a.DB.Update(ctx, func(tx *state.Tx) error {
 		now, err := tx.FindKMSKey(row.Scope, row.ID, a.now())
 		if err != nil {
 			return err
 		}
-		if next = *now; !due(now) {
-			return nil
-		}
-		if err := a.renew(&next); err != nil {
-			return err
-		}
-		tx.KMSKeys.Put(&next)
-		return nil
+		row, err = a.ring.Fresh(tx, now, a.now())
+		return err
 	})
-	return &next, err
+	return row, err
 }

@@ -17,23 +17,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
 
-// Config says what the API is made of. DB, Seal and May are required.
+// Config says what the API is made of. DB, Seal, May and MayUse are required.
 type Config struct {
 	DB   *state.DB
-	Seal *seal.Sealer
+	Seal keyring.Sealer // of the materials of keys, and of values from before there were data keys
 	// May refuses what the caller may not do besides the operation that it calls: GetSecretValue on each secret of a batch.
-	May    func(ctx context.Context, operation string, in any) error
+	May func(ctx context.Context, operation string, in any) error
+	// MayUse refuses what the caller may not do with a key of KMS: an operation of KMS with its input.
+	MayUse func(ctx context.Context, t *state.Tables, operation string, in any) error
 	Now    func() time.Time // nil means time.Now
 	Random io.Reader        // of ARNs, version ids and passwords; nil means crypto/rand
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+	keys keyring.Service
+}
 
 // New returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
 func New(cfg Config) *wire.Mux {
@@ -43,7 +48,7 @@ func New(cfg Config) *wire.Mux {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	a := &api{cfg}
+	a := &api{cfg, keyring.Service{Ring: keyring.Ring{Seal: cfg.Seal, Random: cfg.Random}, Name: "secretsmanager", May: cfg.MayUse}}
 	m := wire.NewMux(wire.SecretsManager())
 	wire.Handle(m, "CreateSecret", a.createSecret)
 	wire.Handle(m, "UpdateSecret", a.updateSecret)
@@ -57,6 +62,10 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "ListSecretVersionIds", a.listSecretVersionIDs)
 	wire.Handle(m, "UpdateSecretVersionStage", a.updateSecretVersionStage)
 	wire.Handle(m, "GetRandomPassword", a.getRandomPassword)
+	wire.Handle(m, "PutResourcePolicy", a.putResourcePolicy)
+	wire.Handle(m, "GetResourcePolicy", a.getResourcePolicy)
+	wire.Handle(m, "DeleteResourcePolicy", a.deleteResourcePolicy)
+	wire.Handle(m, "ValidateResourcePolicy", a.validateResourcePolicy)
 	wire.Handle(m, "TagResource", a.tagResource)
 	wire.Handle(m, "UntagResource", a.untagResource)
 	return m
@@ -86,10 +95,10 @@ func scopeOf(ctx context.Context) (model.Scope, error) {
 
 func (a *api) now() model.Millis { return a.Now().UnixMilli() }
 
-// find returns the secret that a request names. Nothing is shared with other accounts.
+// find returns the secret that a request names: one of another account by its ARN, which its policy was asked about.
 func find(t *state.Tables, s model.Scope, id string, now model.Millis) (*model.Secret, error) {
 	row := t.SecretByID(s, id)
-	if row == nil || row.Scope != s || row.GoneAt != 0 && row.GoneAt <= now {
+	if row == nil || row.Region != s.Region || row.GoneAt != 0 && row.GoneAt <= now {
 		return nil, errNoSecret
 	}
 	return row, nil

@@ -48,17 +48,17 @@ func (a *api) createSecret(ctx context.Context, in *sdk.CreateSecretInput) (*sdk
 			drop(tx, old)
 		case old.DeletedAt != 0:
 			return badRequest("You can't create this secret because a secret with this name is already scheduled for deletion.") // [O]
-		case value != nil && a.repeats(tx.Tables, old, value):
+		case value != nil && a.repeats(ctx, tx.Tables, old, value):
 			*row = *old
 			return nil
 		default:
 			return model.Errorf("ResourceExistsException", "The operation failed because the secret %s already exists.", row.Name) // [O]
 		}
-		if err := a.checkKey(tx.Tables, s, in.KmsKeyId); err != nil {
+		if err := a.checkKey(ctx, tx, row); err != nil {
 			return err
 		}
 		if value != nil {
-			if err := a.add(tx, row, value, []string{current}); err != nil {
+			if err := a.add(ctx, tx, row, value, []string{current}); err != nil {
 				return err
 			}
 		}
@@ -73,14 +73,6 @@ func (a *api) createSecret(ctx context.Context, in *sdk.CreateSecretInput) (*sdk
 		out.VersionId = &value.id
 	}
 	return out, nil
-}
-
-// checkKey refuses a key that nothing can be encrypted with now [D].
-func (a *api) checkKey(t *state.Tables, s model.Scope, id *string) error {
-	if deref(id) == "" || t.EncryptsWith(s, "secretsmanager", *id, a.now()) == nil {
-		return nil
-	}
-	return model.Errorf("EncryptionFailure", "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, enabled, and not in an invalid state.")
 }
 
 // suffix is six letters and digits.
@@ -106,17 +98,20 @@ func (a *api) updateSecret(ctx context.Context, in *sdk.UpdateSecretInput) (*sdk
 		if in.Description != nil {
 			row.Description = *in.Description
 		}
-		if err := a.checkKey(tx.Tables, row.Scope, in.KmsKeyId); err != nil {
-			return err
-		}
 		if in.KmsKeyId != nil {
 			row.KMSKey = *in.KmsKeyId
+			if err := a.checkKey(ctx, tx, row); err != nil {
+				return err
+			}
+			if err := a.rewrap(ctx, tx, row); err != nil {
+				return err
+			}
 		}
 		row.ChangedAt = a.now()
-		if value == nil || a.repeats(tx.Tables, row, value) {
+		if value == nil || a.repeats(ctx, tx.Tables, row, value) {
 			return nil
 		}
-		return a.add(tx, row, value, []string{current})
+		return a.add(ctx, tx, row, value, []string{current})
 	})
 	if err != nil {
 		return nil, err

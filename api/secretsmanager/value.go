@@ -1,7 +1,7 @@
 package secretsmanager
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -18,6 +18,7 @@ import (
 const (
 	current  = "AWSCURRENT"
 	previous = "AWSPREVIOUS"
+	pending  = "AWSPENDING" // of a rotation under way
 )
 
 // Limits [D].
@@ -61,25 +62,17 @@ func (a *api) readValue(text *string, binary []byte, token *string) (*value, err
 	return v, nil
 }
 
-// repeats reports whether the secret has the version already, with that value.
-func (a *api) repeats(t *state.Tables, row *model.Secret, v *value) bool {
-	have, ok := t.SecretValues.Get(model.SecretValueKey(row.Scope, row.Name, row.Suffix, v.id))
-	if !ok || have.Binary != v.binary {
-		return false
-	}
-	plain, err := a.Seal.Open(have.Sealed, have.Key())
-	return err == nil && bytes.Equal(plain, v.plain)
-}
-
 // add makes a value a version of the secret, with staging labels, which others lose.
-func (a *api) add(tx *state.Tx, row *model.Secret, v *value, stages []string) error {
+func (a *api) add(ctx context.Context, tx *state.Tx, row *model.Secret, v *value, stages []string) error {
 	if slices.ContainsFunc(row.Versions, func(have model.SecretStages) bool { return have.ID == v.id }) {
 		return model.Errorf("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", v.id, row.ARN()) // [O]
 	}
 	kept := &model.SecretValue{Scope: row.Scope, Name: row.Name, Suffix: row.Suffix, ID: v.id, Binary: v.binary}
-	kept.Sealed = a.Seal.Seal(v.plain, kept.Key())
+	if err := a.lock(ctx, tx, row, kept, v.plain); err != nil {
+		return err
+	}
 	tx.SecretValues.Put(kept)
-	row.Versions = append(slices.Clone(row.Versions), model.SecretStages{ID: v.id, CreatedAt: a.now()})
+	row.Versions = append(slices.Clone(row.Versions), model.SecretStages{ID: v.id, CreatedAt: a.now(), KMSKey: row.KMSKey})
 	if len(row.Versions) == 1 && !slices.Contains(stages, current) {
 		stages = append(slices.Clone(stages), current) // the first one is the current one [D]
 	}
@@ -138,10 +131,10 @@ func (a *api) putSecretValue(ctx context.Context, in *sdk.PutSecretValueInput) (
 		stages = []string{current}
 	}
 	row, err := a.edit(ctx, in.SecretId, func(tx *state.Tx, row *model.Secret) error {
-		if a.repeats(tx.Tables, row, v) {
+		if a.repeats(ctx, tx.Tables, row, v) {
 			return nil
 		}
-		return a.add(tx, row, v, stages)
+		return a.add(ctx, tx, row, v, stages)
 	})
 	if err != nil {
 		return nil, err
@@ -166,9 +159,12 @@ func (a *api) getSecretValue(ctx context.Context, in *sdk.GetSecretValueInput) (
 	if !ok {
 		return nil, errNoSecret
 	}
-	plain, err := a.Seal.Open(kept.Sealed, kept.Key())
+	if err := a.checkAccount(ctx, row, v.KMSKey); err != nil {
+		return nil, err
+	}
+	plain, err := a.unlock(ctx, t, &a.keys, row, kept)
 	if err != nil {
-		return nil, model.Errorf("DecryptionFailure", "Secrets Manager can't decrypt the protected secret text: %v", err)
+		return nil, err
 	}
 	out := &sdk.GetSecretValueOutput{
 		ARN: aws.String(row.ARN()), Name: aws.String(row.Name), VersionId: aws.String(v.ID), VersionStages: v.Stages, CreatedDate: moment(v.CreatedAt),
@@ -219,7 +215,9 @@ func (a *api) listSecretVersionIDs(ctx context.Context, in *sdk.ListSecretVersio
 	}
 	out := &sdk.ListSecretVersionIdsOutput{ARN: aws.String(row.ARN()), Name: aws.String(row.Name), Versions: []types.SecretVersionsListEntry{}, NextToken: next}
 	for _, v := range page {
-		out.Versions = append(out.Versions, types.SecretVersionsListEntry{VersionId: aws.String(v.ID), VersionStages: v.Stages, CreatedDate: moment(v.CreatedAt)})
+		out.Versions = append(out.Versions, types.SecretVersionsListEntry{
+			VersionId: aws.String(v.ID), VersionStages: v.Stages, CreatedDate: moment(v.CreatedAt), KmsKeyIds: []string{cmp.Or(v.KMSKey, "DefaultEncryptionKey")}, // [D]
+		})
 	}
 	return out, nil
 }

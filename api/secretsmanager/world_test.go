@@ -1,80 +1,45 @@
 package secretsmanager_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
 	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
-	"github.com/roadstead/roadstead/state"
-	"github.com/roadstead/roadstead/test/steady"
-	"github.com/roadstead/roadstead/wire"
+	"github.com/roadstead/roadstead/test/endpoint"
 )
 
-// world is an endpoint with the API as a server has it, and a clock of its own.
+// world is an endpoint with the API.
 type world struct {
+	*endpoint.World
 	*sdk.Client
 	other *sdk.Client // of another account
 	t     *testing.T
-	db    *state.DB
-	day   atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t}
-	w.db = state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.db.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	if err := w.db.AwaitLead(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := seal.New(bytes.Repeat([]byte{1}, seal.KeyBytes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := secretsmanager.New(secretsmanager.Config{DB: w.db, Seal: sealer, May: w.may, Now: func() time.Time {
-		return time.UnixMilli(1000).Add(time.Duration(w.day.Load()) * 24 * time.Hour)
-	}})
-	s := httptest.NewServer(wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, _ []byte) (context.Context, error) {
-		account := "000000000000"
-		if strings.Contains(r.Header.Get("Authorization"), "Credential=other/") {
-			account = "111111111111"
-		}
-		return auth.WithPrincipal(r.Context(), auth.Principal{Account: account, Region: "us-east-1"}), nil
-	}}, mux))
-	t.Cleanup(s.Close)
-	as := func(key string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider(key, "x", ""), RetryMaxAttempts: 1, HTTPClient: steady.Client()})
-	}
-	w.Client, w.other = as("test"), as("other")
+	w := &world{World: endpoint.New(t), t: t}
+	w.Serve(secretsmanager.New(secretsmanager.Config{DB: w.DB, Seal: w.Seal, May: w.may, MayUse: w.MayUse("secretsmanager"), Now: w.Now}))
+	w.Client, w.other = sdk.NewFromConfig(w.As("test")), sdk.NewFromConfig(w.As("other"))
 	return w
 }
 
-// may is a policy that denies GetSecretValue on what is named denied/, and ListSecrets to the other account.
+// may is policies that deny GetSecretValue on what is named denied/, and ListSecrets to the other account.
 func (w *world) may(ctx context.Context, operation string, in any) error {
 	p, _ := auth.PrincipalFrom(ctx)
 	get, ok := in.(*sdk.GetSecretValueInput)
-	if ok && strings.Contains(*get.SecretId, "denied/") || operation == "ListSecrets" && p.Account != "000000000000" {
+	if ok && strings.Contains(*get.SecretId, "denied/") || operation == "ListSecrets" && p.Account != endpoint.Account {
 		return model.Errorf("AccessDeniedException", "%s is not allowed", operation)
 	}
-	return nil
+	return w.World.May("secretsmanager")(ctx, operation, in)
 }
 
 // create makes a secret and returns its ARN.

@@ -87,23 +87,19 @@ func choose(t *state.Tables, s model.Scope, ref string) (v *model.ParameterVersi
 }
 
 // value is a version's value as the caller gets it: that of a SecureString without decryption is what is stored, which says nothing.
-func (a *api) value(v *model.ParameterVersion, decrypt *bool) (string, error) {
+func (a *api) value(ctx context.Context, t *state.Tables, v *model.ParameterVersion, decrypt *bool) (string, error) {
 	if v.Sealed == nil {
 		return v.Value, nil
 	}
 	if !deref(decrypt) {
-		return aws.ToString(encoded(v.Sealed)), nil
+		return aws.ToString(encoded(slices.Concat(v.DataKey, v.Sealed))), nil
 	}
-	plain, err := a.Seal.Open(v.Sealed, v.Key())
-	if err != nil {
-		return "", model.Errorf("InternalServerError", "The value of parameter %s cannot be read: %v", v.Name, err)
-	}
-	return string(plain), nil
+	return a.open(ctx, t, v)
 }
 
 // view is a version in the shape of answers.
-func (a *api) view(v *model.ParameterVersion, which string, decrypt *bool) (*types.Parameter, error) {
-	text, err := a.value(v, decrypt)
+func (a *api) view(ctx context.Context, t *state.Tables, v *model.ParameterVersion, which string, decrypt *bool) (*types.Parameter, error) {
+	text, err := a.value(ctx, t, v, decrypt)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +124,7 @@ func (a *api) getParameter(ctx context.Context, in *sdk.GetParameterInput) (*sdk
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.view(v, which, in.WithDecryption)
+	p, err := a.view(ctx, t, v, which, in.WithDecryption)
 	return &sdk.GetParameterOutput{Parameter: p}, err
 }
 
@@ -147,7 +143,7 @@ func (a *api) getParameters(ctx context.Context, in *sdk.GetParametersInput) (*s
 			out.InvalidParameters = append(out.InvalidParameters, ref)
 			continue
 		}
-		p, err := a.view(v, which, in.WithDecryption)
+		p, err := a.view(ctx, t, v, which, in.WithDecryption)
 		if err != nil {
 			return nil, err
 		}
@@ -193,7 +189,7 @@ func (a *api) getParametersByPath(ctx context.Context, in *sdk.GetParametersByPa
 	}
 	out := &sdk.GetParametersByPathOutput{Parameters: []types.Parameter{}, NextToken: next}
 	for _, f := range found {
-		p, err := a.view(f.version, f.label, in.WithDecryption)
+		p, err := a.view(ctx, t, f.version, f.label, in.WithDecryption)
 		if err != nil {
 			return nil, err
 		}
@@ -217,7 +213,7 @@ func (a *api) getParameterHistory(ctx context.Context, in *sdk.GetParameterHisto
 		return nil, err
 	}
 	for _, v := range page {
-		text, err := a.value(v, in.WithDecryption)
+		text, err := a.value(ctx, t, v, in.WithDecryption)
 		if err != nil {
 			return nil, err
 		}

@@ -2,67 +2,36 @@ package ssm_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/roadstead/roadstead/api/ssm"
-	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
-	"github.com/roadstead/roadstead/test/steady"
-	"github.com/roadstead/roadstead/wire"
+	"github.com/roadstead/roadstead/test/endpoint"
 )
 
-// world is an endpoint with the API as a server has it. Its clock stands still.
+// world is an endpoint with the API. Its clock stands still.
 type world struct {
+	*endpoint.World
 	*sdk.Client
 	other *sdk.Client // of another account
 	t     *testing.T
-	db    *state.DB
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t}
-	w.db = state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.db.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	if err := w.db.AwaitLead(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := seal.New(bytes.Repeat([]byte{1}, seal.KeyBytes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := ssm.New(ssm.Config{DB: w.db, Seal: sealer, Now: func() time.Time { return time.UnixMilli(1000) }})
-	s := httptest.NewServer(wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, _ []byte) (context.Context, error) {
-		account := "000000000000"
-		if strings.Contains(r.Header.Get("Authorization"), "Credential=other/") {
-			account = "111111111111"
-		}
-		return auth.WithPrincipal(r.Context(), auth.Principal{Account: account, Region: "us-east-1", ARN: "arn:aws:iam::" + account + ":root"}), nil
-	}}, mux))
-	t.Cleanup(s.Close)
-	as := func(key string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider(key, "x", ""), RetryMaxAttempts: 1, HTTPClient: steady.Client()})
-	}
-	w.Client, w.other = as("test"), as("other")
+	w := &world{World: endpoint.New(t), t: t}
+	w.Serve(ssm.New(ssm.Config{DB: w.DB, Seal: w.Seal, MayUse: w.MayUse("ssm"), Now: w.Now}))
+	w.Client, w.other = sdk.NewFromConfig(w.As("test")), sdk.NewFromConfig(w.As("other"))
 	return w
 }
 
@@ -134,7 +103,7 @@ func TestReferences(t *testing.T) {
 	if err != nil || len(gone.DeletedParameters) != 1 || len(gone.InvalidParameters) != 1 {
 		t.Errorf("%+v, %v", gone, err)
 	}
-	if n := w.db.Snapshot().ParameterVersions.Len(); n != 1 {
+	if n := w.DB.Snapshot().ParameterVersions.Len(); n != 1 {
 		t.Errorf("%d versions are left", n)
 	}
 	if w.put("/a/b", "anew") != 1 {
@@ -146,7 +115,7 @@ func TestReferences(t *testing.T) {
 func TestSecureString(t *testing.T) {
 	w := newWorld(t)
 	w.put("/s", "sesame", secure)
-	for v := range w.db.Snapshot().ParameterVersions.All() {
+	for v := range w.DB.Snapshot().ParameterVersions.All() {
 		if text, _ := json.Marshal(v); bytes.Contains(text, []byte("sesame")) || v.KeyID != "alias/aws/ssm" {
 			t.Errorf("its row is %s", text)
 		}
@@ -193,7 +162,7 @@ func TestPutIsRefused(t *testing.T) {
 		_, err := w.PutParameter(t.Context(), in)
 		refused(t, what, err, c.code, c.text)
 	}
-	if n := w.db.Snapshot().Parameters.Len(); n != 2 {
+	if n := w.DB.Snapshot().Parameters.Len(); n != 2 {
 		t.Errorf("%d parameters", n)
 	}
 }
@@ -202,22 +171,15 @@ func TestPutIsRefused(t *testing.T) {
 func TestKeyOfSecureString(t *testing.T) {
 	w := newWorld(t)
 	scope := model.Scope{Account: "000000000000", Region: "us-east-1"}
-	on, off, dying := &model.KMSKey{Scope: scope, ID: "on"}, &model.KMSKey{Scope: scope, ID: "off", Disabled: true}, &model.KMSKey{Scope: scope, ID: "dying", GoneAt: 1 << 60}
-	err := w.db.Update(t.Context(), func(tx *state.Tx) error {
-		for _, k := range []*model.KMSKey{on, off, dying} {
-			tx.KMSKeys.Put(k)
-		}
-		tx.KMSAliases.Put(&model.KMSAlias{Scope: scope, Name: "alias/app", KeyID: "on"})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	on, off := w.Key(endpoint.Account, ""), w.Key(endpoint.Account, "", func(k *model.KMSKey) { k.Disabled = true })
+	dying := w.Key(endpoint.Account, "", func(k *model.KMSKey) { k.GoneAt = 1 << 60 })
+	id := func(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+	w.Update(func(tx *state.Tx) { tx.KMSAliases.Put(&model.KMSAlias{Scope: scope, Name: "alias/app", KeyID: id(on)}) })
 	put := func(id string) error {
 		_, err := w.PutParameter(t.Context(), &sdk.PutParameterInput{Name: aws.String("/k"), Value: aws.String("x"), Type: "SecureString", KeyId: &id, Overwrite: aws.Bool(true)})
 		return err
 	}
-	for _, id := range []string{"on", on.ARN(), "alias/app", scope.ARN("kms", "alias/app"), "alias/aws/ssm"} {
+	for _, id := range []string{id(on), on, "alias/app", scope.ARN("kms", "alias/app"), "alias/aws/ssm"} {
 		if err := put(id); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
@@ -225,11 +187,86 @@ func TestKeyOfSecureString(t *testing.T) {
 	for id, want := range map[string]string{
 		"none":        "Key 'arn:aws:kms:us-east-1:000000000000:key/none' does not exist (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException",
 		"alias/none":  "Alias arn:aws:kms:us-east-1:000000000000:alias/none is not found. (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException",
-		"off":         off.ARN() + " is disabled. (Service: AWSKMS; Status Code: 400; Error Code: DisabledException",
-		dying.ARN():   dying.ARN() + " is pending deletion. (Service: AWSKMS; Status Code: 400; Error Code: KMSInvalidStateException",
+		id(off):       off + " is disabled. (Service: AWSKMS; Status Code: 400; Error Code: DisabledException",
+		dying:         dying + " is pending deletion. (Service: AWSKMS; Status Code: 400; Error Code: KMSInvalidStateException",
 		"alias/aws/x": "Alias arn:aws:kms:us-east-1:000000000000:alias/aws/x is not found.",
 	} {
 		refused(t, id, put(id), "InvalidKeyId", want)
+	}
+}
+
+// [D] Who writes and reads a SecureString with a key of the customer's needs that key, through the Parameter Store and with the
+// parameter's encryption context; advanced ones are written with a data key. With the default key nobody needs anything.
+func TestKeyIsAsked(t *testing.T) {
+	w := newWorld(t)
+	key := w.Key(endpoint.Account, "")
+	as := func(name, actions, service string) *sdk.Client {
+		return sdk.NewFromConfig(w.User(endpoint.Account, name, endpoint.Document(endpoint.Statement("Allow", "ssm:*", `"Resource":"*"`),
+			endpoint.Statement("Allow", actions, `"Resource":"`+key+`","Condition":{"StringEquals":{"kms:ViaService":"`+service+`.us-east-1.amazonaws.com",
+			"kms:EncryptionContext:PARAMETER_ARN":"arn:aws:ssm:us-east-1:000000000000:parameter/a/b"}}`))))
+	}
+	put := func(by *sdk.Client, name, key, tier string) error {
+		in := &sdk.PutParameterInput{Name: &name, Value: aws.String("sesame"), Type: "SecureString", Overwrite: aws.Bool(true), Tier: types.ParameterTier(tier)}
+		if key != "" {
+			in.KeyId = &key
+		}
+		_, err := by.PutParameter(t.Context(), in)
+		return err
+	}
+	get := func(by *sdk.Client, name string) error {
+		out, err := by.GetParameter(t.Context(), &sdk.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
+		if err == nil && *out.Parameter.Value != "sesame" {
+			t.Errorf("%s is %s", name, *out.Parameter.Value)
+		}
+		return err
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	encrypts, generates, reads, elsewhere := as("e", "kms:Encrypt", "ssm"), as("g", "kms:GenerateDataKey", "ssm"), as("r", "kms:Decrypt", "ssm"), as("x", "kms:*", "secretsmanager")
+	must(put(elsewhere, "/default", "", "Standard"))
+	must(get(elsewhere, "/default"))
+	const no = "(Service: AWSKMS; Status Code: 400; Error Code: AccessDeniedException"
+	for _, tier := range []string{"Standard", "Advanced"} {
+		may, mayNot := encrypts, generates
+		if tier == "Advanced" {
+			may, mayNot = generates, encrypts
+		}
+		refused(t, tier, put(mayNot, "/a/b", key, tier), "AccessDeniedException", no)
+		refused(t, tier, put(elsewhere, "/a/b", key, tier), "AccessDeniedException", no)
+		refused(t, "another parameter", put(may, "/a/c", key, tier), "AccessDeniedException", no)
+		must(put(may, "/a/b", key, tier))
+		refused(t, tier, get(may, "/a/b"), "AccessDeniedException", no)
+		refused(t, tier, get(elsewhere, "/a/b"), "AccessDeniedException", no)
+		must(get(reads, "/a/b"))
+	}
+	w.Update(func(tx *state.Tx) {
+		k := *tx.KMSKeyByID(model.Scope{}, key)
+		k.Disabled = true
+		tx.KMSKeys.Put(&k)
+	})
+	refused(t, "disabled", get(reads, "/a/b"), "InvalidKeyId", key+" is disabled. (Service: AWSKMS; Status Code: 400; Error Code: DisabledException")
+	out, err := reads.GetParameter(t.Context(), &sdk.GetParameterInput{Name: aws.String("/a/b")})
+	if err != nil || strings.Contains(*out.Parameter.Value, "sesame") {
+		t.Errorf("without decryption: %+v, %v", out, err)
+	}
+}
+
+// [I] Values from before they were encrypted with keys of KMS are read as they were written.
+func TestOldValues(t *testing.T) {
+	w := newWorld(t)
+	w.put("/old", "new", secure)
+	w.Update(func(tx *state.Tx) {
+		have, _ := tx.ParameterVersions.Get(model.ParameterVersionKey(model.Scope{Account: endpoint.Account, Region: endpoint.Region}, "/old", 1))
+		v := *have
+		v.Wrapped, v.Sealed = false, w.Seal.Seal([]byte("sesame"), v.Key())
+		tx.ParameterVersions.Put(&v)
+	})
+	if got := w.get("/old"); got != "/old=sesame v1" {
+		t.Error(got)
 	}
 }
 
@@ -239,8 +276,8 @@ func TestVersions(t *testing.T) {
 	for i := range 103 {
 		w.put("/v", fmt.Sprint(i), overwrite)
 	}
-	row, _ := w.db.Snapshot().Parameters.Get("000000000000/us-east-1//v")
-	if n := w.db.Snapshot().ParameterVersions.Len(); n != 100 || row.Oldest != 4 || row.Version != 103 {
+	row, _ := w.DB.Snapshot().Parameters.Get("000000000000/us-east-1//v")
+	if n := w.DB.Snapshot().ParameterVersions.Len(); n != 100 || row.Oldest != 4 || row.Version != 103 {
 		t.Errorf("%d versions, %d to %d", n, row.Oldest, row.Version)
 	}
 	label := func(version int64, labels ...string) *sdk.LabelParameterVersionOutput {

@@ -2,7 +2,6 @@ package ssm
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 		}
 		row.Version++
 		v.Version = row.Version
-		if err := a.close(tx.Tables, &v); err != nil {
+		if err := a.close(ctx, tx, &v); err != nil {
 			return err
 		}
 		tx.Parameters.Put(&row)
@@ -101,33 +100,6 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 		return nil
 	})
 	return &out, err
-}
-
-// close seals the value of a SecureString, if something can be encrypted with the key that it names.
-func (a *api) close(t *state.Tables, v *model.ParameterVersion) error {
-	if v.Type != string(types.ParameterTypeSecureString) {
-		if v.KeyID != "" {
-			return invalid("KeyId is required for SecureString type parameter only.") // [O]
-		}
-		return nil
-	}
-	if v.KeyID == "" {
-		v.KeyID = defaultKey
-	}
-	if err := t.EncryptsWith(v.Scope, "ssm", v.KeyID, v.At); err != nil {
-		return badKey(err)
-	}
-	v.Sealed, v.Value = a.Seal.Seal([]byte(v.Value), v.Key()), ""
-	return nil
-}
-
-// badKey is KMS's answer as the Parameter Store passes it on [O].
-func badKey(err error) error {
-	e, ok := errors.AsType[*model.Error](err)
-	if !ok {
-		return err
-	}
-	return model.Errorf("InvalidKeyId", "%s (Service: AWSKMS; Status Code: 400; Error Code: %s)", e.Message, e.Code)
 }
 
 // succeed makes v the next version of a parameter: its type stays, and when there are too many the oldest goes.

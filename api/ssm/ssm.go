@@ -2,11 +2,13 @@ package ssm
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"time"
 
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -24,18 +26,27 @@ type Config struct {
 
 	// DB keeps the parameters, and Seal what is secure of them.
 	DB   *state.DB
-	Seal *seal.Sealer
-	Now  func() time.Time // nil means time.Now
+	Seal keyring.Sealer
+	// MayUse refuses what the caller may not do with a key of KMS: an operation of KMS with its input.
+	MayUse func(ctx context.Context, t *state.Tables, operation string, in any) error
+	Now    func() time.Time // nil means time.Now
+	Random io.Reader        // of keys; nil means crypto/rand
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+	keys keyring.Service
+}
 
 // New returns the handlers of the service; the other operations answer UnsupportedFeatureException.
 func New(cfg Config) *wire.Mux {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &api{cfg}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	a := &api{cfg, keyring.Service{Ring: keyring.Ring{Seal: cfg.Seal, Random: cfg.Random}, Name: "ssm", May: cfg.MayUse}}
 	m := wire.NewMux(wire.SSM())
 	a.serveParameters(m)
 	a.serveSessions(m)
