@@ -14,8 +14,28 @@ type Secret struct {
 	DeletedAt Millis `json:"deletedAt,omitempty"`
 	GoneAt    Millis `json:"goneAt,omitempty"`
 	Tags      []Tag  `json:"tags,omitempty"`
-	// Versions are those that are kept, the oldest first.
+	// Versions are those that are kept, the oldest first. One whose rotation has begun may have no value yet.
 	Versions []SecretStages `json:"versions,omitempty"`
+	Rotation *Rotation      `json:"rotation,omitempty"` // nil if it never was to be rotated. Not changed in place
+}
+
+// Rotation is how a secret is rotated, and how far that is.
+type Rotation struct {
+	Enabled bool `json:"enabled,omitempty"`
+	// Target is who does it: a URL, or one of our own.
+	Target string `json:"target"`
+	// Days or Schedule is when, neither for when it is asked for; Duration is how long the window is, in hours: "3h".
+	Days     int64  `json:"days,omitempty"`
+	Schedule string `json:"schedule,omitempty"`
+	Duration string `json:"duration,omitempty"`
+	NextAt   Millis `json:"nextAt,omitempty"` // when the next window opens, 0 for none
+	LastAt   Millis `json:"lastAt,omitempty"` // when the last rotation was over
+
+	// Version is what the rotation under way makes, "" if there is none; Step what is due at CallAt, after so many Failures.
+	Version  string `json:"version,omitempty"`
+	Step     string `json:"step,omitempty"` // createSecret, setSecret, testSecret, finishSecret
+	Failures int    `json:"failures,omitempty"`
+	CallAt   Millis `json:"callAt,omitempty"`
 }
 
 // SecretStages is a version of a secret: its id, the staging labels that are attached to it, and what its key was called.

@@ -65,6 +65,9 @@ func (s *Server) assemble() error {
 		return err
 	}
 	s.ecr = ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Scanner: s.cfg.ImageScanner, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.secrets = secretsmanager.New(secretsmanager.Config{
+		DB: s.db, Seal: s.seal, May: s.maySecret, MayUse: s.mayUse("secretsmanager"), Now: s.cfg.Now, Log: s.cfg.Log,
+	})
 	if err := s.openLogs(); err != nil {
 		return err
 	}
@@ -86,7 +89,7 @@ func (s *Server) services() []*wire.Mux {
 			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal,
 			MayUse: s.mayUse("ssm"), Now: s.cfg.Now,
 		}),
-		secretsmanager.New(secretsmanager.Config{DB: s.db, Seal: s.seal, May: s.maySecret, MayUse: s.mayUse("secretsmanager"), Now: s.cfg.Now}),
+		s.secrets.Mux(),
 		kms.New(kms.Config{DB: s.db, Seal: s.seal, Now: s.cfg.Now}),
 		iam.New(iam.Config{DB: s.db, Policies: s.access.Of, IssuerURL: s.issuerURL, Seal: s.seal, Now: s.cfg.Now}),
 		sts.New(s.stsConfig()),
@@ -104,7 +107,7 @@ func (s *Server) ecsConfig() ecs.Config {
 
 // Coverage returns the services with their handlers, to be counted and not to be called.
 func Coverage() []*wire.Mux {
-	return (&Server{ecr: ecr.New(ecr.Config{}), logs: logs.New(logs.Config{})}).services()
+	return (&Server{ecr: ecr.New(ecr.Config{}), logs: logs.New(logs.Config{}), secrets: secretsmanager.New(secretsmanager.Config{})}).services()
 }
 
 // Counted are all services, to be counted.

@@ -17,6 +17,7 @@ import (
 	"github.com/roadstead/roadstead/api/ecs"
 	"github.com/roadstead/roadstead/api/logs"
 	"github.com/roadstead/roadstead/api/s3"
+	"github.com/roadstead/roadstead/api/secretsmanager"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/exec"
@@ -50,6 +51,7 @@ type Server struct {
 	access   access.Access
 	registry *registry.Registry
 	ecr      *ecr.API
+	secrets  *secretsmanager.API
 	objects  *objectstore.Store
 	s3       *s3.API
 	logStore *logstore.Store
@@ -165,6 +167,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("announce", s.announce)
 	run("images", s.replicate)
 	run("ecr", s.ecr.Run)
+	run("secrets", s.secrets.Run)
 	run("objects", s.tendObjects)
 	run("logs", s.logs.Run)
 	run("http", s.serve)

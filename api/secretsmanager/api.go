@@ -9,6 +9,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -33,22 +35,50 @@ type Config struct {
 	MayUse func(ctx context.Context, t *state.Tables, operation string, in any) error
 	Now    func() time.Time // nil means time.Now
 	Random io.Reader        // of ARNs, version ids and passwords; nil means crypto/rand
+	// Transport sends the calls of rotations; nil is one of our own, that knows the proxies and certificates of the environment.
+	Transport http.RoundTripper
+	Log       *slog.Logger // nil logs nothing
+}
+
+// API serves Secrets Manager, and rotates secrets while this member leads.
+type API struct {
+	api
+	mux *wire.Mux
 }
 
 type api struct {
 	Config
-	keys keyring.Service
+	keys   keyring.Service
+	client *http.Client
 }
 
-// New returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
-func New(cfg Config) *wire.Mux {
+// Mux has the handlers of the operations that are served; the others answer UnsupportedFeatureException.
+func (a *API) Mux() *wire.Mux { return a.mux }
+
+// New returns an API that rotates nothing before Run.
+func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	a := &api{cfg, keyring.Service{Ring: keyring.Ring{Seal: cfg.Seal, Random: cfg.Random}, Name: "secretsmanager", May: cfg.MayUse}}
+	if cfg.Transport == nil {
+		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &API{api: api{Config: cfg, keys: keyring.Service{Ring: keyring.Ring{Seal: cfg.Seal, Random: cfg.Random}, Name: "secretsmanager", May: cfg.MayUse}}}
+	a.client = &http.Client{
+		Transport:     cfg.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a URL is asked, not wherever it sends us
+	}
+	a.mux = a.handlers()
+	return a
+}
+
+func (a *api) handlers() *wire.Mux {
 	m := wire.NewMux(wire.SecretsManager())
 	wire.Handle(m, "CreateSecret", a.createSecret)
 	wire.Handle(m, "UpdateSecret", a.updateSecret)
@@ -66,6 +96,8 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "GetResourcePolicy", a.getResourcePolicy)
 	wire.Handle(m, "DeleteResourcePolicy", a.deleteResourcePolicy)
 	wire.Handle(m, "ValidateResourcePolicy", a.validateResourcePolicy)
+	wire.Handle(m, "RotateSecret", a.rotateSecret)
+	wire.Handle(m, "CancelRotateSecret", a.cancelRotateSecret)
 	wire.Handle(m, "TagResource", a.tagResource)
 	wire.Handle(m, "UntagResource", a.untagResource)
 	return m

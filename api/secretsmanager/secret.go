@@ -128,7 +128,9 @@ func (a *api) describeSecret(ctx context.Context, in *sdk.DescribeSecretInput) (
 	if err != nil {
 		return nil, err
 	}
+	r, enabled, rule := rotationOf(row)
 	return &sdk.DescribeSecretOutput{
+		RotationEnabled: enabled, RotationLambdaARN: optional(r.Target), RotationRules: rule, LastRotatedDate: moment(r.LastAt), NextRotationDate: moment(closes(&r)),
 		ARN: aws.String(row.ARN()), Name: aws.String(row.Name), Description: optional(row.Description), KmsKeyId: optional(row.KMSKey),
 		CreatedDate: moment(row.CreatedAt), LastChangedDate: moment(row.ChangedAt), DeletedDate: moment(row.DeletedAt), Tags: tagViews(row.Tags),
 		VersionIdsToStages: stagesOf(row),
@@ -156,7 +158,9 @@ func (a *api) listSecrets(ctx context.Context, in *sdk.ListSecretsInput) (*sdk.L
 	}
 	out := &sdk.ListSecretsOutput{SecretList: []types.SecretListEntry{}, NextToken: next}
 	for _, row := range page {
+		r, enabled, rule := rotationOf(row)
 		out.SecretList = append(out.SecretList, types.SecretListEntry{
+			RotationEnabled: enabled, RotationLambdaARN: optional(r.Target), RotationRules: rule, LastRotatedDate: moment(r.LastAt), NextRotationDate: moment(closes(&r)),
 			ARN: aws.String(row.ARN()), Name: aws.String(row.Name), Description: optional(row.Description), KmsKeyId: optional(row.KMSKey),
 			CreatedDate: moment(row.CreatedAt), LastChangedDate: moment(row.ChangedAt), DeletedDate: moment(row.DeletedAt), Tags: tagViews(row.Tags),
 			SecretVersionsToStages: stagesOf(row),

@@ -62,17 +62,24 @@ func (a *api) readValue(text *string, binary []byte, token *string) (*value, err
 	return v, nil
 }
 
-// add makes a value a version of the secret, with staging labels, which others lose.
+// add makes a value a version of the secret, with staging labels, which others lose. The version may be there, without a value, if its
+// rotation has begun.
 func (a *api) add(ctx context.Context, tx *state.Tx, row *model.Secret, v *value, stages []string) error {
-	if slices.ContainsFunc(row.Versions, func(have model.SecretStages) bool { return have.ID == v.id }) {
+	kept := &model.SecretValue{Scope: row.Scope, Name: row.Name, Suffix: row.Suffix, ID: v.id, Binary: v.binary}
+	if _, ok := tx.SecretValues.Get(kept.Key()); ok {
 		return model.Errorf("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", v.id, row.ARN()) // [O]
 	}
-	kept := &model.SecretValue{Scope: row.Scope, Name: row.Name, Suffix: row.Suffix, ID: v.id, Binary: v.binary}
 	if err := a.lock(ctx, tx, row, kept, v.plain); err != nil {
 		return err
 	}
 	tx.SecretValues.Put(kept)
-	row.Versions = append(slices.Clone(row.Versions), model.SecretStages{ID: v.id, CreatedAt: a.now(), KMSKey: row.KMSKey})
+	row.Versions = slices.Clone(row.Versions)
+	i := slices.IndexFunc(row.Versions, func(have model.SecretStages) bool { return have.ID == v.id })
+	if i < 0 {
+		i = len(row.Versions)
+		row.Versions = append(row.Versions, model.SecretStages{ID: v.id, CreatedAt: a.now()})
+	}
+	row.Versions[i].KMSKey = row.KMSKey
 	if len(row.Versions) == 1 && !slices.Contains(stages, current) {
 		stages = append(slices.Clone(stages), current) // the first one is the current one [D]
 	}
@@ -80,7 +87,12 @@ func (a *api) add(ctx context.Context, tx *state.Tx, row *model.Secret, v *value
 		attach(row, s, v.id)
 	}
 	row.ChangedAt = a.now()
-	for len(row.Versions) > maxVersions { // those without labels are deprecated: the oldest go [D]
+	return trim(tx, row)
+}
+
+// trim lets the oldest versions go that have no labels, and are deprecated, while there are too many [D].
+func trim(tx *state.Tx, row *model.Secret) error {
+	for len(row.Versions) > maxVersions {
 		i := slices.IndexFunc(row.Versions, func(have model.SecretStages) bool { return len(have.Stages) == 0 })
 		if i < 0 {
 			return model.Errorf("LimitExceededException", "The secret has %d versions with staging labels.", maxVersions) // [I]
@@ -157,7 +169,7 @@ func (a *api) getSecretValue(ctx context.Context, in *sdk.GetSecretValueInput) (
 	}
 	kept, ok := t.SecretValues.Get(model.SecretValueKey(row.Scope, row.Name, row.Suffix, v.ID))
 	if !ok {
-		return nil, errNoSecret
+		return nil, noVersion(deref(in.VersionId), deref(in.VersionStage))
 	}
 	if err := a.checkAccount(ctx, row, v.KMSKey); err != nil {
 		return nil, err
@@ -192,10 +204,15 @@ func choose(row *model.Secret, id, stage string) (*model.SecretStages, error) {
 			return v, nil
 		}
 	}
+	return nil, noVersion(id, stage)
+}
+
+// noVersion says that there is no value of a version (wordings [O]).
+func noVersion(id, stage string) error {
 	if id != "" {
-		return nil, model.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
+		return model.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
 	}
-	return nil, model.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
+	return model.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
 }
 
 func (a *api) listSecretVersionIDs(ctx context.Context, in *sdk.ListSecretVersionIdsInput) (*sdk.ListSecretVersionIdsOutput, error) {

@@ -27,7 +27,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: endpoint.New(t), t: t}
-	w.Serve(secretsmanager.New(secretsmanager.Config{DB: w.DB, Seal: w.Seal, May: w.may, MayUse: w.MayUse("secretsmanager"), Now: w.Now}))
+	w.Serve(secretsmanager.New(secretsmanager.Config{DB: w.DB, Seal: w.Seal, May: w.may, MayUse: w.MayUse("secretsmanager"), Now: w.Now}).Mux())
 	w.Client, w.other = sdk.NewFromConfig(w.As("test")), sdk.NewFromConfig(w.As("other"))
 	return w
 }

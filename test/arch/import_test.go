@@ -37,7 +37,7 @@ func house() map[string]place {
 		"acs":   {1, both}, // the nouns of the wire between the two sides
 
 		"wire": {2, both}, "auth": {2, both}, "definition": {2, both}, "client": {2, both}, "datachannel": {2, both},
-		"scheduler": {2, plane}, "deployment": {2, plane}, "policy": {2, plane}, "expiry": {2, plane}, "registry": {2, plane}, "logstore": {2, plane}, "logquery": {2, plane}, "objectstore": {2, plane}, "metricstore": {2, plane}, "seal": {2, plane}, "oidc": {2, plane}, "keyring": {2, plane},
+		"scheduler": {2, plane}, "deployment": {2, plane}, "policy": {2, plane}, "expiry": {2, plane}, "registry": {2, plane}, "logstore": {2, plane}, "logquery": {2, plane}, "objectstore": {2, plane}, "metricstore": {2, plane}, "seal": {2, plane}, "oidc": {2, plane}, "keyring": {2, plane}, "recurrence": {2, plane},
 		"proxy": {2, both}, "dns": {2, both},
 		"agent/task": {2, node},
 
