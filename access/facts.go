@@ -101,6 +101,12 @@ func requestMembers(key string) []string {
 		return []string{"origin"}
 	case "kms:MultiRegion":
 		return []string{"multiRegion"}
+	case "kms:SigningAlgorithm":
+		return []string{"signingAlgorithm"}
+	case "kms:MessageType":
+		return []string{"messageType"}
+	case "kms:MacAlgorithm":
+		return []string{"macAlgorithm"}
 	case "kms:EncryptionAlgorithm":
 		return []string{"encryptionAlgorithm"}
 	case "kms:ScheduleKeyDeletionPendingWindowInDays":

@@ -36,7 +36,13 @@ func (r *Ring) Furnish(row *model.KMSKey, now model.Millis) error {
 // renew gives a key its next material.
 func (r *Ring) renew(row *model.KMSKey, now model.Millis) error {
 	material := make([]byte, MaterialBytes)
-	if _, err := io.ReadFull(r.Random, material); err != nil {
+	var err error
+	if s, ok := kindOf(row.Spec); ok {
+		material, err = s.make(r.Random)
+	} else {
+		_, err = io.ReadFull(r.Random, material)
+	}
+	if err != nil {
 		return err
 	}
 	n := len(row.Materials)

@@ -38,8 +38,14 @@ func (s *Service) Key(tx *state.Tx, scope model.Scope, id string, now model.Mill
 	} else {
 		row, err = tx.FindKMSKey(scope, id, now)
 	}
-	if err != nil || row.Usable() != nil {
-		return row, err
+	if err != nil {
+		return nil, err
+	}
+	if row.Spec != "" {
+		return nil, model.Errorf("InvalidKeyUsageException", "The key %s is not a symmetric encryption key.", row.ARN()) // [I]
+	}
+	if row.Usable() != nil {
+		return row, nil
 	}
 	return s.Fresh(tx, row, now)
 }

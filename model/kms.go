@@ -1,13 +1,17 @@
 package model
 
-// KMSKey is a symmetric key of KMS. Writer: api/kms; controller/reap deletes it.
+// KMSKey is a key of KMS. Writer: api/kms; controller/reap deletes it.
 type KMSKey struct {
 	Scope
 	ID          string `json:"id"` // a uuid
 	Description string `json:"description,omitempty"`
-	AWS         string `json:"aws,omitempty"` // the service whose AWS managed key it is: "ssm"; "" for a customer's
-	Disabled    bool   `json:"disabled,omitempty"`
-	CreatedAt   Millis `json:"createdAt"`
+	// Spec is what the key is made for, "" for SYMMETRIC_DEFAULT, and Usage what it may do, "" for ENCRYPT_DECRYPT.
+	Spec  string `json:"spec,omitempty"`
+	Usage string `json:"usage,omitempty"`
+
+	AWS       string `json:"aws,omitempty"` // the service whose AWS managed key it is: "ssm"; "" for a customer's
+	Disabled  bool   `json:"disabled,omitempty"`
+	CreatedAt Millis `json:"createdAt"`
 	// GoneAt is when it will be deleted, 0 if that was not asked for; WindowDays is how long it waits for that.
 	GoneAt     Millis `json:"goneAt,omitempty"`
 	WindowDays int32  `json:"windowDays,omitempty"`
@@ -16,7 +20,7 @@ type KMSKey struct {
 	RotateFrom Millis `json:"rotateFrom,omitempty"` // when its rotation was switched on
 	Policy     string `json:"policy"`
 	Tags       []Tag  `json:"tags,omitempty"`
-	// Materials encrypt, the last one, and decrypt, all of them.
+	// Materials encrypt, the last one, and decrypt, all of them. Keys that are not symmetric have one, and never another.
 	Materials []KMSMaterial `json:"materials"`
 }
 
@@ -31,6 +35,18 @@ func (k *KMSKey) Key() string { return k.Scope.Key(k.ID) }
 
 // ARN is the key's Amazon resource name.
 func (k *KMSKey) ARN() string { return k.Scope.ARN("kms", "key/"+k.ID) }
+
+// Serves is what KMS refuses an operation of a usage with that the key is not for, nil if it is for that (wording [O]).
+func (k *KMSKey) Serves(operation, usage string) error {
+	have := k.Usage
+	if have == "" {
+		have = "ENCRYPT_DECRYPT"
+	}
+	if have != usage {
+		return Errorf("InvalidKeyUsageException", "%s key usage is %s which is not valid for %s.", k.ARN(), have, operation)
+	}
+	return nil
+}
 
 // Usable is what KMS refuses to encrypt with the key with, nil if it does not: KMSInvalidStateException, DisabledException (wordings [O]).
 func (k *KMSKey) Usable() error {

@@ -1,4 +1,4 @@
-// Package kms is the KMS API: symmetric keys, their aliases, and what is encrypted with them, one file per noun.
+// Package kms is the KMS API: keys, their aliases, and what is encrypted and signed with them, one file per noun.
 //
 // It must not know how requests are decoded (wire), verified (auth) or allowed (access). The material of a key is sealed before it is
 // put into a row, and no answer has it.
@@ -72,6 +72,11 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "GenerateDataKey", a.generateDataKey)
 	wire.Handle(m, "GenerateDataKeyWithoutPlaintext", a.generateDataKeyWithoutPlaintext)
 	wire.Handle(m, "GenerateRandom", a.generateRandom)
+	wire.Handle(m, "GetPublicKey", a.getPublicKey)
+	wire.Handle(m, "Sign", a.sign)
+	wire.Handle(m, "Verify", a.verify)
+	wire.Handle(m, "GenerateMac", a.generateMac)
+	wire.Handle(m, "VerifyMac", a.verifyMac)
 	return m
 }
 

@@ -1,9 +1,12 @@
 package kms
 
 import (
+	"cmp"
 	"context"
+	"crypto/rsa"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -31,36 +34,70 @@ func lengths(member string, n, most int) error {
 	return nil
 }
 
-// plain refuses what other keys than symmetric ones would do, and what is no more than a question [D].
-func plain(dry *bool, algorithms ...types.EncryptionAlgorithmSpec) error {
-	for _, alg := range algorithms {
-		if alg != "" && alg != types.EncryptionAlgorithmSpecSymmetricDefault {
-			return model.Errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", alg) // [O]
-		}
-	}
+// dried refuses what is no more than a question [D].
+func dried(dry *bool) error {
 	if deref(dry) {
 		return model.Errorf("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.") // [I]
 	}
 	return nil
 }
 
-// close encrypts with a key that a request names.
-func (a *api) close(ctx context.Context, id *string, text []byte, context map[string]string, dry *bool, algorithm types.EncryptionAlgorithmSpec) (*model.KMSKey, []byte, error) {
+// incompatible is what an algorithm is refused with that the key has not.
+func incompatible(row *model.KMSKey, algorithm string) error {
+	return model.Errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.", algorithm, specOf(row)) // [O]
+}
+
+// serves refuses a key that cannot be used, or not for that.
+func serves(row *model.KMSKey, operation, usage string) error {
+	if err := row.Usable(); err != nil {
+		return err
+	}
+	return row.Serves(operation, usage)
+}
+
+// close encrypts with a key that a request names. Operations that make data keys have no algorithm, and need a symmetric key [D].
+func (a *api) close(ctx context.Context, operation string, id *string, text []byte, context map[string]string, dry *bool, algorithm types.EncryptionAlgorithmSpec) (*model.KMSKey, []byte, error) {
 	row, err := a.look(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := row.Usable(); err != nil {
+	if err := serves(row, operation, keyring.Encrypts); err != nil {
 		return nil, nil, err
 	}
-	if err := plain(dry, algorithm); err != nil {
+	if row.Spec == "" {
+		if algorithm != "" && algorithm != types.EncryptionAlgorithmSpecSymmetricDefault {
+			return nil, nil, incompatible(row, string(algorithm))
+		}
+		if err := dried(dry); err != nil {
+			return nil, nil, err
+		}
+		if row, err = a.fresh(ctx, row); err != nil {
+			return nil, nil, err
+		}
+		blob, err := a.ring.Encrypt(row, text, context)
+		return row, blob, err
+	}
+	if strings.HasPrefix(operation, "GenerateDataKey") {
+		return nil, nil, model.Errorf("InvalidKeyUsageException", "%s key spec is %s which is not valid for %s.", row.ARN(), row.Spec, operation) // [I]
+	}
+	if len(context) > 0 {
+		return nil, nil, invalid("EncryptionContext is not supported with asymmetric keys.") // [D] the rule, [I] the words
+	}
+	blob, err := a.ring.EncryptRSA(row, string(algorithmOr(algorithm)), text)
+	switch {
+	case errors.Is(err, keyring.ErrAlgorithm):
+		return nil, nil, incompatible(row, string(algorithmOr(algorithm)))
+	case errors.Is(err, rsa.ErrMessageTooLong):
+		return nil, nil, invalid("Algorithm %s and key spec %s cannot encrypt data larger than the key allows.", algorithm, row.Spec) // [D] the rule, [I] the words
+	case err != nil:
 		return nil, nil, err
 	}
-	if row, err = a.fresh(ctx, row); err != nil {
-		return nil, nil, err
-	}
-	blob, err := a.ring.Encrypt(row, text, context)
-	return row, blob, err
+	return row, blob, dried(dry)
+}
+
+// algorithmOr is the algorithm of a request that may say none.
+func algorithmOr(algorithm types.EncryptionAlgorithmSpec) types.EncryptionAlgorithmSpec {
+	return cmp.Or(algorithm, types.EncryptionAlgorithmSpecSymmetricDefault)
 }
 
 // The messages of these are empty [O].
@@ -73,6 +110,9 @@ var (
 func (a *api) open(ctx context.Context, id *string, blob []byte, context map[string]string, dry *bool, algorithm types.EncryptionAlgorithmSpec) (*model.KMSKey, []byte, error) {
 	if err := lengths("ciphertextBlob", len(blob), maxBlob); err != nil {
 		return nil, nil, err
+	}
+	if algorithm != "" && algorithm != types.EncryptionAlgorithmSpecSymmetricDefault {
+		return a.openRSA(ctx, id, blob, dry, algorithm)
 	}
 	by, ok := keyring.Encrypted(blob)
 	if !ok {
@@ -98,9 +138,6 @@ func (a *api) open(ctx context.Context, id *string, blob []byte, context map[str
 	if err := row.Usable(); err != nil {
 		return nil, nil, err
 	}
-	if err := plain(nil, algorithm); err != nil {
-		return nil, nil, err
-	}
 	text, err := a.ring.Decrypt(row, blob, context)
 	switch {
 	case errors.Is(err, keyring.ErrDamaged):
@@ -108,7 +145,31 @@ func (a *api) open(ctx context.Context, id *string, blob []byte, context map[str
 	case err != nil:
 		return nil, nil, err
 	}
-	return row, text, plain(dry)
+	return row, text, dried(dry)
+}
+
+// openRSA decrypts with a key of RSA, which the request has to name: what it encrypts says nothing [D].
+func (a *api) openRSA(ctx context.Context, id *string, text []byte, dry *bool, algorithm types.EncryptionAlgorithmSpec) (*model.KMSKey, []byte, error) {
+	if id == nil {
+		return nil, nil, invalid("KeyId is required with the algorithm %s.", algorithm) // [D] the rule, [I] the words
+	}
+	row, err := a.look(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := serves(row, "Decrypt", keyring.Encrypts); err != nil {
+		return nil, nil, err
+	}
+	plain, err := a.ring.DecryptRSA(row, string(algorithm), text)
+	switch {
+	case errors.Is(err, keyring.ErrAlgorithm):
+		return nil, nil, incompatible(row, string(algorithm))
+	case errors.Is(err, keyring.ErrDamaged):
+		return nil, nil, errCiphertext
+	case err != nil:
+		return nil, nil, err
+	}
+	return row, plain, dried(dry)
 }
 
 // keyOf is the ARN of the key that has encrypted a blob.
@@ -124,11 +185,11 @@ func (a *api) encrypt(ctx context.Context, in *sdk.EncryptInput) (*sdk.EncryptOu
 	if err := lengths("plaintext", len(in.Plaintext), maxPlain); err != nil {
 		return nil, err
 	}
-	row, blob, err := a.close(ctx, in.KeyId, in.Plaintext, in.EncryptionContext, in.DryRun, in.EncryptionAlgorithm)
+	row, blob, err := a.close(ctx, "Encrypt", in.KeyId, in.Plaintext, in.EncryptionContext, in.DryRun, in.EncryptionAlgorithm)
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.EncryptOutput{CiphertextBlob: blob, KeyId: aws.String(row.ARN()), EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault}, nil
+	return &sdk.EncryptOutput{CiphertextBlob: blob, KeyId: aws.String(row.ARN()), EncryptionAlgorithm: algorithmOr(in.EncryptionAlgorithm)}, nil
 }
 
 func (a *api) decrypt(ctx context.Context, in *sdk.DecryptInput) (*sdk.DecryptOutput, error) {
@@ -139,7 +200,7 @@ func (a *api) decrypt(ctx context.Context, in *sdk.DecryptInput) (*sdk.DecryptOu
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.DecryptOutput{Plaintext: text, KeyId: aws.String(row.ARN()), EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault}, nil
+	return &sdk.DecryptOutput{Plaintext: text, KeyId: aws.String(row.ARN()), EncryptionAlgorithm: algorithmOr(in.EncryptionAlgorithm)}, nil
 }
 
 func (a *api) reEncrypt(ctx context.Context, in *sdk.ReEncryptInput) (*sdk.ReEncryptOutput, error) {
@@ -147,14 +208,13 @@ func (a *api) reEncrypt(ctx context.Context, in *sdk.ReEncryptInput) (*sdk.ReEnc
 	if err != nil {
 		return nil, err
 	}
-	to, blob, err := a.close(ctx, in.DestinationKeyId, text, in.DestinationEncryptionContext, in.DryRun, in.DestinationEncryptionAlgorithm)
+	to, blob, err := a.close(ctx, "ReEncrypt", in.DestinationKeyId, text, in.DestinationEncryptionContext, in.DryRun, in.DestinationEncryptionAlgorithm)
 	if err != nil {
 		return nil, err
 	}
-	const algorithm = types.EncryptionAlgorithmSpecSymmetricDefault
 	return &sdk.ReEncryptOutput{
 		CiphertextBlob: blob, KeyId: aws.String(to.ARN()), SourceKeyId: aws.String(from.ARN()),
-		SourceEncryptionAlgorithm: algorithm, DestinationEncryptionAlgorithm: algorithm,
+		SourceEncryptionAlgorithm: algorithmOr(in.SourceEncryptionAlgorithm), DestinationEncryptionAlgorithm: algorithmOr(in.DestinationEncryptionAlgorithm),
 	}, nil
 }
 
@@ -191,7 +251,7 @@ func (a *api) generateDataKey(ctx context.Context, in *sdk.GenerateDataKeyInput)
 	if err != nil {
 		return nil, err
 	}
-	row, blob, err := a.close(ctx, in.KeyId, text, in.EncryptionContext, in.DryRun, "")
+	row, blob, err := a.close(ctx, "GenerateDataKey", in.KeyId, text, in.EncryptionContext, in.DryRun, "")
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +263,7 @@ func (a *api) generateDataKeyWithoutPlaintext(ctx context.Context, in *sdk.Gener
 	if err != nil {
 		return nil, err
 	}
-	row, blob, err := a.close(ctx, in.KeyId, text, in.EncryptionContext, in.DryRun, "")
+	row, blob, err := a.close(ctx, "GenerateDataKeyWithoutPlaintext", in.KeyId, text, in.EncryptionContext, in.DryRun, "")
 	if err != nil {
 		return nil, err
 	}

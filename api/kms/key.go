@@ -1,12 +1,14 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -22,16 +24,17 @@ const (
 	day             = 24 * 3600 * 1000
 )
 
-// createKey makes a symmetric key; others are not served.
+// createKey makes a key.
 func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.CreateKeyOutput, error) {
 	s, err := scopeOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := symmetric(in); err != nil {
+	spec, usage, err := readSpec(in)
+	if err != nil {
 		return nil, err
 	}
-	row := &model.KMSKey{Scope: s, Description: deref(in.Description), CreatedAt: a.now(), Policy: deref(in.Policy)}
+	row := &model.KMSKey{Scope: s, Spec: spec, Usage: usage, Description: deref(in.Description), CreatedAt: a.now(), Policy: deref(in.Policy)}
 	if row.Policy == "" {
 		row.Policy = defaultPolicy(s)
 	} else if err := checkPolicy(row.Policy); err != nil {
@@ -56,26 +59,35 @@ func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.Creat
 	return &sdk.CreateKeyOutput{KeyMetadata: a.metadata(row)}, nil
 }
 
-// symmetric refuses requests for keys of other kinds.
-func symmetric(in *sdk.CreateKeyInput) error {
-	spec := string(in.KeySpec)
+// readSpec finds the spec and the usage that a new key shall have, as rows have them, and refuses what is not served.
+func readSpec(in *sdk.CreateKeyInput) (spec, usage string, err error) {
+	spec, usage = string(in.KeySpec), string(in.KeyUsage)
 	if old := string(in.CustomerMasterKeySpec); old != "" {
 		if spec != "" && spec != old {
-			return invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.") // [O]
+			return "", "", invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.") // [O]
 		}
 		spec = old
 	}
 	switch {
-	case spec != "" && spec != string(types.KeySpecSymmetricDefault):
-		return unsupported("Roadstead does not serve the key spec %s.", spec)
-	case in.KeyUsage != "" && in.KeyUsage != types.KeyUsageTypeEncryptDecrypt:
-		return invalid("KeyUsage %s is not compatible with KeySpec SYMMETRIC_DEFAULT", in.KeyUsage) // [O]
 	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms, in.CustomKeyStoreId != nil, in.XksKeyId != nil:
-		return unsupported("Roadstead does not serve keys from elsewhere.")
+		return "", "", unsupported("Roadstead does not serve keys from elsewhere.")
 	case deref(in.MultiRegion):
-		return unsupported("Roadstead does not serve multi-Region keys.")
+		return "", "", unsupported("Roadstead does not serve multi-Region keys.")
+	case spec == "", spec == string(types.KeySpecSymmetricDefault):
+		if usage != "" && usage != keyring.Encrypts {
+			return "", "", invalid("KeyUsage %s is not compatible with KeySpec SYMMETRIC_DEFAULT", usage) // [O]
+		}
+		return "", "", nil
+	case usage == "":
+		return "", "", invalid("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.") // [O]
 	}
-	return nil
+	switch names, ok := keyring.Algorithms(spec, usage); {
+	case !ok, usage == string(types.KeyUsageTypeKeyAgreement):
+		return "", "", unsupported("Roadstead does not serve the key spec %s with the usage %s.", spec, usage)
+	case names == nil:
+		return "", "", invalid("KeyUsage %s is not compatible with KeySpec %s", usage, spec) // [O]
+	}
+	return spec, usage, nil
 }
 
 func tooLong() error {
@@ -95,14 +107,37 @@ func (a *api) metadata(row *model.KMSKey) *types.KeyMetadata {
 	m := &types.KeyMetadata{
 		KeyId: aws.String(row.ID), Arn: aws.String(row.ARN()), AWSAccountId: aws.String(row.Account), CreationDate: moment(row.CreatedAt),
 		Description: aws.String(row.Description), Enabled: row.Usable() == nil, KeyManager: types.KeyManagerTypeCustomer, KeyState: stateOf(row),
-		KeySpec: types.KeySpecSymmetricDefault, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
+		KeySpec: types.KeySpec(specOf(row)), CustomerMasterKeySpec: types.CustomerMasterKeySpec(specOf(row)), KeyUsage: types.KeyUsageType(usageOf(row)),
 		Origin: types.OriginTypeAwsKms, MultiRegion: aws.Bool(false), DeletionDate: moment(row.GoneAt),
-		EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
 	}
+	m.EncryptionAlgorithms, m.SigningAlgorithms, m.MacAlgorithms = algorithmsOf(row)
 	if row.AWS != "" {
 		m.KeyManager = types.KeyManagerTypeAws
 	}
 	return m
+}
+
+func specOf(row *model.KMSKey) string { return cmp.Or(row.Spec, string(types.KeySpecSymmetricDefault)) }
+
+func usageOf(row *model.KMSKey) string { return cmp.Or(row.Usage, keyring.Encrypts) }
+
+// algorithmsOf are those that a key has, of its usage.
+func algorithmsOf(row *model.KMSKey) (encrypts []types.EncryptionAlgorithmSpec, signs []types.SigningAlgorithmSpec, macs []types.MacAlgorithmSpec) {
+	if row.Spec == "" {
+		return []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault}, nil, nil
+	}
+	names, _ := keyring.Algorithms(row.Spec, row.Usage)
+	for _, name := range names {
+		switch row.Usage {
+		case keyring.Encrypts:
+			encrypts = append(encrypts, types.EncryptionAlgorithmSpec(name))
+		case keyring.Signs:
+			signs = append(signs, types.SigningAlgorithmSpec(name))
+		case keyring.Macs:
+			macs = append(macs, types.MacAlgorithmSpec(name))
+		}
+	}
+	return encrypts, signs, macs
 }
 
 func stateOf(row *model.KMSKey) types.KeyState {

@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 	key := w.create()
 	call := map[string]func() error{
 		"UnsupportedOperationException spec": func() error {
-			_, err := w.CreateKey(ctx, &sdk.CreateKeyInput{KeySpec: types.KeySpecRsa2048})
+			_, err := w.CreateKey(ctx, &sdk.CreateKeyInput{KeySpec: types.KeySpecEccSecgP256k1, KeyUsage: types.KeyUsageTypeSignVerify})
 			return err
 		},
 		"MalformedPolicyDocumentException": func() error {

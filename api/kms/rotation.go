@@ -17,7 +17,7 @@ func (a *api) enableKeyRotation(ctx context.Context, in *sdk.EnableKeyRotationIn
 		return nil, invalid("1 validation error detected: Value '%d' at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value between %d and %d", *period, shortestRound, longestRound) // [I]
 	}
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
-		if err := row.Usable(); err != nil {
+		if err := rotates(row); err != nil {
 			return err
 		}
 		if row.RotateDays == 0 || period != nil {
@@ -34,10 +34,21 @@ func (a *api) enableKeyRotation(ctx context.Context, in *sdk.EnableKeyRotationIn
 	return &sdk.EnableKeyRotationOutput{}, err
 }
 
+// rotates refuses keys that cannot be used, or have their material for good [D].
+func rotates(row *model.KMSKey) error {
+	if err := row.Usable(); err != nil {
+		return err
+	}
+	if row.Spec != "" {
+		return unsupported("") // [O]
+	}
+	return nil
+}
+
 func (a *api) disableKeyRotation(ctx context.Context, in *sdk.DisableKeyRotationInput) (*sdk.DisableKeyRotationOutput, error) {
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
 		row.RotateDays, row.RotateFrom = 0, 0
-		return row.Usable()
+		return rotates(row)
 	})
 	return &sdk.DisableKeyRotationOutput{}, err
 }
