@@ -88,11 +88,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := g.answer(q, id)
 	h := w.Header()
 	h.Set("X-Amzn-Requestid", id)
-	h.Set("Content-Type", a.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	if q.protocol == protocolCBOR {
 		h.Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
+	if a.stream != nil {
+		g.stream(w, q, id, a.stream)
+		return
+	}
+	h.Set("Content-Type", a.contentType)
+	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	if a.queryError != "" {
 		h.Set("X-Amzn-Query-Error", a.queryError)
 	}
@@ -106,6 +110,7 @@ type answer struct {
 	contentType string
 	queryError  string // of query-compatible services
 	body        []byte
+	stream      Stream // instead of a body; its status is 200
 }
 
 // answer runs the call. A panic below it is logged and answered like any failure of ours.
@@ -133,15 +138,21 @@ func (g *Gateway) answer(q *request, id string) (a answer) {
 		return g.refuse(q, id, q.unknownService(), true)
 	}
 	op, err := q.find()
+	if err == nil && op.stream != nil && q.protocol.query() {
+		err = model.Errorf("UnsupportedFeatureException", "Roadstead does not serve event streams in the query protocol.")
+	}
 	if err == nil && call.DryRun && !op.dry {
 		err = model.Errorf("UnsupportedFeatureException", "Roadstead does not serve a dry run of %s %s.", call.Service, op.name)
 	}
 	if err != nil {
 		return g.refuse(q, id, err, true)
 	}
-	out, err := g.call(ctx, q, op)
+	out, stream, err := g.call(ctx, q, op)
 	if err != nil {
 		return g.refuse(q, id, err, true)
+	}
+	if stream != nil {
+		return answer{stream: stream}
 	}
 	body, err := q.encode(op, out, id)
 	if err != nil {
@@ -186,26 +197,29 @@ func (q *request) unknownService() error {
 	return model.Errorf("UnknownOperationException", "The request names no operation of a service that Roadstead serves.")
 }
 
-// call decodes and checks the input, asks whether the caller may, and runs the handler. The answer is the output struct, or
-// invalid if there is none.
-func (g *Gateway) call(ctx context.Context, q *request, op *operation) (reflect.Value, error) {
+// call decodes and checks the input, asks whether the caller may, and runs the handler. The answer is the output struct, invalid if
+// there is none, or a stream.
+func (g *Gateway) call(ctx context.Context, q *request, op *operation) (out reflect.Value, s Stream, err error) {
 	in := reflect.New(op.in.typ)
 	if err := q.decode(op, in.Elem()); err != nil {
-		return reflect.Value{}, err
+		return out, nil, err
 	}
 	if path, list, found := firstBlank(op.in, in.Elem()); found {
-		return reflect.Value{}, q.mux.service.blank(Blank{Operation: op.name, Path: path, List: list})
+		return out, nil, q.mux.service.blank(Blank{Operation: op.name, Path: path, List: list})
 	}
 	if g.cfg.Authorize != nil {
 		if err := g.cfg.Authorize(ctx, q.http, in.Interface()); err != nil {
-			return reflect.Value{}, err
+			return out, nil, err
 		}
 	}
-	out, err := op.call(ctx, in)
-	if err != nil {
-		return reflect.Value{}, err
+	if op.stream != nil {
+		s, err = op.stream(ctx, in)
+		return out, s, err
 	}
-	return out.Elem(), nil
+	if out, err = op.call(ctx, in); err != nil {
+		return out, nil, err
+	}
+	return out.Elem(), nil, nil
 }
 
 // refuse answers an error. Only a *model.Error (and what is wrong with the body) is for the caller's eyes. Authentic is

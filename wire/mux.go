@@ -19,6 +19,7 @@ type operation struct {
 	name    string
 	in, out *shape
 	call    func(ctx context.Context, in reflect.Value) (reflect.Value, error) // pointers to in and out; out may be nil
+	stream  func(ctx context.Context, in reflect.Value) (Stream, error)        // instead of call
 	answers sizer
 	dry     bool // may be run dry
 }
