@@ -122,13 +122,16 @@ func (r *reader) bytes() []byte {
 type batch struct {
 	stream   uint32
 	ingested int64
+	before   uint64 // Seq of the event before the first
 	events   []Event
 }
+
+func (b *batch) lastSeq() uint64 { return b.before + uint64(len(b.events)) }
 
 func (b *batch) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(b.stream))
 	dst = binary.AppendVarint(dst, b.ingested)
-	dst = binary.AppendUvarint(dst, b.events[0].Seq)
+	dst = binary.AppendUvarint(dst, b.before+1)
 	dst = binary.AppendUvarint(dst, uint64(len(b.events)))
 	before := b.ingested
 	for i := range b.events {
@@ -148,14 +151,14 @@ func parseBatch(payload []byte) (batch, error) {
 	if n > uint64(len(payload)) {
 		return b, errDamaged
 	}
-	b.events = make([]Event, 0, n)
+	b.before, b.events = seq-1, make([]Event, 0, n)
 	before := b.ingested
 	for i := range n {
 		e := Event{Time: before + r.int(), Ingested: b.ingested, Seq: seq + i, stream: b.stream, Message: string(r.bytes())}
 		before = e.Time
 		b.events = append(b.events, e)
 	}
-	if r.bad || n == 0 {
+	if r.bad || seq == 0 {
 		return b, errDamaged
 	}
 	return b, nil

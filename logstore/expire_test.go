@@ -75,3 +75,30 @@ func TestWake(t *testing.T) {
 		t.Errorf("a removed group left %v", g.Streams())
 	}
 }
+
+// A group whose events have all gone counts on from where it was, also after it was opened again: a place that a follower has kept stays
+// behind what comes.
+func TestCountsOnAfterAllHasGone(t *testing.T) {
+	cfg := logstore.Config{Dir: t.TempDir(), Sync: noSync}
+	s, g := open(t, cfg)
+	must(t, g.CreateStream("a", 1))
+	must(t, g.Append("a", []logstore.Event{{Time: 10, Message: "old"}, {Time: 11, Message: "old"}}, 11))
+	if n, err := g.Expire(20); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	must(t, s.Close())
+	s, g = open(t, cfg)
+	defer s.Close()
+	if g.Arrived() != 2 {
+		t.Errorf("%d have arrived", g.Arrived())
+	}
+	must(t, g.Append("a", []logstore.Event{{Time: 30, Message: "new"}}, 30))
+	var got []string
+	for e, err := range g.Arrivals(2, nil) {
+		must(t, err)
+		got = append(got, e.Message)
+	}
+	if !slices.Equal(got, []string{"new"}) {
+		t.Errorf("behind what a follower has seen: %q", got)
+	}
+}

@@ -29,6 +29,7 @@ type Group struct {
 	files   []*sealed // by number
 	pending *flush
 	seq     uint64 // of the next event
+	arrived uint64 // of the last event that is on the disk
 	changed chan struct{}
 	closed  error
 }
@@ -154,6 +155,11 @@ func (g *Group) openJournals(numbers []uint64) error {
 		g.log.Warn("cut a torn end off a journal of log events", "group", g.id, "bytes", cut)
 	}
 	g.journal, g.seq = j, max(g.seq, j.lastSeq+1)
+	if g.arrived = g.seq - 1; j.size == 0 && g.arrived > 0 {
+		if err := j.begin(g.arrived, g.sync); err != nil {
+			return fmt.Errorf("open log group %s: %w", g.id, err)
+		}
+	}
 	for _, f := range j.frames {
 		if st := g.roll.byID[f.stream]; st != nil {
 			st.merge(f.summary)
@@ -206,7 +212,7 @@ func (g *Group) enqueue(name string, events []Event, now int64) (*flush, error) 
 	if s == nil {
 		return nil, ErrNoStream
 	}
-	b := batch{stream: s.number, ingested: now, events: slices.Clone(events)}
+	b := batch{stream: s.number, ingested: now, before: g.seq - 1, events: slices.Clone(events)}
 	for i := range b.events {
 		b.events[i].Seq, b.events[i].Ingested, b.events[i].stream = g.seq, now, s.number
 		g.seq++
@@ -237,6 +243,7 @@ func (g *Group) write(f *flush) error {
 	g.mu.Lock()
 	for i := range f.batches {
 		g.journal.note(&f.batches[i], lengths[i])
+		g.arrived = g.journal.lastSeq
 		if s := g.roll.byID[f.batches[i].stream]; s != nil {
 			s.merge(g.journal.frames[len(g.journal.frames)-1].summary)
 		}
@@ -286,7 +293,11 @@ func (g *Group) seal() error {
 	if err != nil {
 		return err
 	}
-	file, _, err := g.codec.seal(g.path(old.number, sealedExt), old.number, events, g.sync)
+	err = fresh.begin(old.lastSeq, g.sync)
+	var file *sealed
+	if err == nil {
+		file, _, err = g.codec.seal(g.path(old.number, sealedExt), old.number, events, g.sync)
+	}
 	if err != nil {
 		fresh.file.Close()
 		return err

@@ -21,6 +21,7 @@ type frame struct {
 	length int32 // of the payload
 	stream uint32
 	summary
+	lastSeq uint64
 }
 
 // openJournal opens or makes a journal. A torn end, of an append that was never acknowledged, is cut off.
@@ -65,14 +66,29 @@ func (j *journal) load() (cut int64, err error) {
 
 // note takes a frame that is at the end of the file into the summaries.
 func (j *journal) note(b *batch, payload int) {
-	f := frame{at: j.size + frameHead, length: int32(payload), stream: b.stream}
+	f := frame{at: j.size + frameHead, length: int32(payload), stream: b.stream, lastSeq: b.lastSeq()}
 	for i := range b.events {
 		f.add(&b.events[i])
 	}
+	j.lastSeq = max(j.lastSeq, f.lastSeq)
+	j.size += frameHead + int64(payload)
+	if len(b.events) == 0 {
+		return
+	}
 	j.frames = append(j.frames, f)
 	j.merge(f.summary)
-	j.lastSeq = max(j.lastSeq, b.events[len(b.events)-1].Seq)
-	j.size += frameHead + int64(payload)
+}
+
+// begin writes a frame without events into an empty journal: it says up to where the group has counted. Else that would be forgotten
+// with the last file that retention removes, and events that come later would be taken for ones that a follower has seen.
+func (j *journal) begin(lastSeq uint64, sync func(*os.File) error) error {
+	b := batch{before: lastSeq}
+	frame := appendFrame(nil, b.append)
+	if err := j.write(frame, sync); err != nil {
+		return err
+	}
+	j.note(&b, len(frame)-frameHead)
+	return nil
 }
 
 // write puts frames behind what is there. After an error the file is as it was before, or cannot be used any more.

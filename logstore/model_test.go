@@ -128,9 +128,34 @@ func TestGroupIsAsTheModel(t *testing.T) {
 					t.Fatalf("%+v: got %q, want %q", q, got, want)
 				}
 				checkTotals(t, g, model)
+				checkArrivals(t, g, model, rapid.Uint64Range(0, model.seq).Draw(t, "behind"), name.Draw(t, "wanted"))
 			},
 		})
 	})
+}
+
+// checkArrivals reads what came behind a place, of all streams and of one.
+func checkArrivals(t *rapid.T, g *logstore.Group, model *naive, after uint64, only string) {
+	for _, all := range []bool{true, false} {
+		var want, got []string
+		for _, l := range model.lines {
+			if l.at.Seq > after && (all || l.stream == only) {
+				want = append(want, fmt.Sprint(l.at, l.stream, l.message))
+			}
+		}
+		for e, err := range g.Arrivals(after, func(s string) bool { return all || s == only }) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(e.At(), e.Stream, e.Message))
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("behind %d, all %v: got %q, want %q", after, all, got, want)
+		}
+	}
+	if g.Arrived() != model.seq-1 {
+		t.Fatalf("%d have arrived, want %d", g.Arrived(), model.seq-1)
+	}
 }
 
 // checkTotals compares what the streams say of themselves.

@@ -1,0 +1,142 @@
+package logstore
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"sort"
+)
+
+// Arrived is the Seq of the last event that is on the disk; 0 if none ever came.
+func (g *Group) Arrived() uint64 {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.arrived
+}
+
+// Arrivals yields the events behind the Seq in the order in which they came. Want chooses streams by name; nil means all. What is
+// appended while it runs is not in it, what retention removes meanwhile may be missing.
+//
+// It holds in memory what it yields of one sealed file.
+func (g *Group) Arrivals(after uint64, want func(stream string) bool) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		a, err := g.arrivals(after, want)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		if a.journal != nil {
+			defer a.journal.Close()
+		}
+		for _, number := range a.sealed {
+			events, err := a.file(number)
+			if !a.pass(events, err, yield) {
+				return
+			}
+		}
+		for i := range a.frames {
+			b, err := a.frames[i].read(a.journal)
+			if !a.pass(b.events, err, yield) {
+				return
+			}
+		}
+	}
+}
+
+// arrivals is what one reader of Arrivals has to look at.
+type arrivals struct {
+	group   *Group
+	after   uint64
+	names   map[uint32]string // of streams that are wanted
+	sealed  []uint64          // numbers of files
+	frames  []frame
+	journal *os.File // of the frames: the group's own may be sealed meanwhile
+}
+
+func (g *Group) arrivals(after uint64, want func(string) bool) (*arrivals, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed != nil {
+		return nil, g.closed
+	}
+	a := &arrivals{group: g, after: after, names: map[uint32]string{}}
+	for id, s := range g.roll.byID {
+		if want == nil || want(s.name) {
+			a.names[id] = s.name
+		}
+	}
+	for _, f := range g.files {
+		if f.lastSeq > after {
+			a.sealed = append(a.sealed, f.number)
+		}
+	}
+	frames := g.journal.frames
+	first := sort.Search(len(frames), func(i int) bool { return frames[i].lastSeq > after })
+	for _, f := range frames[first:] {
+		if a.names[f.stream] != "" {
+			a.frames = append(a.frames, f)
+		}
+	}
+	if len(a.frames) == 0 {
+		return a, nil
+	}
+	var err error
+	a.journal, err = os.Open(g.journal.file.Name())
+	return a, err
+}
+
+// pass yields those events that are wanted, and says whether to go on.
+func (a *arrivals) pass(events []Event, err error, yield func(Event, error) bool) bool {
+	if err != nil {
+		yield(Event{}, err)
+		return false
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Seq <= a.after {
+			continue
+		}
+		if e.Stream = a.names[e.stream]; !yield(*e, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// file returns the events of a sealed file.
+func (a *arrivals) file(number uint64) ([]Event, error) {
+	f, err := os.Open(a.group.path(number, sealedExt))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ix, _, err := a.group.codec.readIndex(f)
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for i := range ix.blocks {
+		found, err := a.block(f, &ix.blocks[i])
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, found...)
+	}
+	slices.SortFunc(events, func(x, y Event) int { return cmp.Compare(x.Seq, y.Seq) })
+	return events, nil
+}
+
+func (a *arrivals) block(f io.ReaderAt, k *block) ([]Event, error) {
+	for id := k.from; id <= k.to; id++ {
+		if a.names[id] != "" {
+			return a.group.codec.read(f, k, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" })
+		}
+	}
+	return nil, nil
+}
