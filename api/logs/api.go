@@ -34,7 +34,8 @@ type API struct {
 	asked chan struct{} // a query waits
 
 	mu      sync.Mutex
-	queries []*query // by age
+	queries []*query            // by age
+	tails   map[model.Scope]int // sessions of StartLiveTail
 }
 
 // New returns the API; Mux has its handlers.
@@ -45,7 +46,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg, asked: make(chan struct{}, 1)}
+	return &API{Config: cfg, asked: make(chan struct{}, 1), tails: map[model.Scope]int{}}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -66,6 +67,8 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "PutLogEvents", a.putLogEvents)
 	wire.Handle(m, "GetLogEvents", a.getLogEvents)
 	wire.Handle(m, "FilterLogEvents", a.filterLogEvents)
+
+	wire.HandleStream(m, "StartLiveTail", a.startLiveTail)
 
 	wire.Handle(m, "StartQuery", a.startQuery)
 	wire.Handle(m, "GetQueryResults", a.getQueryResults)
@@ -173,6 +176,11 @@ func (a *API) change(ctx context.Context, name *string, f func(*model.LogGroup) 
 }
 
 func (a *API) now() int64 { return a.Now().UnixMilli() }
+
+// uuidOf writes 32 hex digits as a UUID.
+func uuidOf(id string) string {
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+}
 
 func value[T any](p *T) T {
 	if p == nil {

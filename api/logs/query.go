@@ -53,8 +53,7 @@ func (a *API) startQuery(ctx context.Context, in *cloudwatchlogs.StartQueryInput
 	if in.QueryLanguage != "" && in.QueryLanguage != types.QueryLanguageCwli {
 		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead serves the query language CWLI only.")
 	}
-	q := &query{id: a.NewID(), scope: s, text: *in.QueryString, began: a.now(), status: types.QueryStatusScheduled}
-	q.id = q.id[:8] + "-" + q.id[8:12] + "-" + q.id[12:16] + "-" + q.id[16:20] + "-" + q.id[20:]
+	q := &query{id: uuidOf(a.NewID()), scope: s, text: *in.QueryString, began: a.now(), status: types.QueryStatusScheduled}
 	if q.parsed, err = logquery.ParseQuery(q.text); err != nil {
 		return nil, malformed(err)
 	}

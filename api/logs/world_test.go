@@ -39,9 +39,10 @@ var begin = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 // world is an endpoint with the API, as a server has it, and a clock of its own.
 type world struct {
 	*sdk.Client
-	other *sdk.Client // of another account
-	dir   string
-	ahead atomic.Int64 // nanoseconds since begin
+	other   *sdk.Client // of another account
+	dir     string
+	address string       // of the endpoint
+	ahead   atomic.Int64 // nanoseconds since begin
 }
 
 func (w *world) now() time.Time { return begin.Add(time.Duration(w.ahead.Load())) }
@@ -76,6 +77,7 @@ func newWorld(t *testing.T) *world {
 		return auth.WithPrincipal(r.Context(), p), err
 	}}, a.Mux()))
 	t.Cleanup(s.Close)
+	w.address = s.Listener.Addr().String()
 	open := func(id string) *sdk.Client {
 		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),
 			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
