@@ -37,6 +37,7 @@ The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET
 	f.StringVar(&cfg.IssuerURL, "issuer-url", "", "URL at which others find the keys of web identity tokens: this server's under a public name, or that of a copy of its documents (default: that of --advertise)")
 	f.BoolVar(&cfg.DenyWideRoles, "deny-wide-roles", false, "start no tasks with roles that allow every action on every resource, and register no definitions with them (they are warned of in any case: roadstead report roles)")
 	f.StringVar(&cfg.ImageScanner, "image-scanner", "", "URL that finds vulnerabilities of images (docs/image-scanner.md); none are scanned without it")
+	f.StringSliceVar(&cfg.LogDestinations, "log-destinations", nil, "beginnings of the http:// URLs that subscription filters of logs may send to; they may send to https:// ones without")
 	f.StringSliceVar(&cfg.EtcdEndpoints, "etcd-endpoints", nil, "external etcd to use instead of an embedded one")
 	f.StringVar(&cfg.Member, "member", "", "name of this member in --initial-cluster")
 	f.StringVar(&cfg.PeerURL, "peer-url", "", "URL at which the etcd of other members reaches this one's")

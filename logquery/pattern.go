@@ -69,6 +69,15 @@ func (p *Pattern) Extract(message string) (map[string]string, bool) {
 	return map[string]string{}, matchTerms(p.terms, message)
 }
 
+// Columns says whether a message matches, and if the pattern is about columns what is in them, by their names: "$ip", or "$1" of one
+// without a name.
+func (p *Pattern) Columns(message string) (map[string]string, bool) {
+	if p.columns == nil {
+		return nil, p.Match(message)
+	}
+	return p.columns.match(message)
+}
+
 // A term of a pattern for plain text.
 type term struct {
 	text     string

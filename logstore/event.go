@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
+	"math/big"
 )
 
 // Event is one line of a stream. Times are epoch milliseconds.
@@ -31,6 +33,12 @@ func (e *Event) At() Position { return Position{e.Time, e.Seq} }
 // Compare orders places: by time, and events of one time as they came.
 func (p Position) Compare(o Position) int {
 	return cmp.Or(cmp.Compare(p.Time, o.Time), cmp.Compare(p.Seq, o.Seq))
+}
+
+// Text is the place as 56 digits, in whose order places are.
+func (p Position) Text() string {
+	n := new(big.Int).Lsh(big.NewInt(p.Time), 64)
+	return fmt.Sprintf("%056s", n.Or(n, new(big.Int).SetUint64(p.Seq)).String())
 }
 
 var (

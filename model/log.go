@@ -13,6 +13,7 @@ type LogGroup struct {
 	Protected     bool              `json:"protected,omitempty"` // deletionProtectionEnabled
 	Tags          []Tag             `json:"tags,omitempty"`
 	MetricFilters []LogMetricFilter `json:"metricFilters,omitempty"` // by name
+	Subscriptions []LogSubscription `json:"subscriptions,omitempty"` // by name
 }
 
 // Key is the group's row key.
@@ -39,6 +40,17 @@ type LogMetricTransform struct {
 	Default    *float64          `json:"default,omitempty"`
 	Unit       string            `json:"unit,omitempty"`
 	Dimensions map[string]string `json:"dimensions,omitempty"` // their values are fields of the event
+}
+
+// LogSubscription is a subscription filter: the events of a group that match are sent to a URL.
+type LogSubscription struct {
+	Name         string `json:"name"`
+	ID           string `json:"id"` // under which the log store keeps how far it is: one that is made again has another
+	Pattern      string `json:"pattern"`
+	Destination  string `json:"destination"`            // URL
+	Distribution string `json:"distribution,omitempty"` // as it was asked for: ByLogStream or Random
+	Role         string `json:"role,omitempty"`         // ARN, as it was given: a URL needs none
+	CreatedAt    Millis `json:"createdAt"`              // events that came before are not sent
 }
 
 // LogPolicy is a resource policy of CloudWatch Logs. Writer: api/logs.

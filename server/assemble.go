@@ -30,6 +30,7 @@ import (
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/hooks"
+	"github.com/roadstead/roadstead/logforward"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
@@ -126,7 +127,8 @@ func (s *Server) openLogs() error {
 		return err
 	}
 	s.logStore = store
-	s.logs = logs.New(logs.Config{DB: s.db, Store: store, NewID: newID, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.logs = logs.New(logs.Config{DB: s.db, Store: store, NewID: newID, Check: s.forward.Check, Now: s.cfg.Now, Log: s.cfg.Log})
 	return nil
 }
 

@@ -29,6 +29,8 @@ type Config struct {
 	DenyWideRoles bool
 	// ImageScanner is the URL that is asked for vulnerabilities of images, "" for none.
 	ImageScanner string
+	// LogDestinations are beginnings of the http:// URLs that subscription filters of logs may send to; https:// ones all may be.
+	LogDestinations []string
 	// EtcdEndpoints are those of an external etcd; none means an embedded one.
 	EtcdEndpoints []string
 	// Member, PeerURL and InitialCluster ("a=http://10.0.0.1:2380,b=...") form an embedded cluster; without them the

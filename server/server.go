@@ -22,6 +22,7 @@ import (
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/exec"
 	"github.com/roadstead/roadstead/hooks"
+	"github.com/roadstead/roadstead/logforward"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/objectstore"
@@ -56,6 +57,7 @@ type Server struct {
 	s3       *s3.API
 	logStore *logstore.Store
 	logs     *logs.API
+	forward  *logforward.Forwarder
 	gateway  *wire.Gateway
 	metrics  *metrics
 }
@@ -170,6 +172,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("secrets", s.secrets.Run)
 	run("objects", s.tendObjects)
 	run("logs", s.logs.Run)
+	run("log subscriptions", s.forward.Run)
 	run("http", s.serve)
 	<-ctx.Done()
 	cause := context.Cause(ctx)

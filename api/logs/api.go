@@ -19,11 +19,13 @@ import (
 	"github.com/roadstead/roadstead/wire"
 )
 
-// Config says what the API is made of. DB, Store and NewID are required.
+// Config says what the API is made of. DB, Store, NewID and Check are required.
 type Config struct {
 	DB    *state.DB
 	Store *logstore.Store
-	NewID func() string    // 32 hex digits
+	NewID func() string // 32 hex digits
+	// Check sends a first message to the destination of a subscription filter.
+	Check func(ctx context.Context, destination string) error
 	Now   func() time.Time // nil means time.Now
 	Log   *slog.Logger     // nil means slog.Default()
 }
@@ -81,6 +83,10 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DescribeMetricFilters", a.describeMetricFilters)
 	wire.Handle(m, "DeleteMetricFilter", a.deleteMetricFilter)
 	wire.Handle(m, "TestMetricFilter", a.testMetricFilter)
+
+	wire.Handle(m, "PutSubscriptionFilter", a.putSubscriptionFilter)
+	wire.Handle(m, "DescribeSubscriptionFilters", a.describeSubscriptionFilters)
+	wire.Handle(m, "DeleteSubscriptionFilter", a.deleteSubscriptionFilter)
 
 	wire.Handle(m, "TagLogGroup", a.tagLogGroup)
 	wire.Handle(m, "UntagLogGroup", a.untagLogGroup)

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -119,10 +118,7 @@ func places(events []logstore.Event, q logstore.Query) (forward, backward logsto
 }
 
 // digits writes a place as AWS writes its own: 56 digits. It is also the id of the event there.
-func digits(p logstore.Position) string {
-	n := new(big.Int).Lsh(big.NewInt(p.Time), 64)
-	return fmt.Sprintf("%056s", n.Or(n, new(big.Int).SetUint64(p.Seq)).String())
-}
+func digits(p logstore.Position) string { return p.Text() }
 
 func parsePlace(token string) (p logstore.Position, reverse bool, err error) {
 	way, number, _ := strings.Cut(token, "/")

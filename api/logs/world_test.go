@@ -42,7 +42,16 @@ type world struct {
 	other   *sdk.Client // of another account
 	dir     string
 	address string       // of the endpoint
+	checked []string     // destinations of subscription filters
 	ahead   atomic.Int64 // nanoseconds since begin
+}
+
+// check is a network in which only one destination takes messages.
+func (w *world) check(_ context.Context, destination string) error {
+	if w.checked = append(w.checked, destination); destination != "https://logs.example/in" {
+		return errors.New("nobody listens")
+	}
+	return nil
 }
 
 func (w *world) now() time.Time { return begin.Add(time.Duration(w.ahead.Load())) }
@@ -62,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	n := 0
-	a := logs.New(logs.Config{DB: db, Store: store, NewID: func() string { n++; return fmt.Sprintf("%032d", n) }, Now: w.now})
+	a := logs.New(logs.Config{DB: db, Store: store, NewID: func() string { n++; return fmt.Sprintf("%032d", n) }, Now: w.now, Check: w.check})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{}, 2)
 	go func() { _ = db.Run(ctx); done <- struct{}{} }()

@@ -42,7 +42,7 @@ func house() map[string]place {
 		"agent/task": {2, node},
 
 		"controller": {3, plane}, "controller/*": {3, plane}, // its loops use the scheduler, and the driver knows none of them
-		"session": {3, plane}, "exec": {3, plane}, "hooks": {3, plane}, "access": {3, plane}, "console": {3, plane}, "api/*": {3, plane},
+		"session": {3, plane}, "exec": {3, plane}, "hooks": {3, plane}, "logforward": {3, plane}, "access": {3, plane}, "console": {3, plane}, "api/*": {3, plane},
 		"agent/*": {3, node},
 
 		"server": {4, plane}, "simulate": {4, plane}, "agent": {4, node},

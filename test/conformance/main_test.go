@@ -161,6 +161,11 @@ func params(dir string, before func() error) testscript.Params {
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, target.env...)
 			e.Setenv("ENDPOINT", target.endpoint)
+			e.Setenv("AWS", target.aws) // for what runs in the background, as $AWS $TO SERVICE OPERATION
+			e.Setenv("NEWAWS", target.newAWS)
+			if e.Setenv("TO", ""); target.endpoint != "" {
+				e.Setenv("TO", "--endpoint-url "+target.endpoint)
+			}
 			e.Setenv("ROADSTEAD_ENDPOINT", target.endpoint)
 			e.Setenv("ACCOUNT", target.account)
 			e.Setenv("REGION", target.region)
