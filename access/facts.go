@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -137,7 +138,7 @@ func requestMembers(key string) []string {
 func (d *decider) fact(key string, t target) []string {
 	switch key {
 	case "aws:TagKeys":
-		keys := d.first("tagKeys[]")
+		keys := append(d.first("tagKeys[]"), untagged(d.Input)...)
 		for _, tag := range requestTags(d.Input) {
 			keys = append(keys, tag.Key)
 		}
@@ -200,7 +201,14 @@ func (d *decider) boundary() string {
 // requestTags are those of the member Tags of a request, whatever service's type they have.
 func requestTags(input any) []model.Tag {
 	list := reflect.Indirect(reflect.ValueOf(input)).FieldByName("Tags")
-	if !list.IsValid() || list.Kind() != reflect.Slice {
+	if byKey, ok := value[map[string]string](list); ok { // as CloudWatch Logs has them
+		var tags []model.Tag
+		for _, key := range slices.Sorted(maps.Keys(byKey)) {
+			tags = append(tags, model.Tag{Key: key, Value: byKey[key]})
+		}
+		return tags
+	}
+	if _, keys := value[[]string](list); keys || !list.IsValid() || list.Kind() != reflect.Slice {
 		return nil
 	}
 	var tags []model.Tag
@@ -213,6 +221,22 @@ func requestTags(input any) []model.Tag {
 		tags = append(tags, model.Tag{Key: textOf(key), Value: textOf(value)})
 	}
 	return tags
+}
+
+// untagged are the keys of UntagLogGroup, which calls them tags.
+func untagged(input any) []string {
+	keys, _ := value[[]string](reflect.Indirect(reflect.ValueOf(input)).FieldByName("Tags"))
+	return keys
+}
+
+// value is what a field holds, if it is of the type.
+func value[T any](v reflect.Value) (T, bool) {
+	if !v.IsValid() {
+		var none T
+		return none, false
+	}
+	t, ok := v.Interface().(T)
+	return t, ok
 }
 
 func textOf(v reflect.Value) string {
