@@ -11,31 +11,46 @@ import (
 // Policies of resources. A service whose things have some names them in resourcePolicies; then they count in every decision about
 // such a thing, and other accounts may use it as far as they say so.
 
-// resourcePolicies returns the text of the policy of the thing with the ARN, and of what it is in; "" for none. kept says whether
-// things of its sort may have one at all.
-func (d *decider) resourcePolicies(a model.ARN) (own, around string, kept bool) {
+// resourcePolicies returns the text of the policy of the thing with the ARN, "" for none, and of those of what it is in. kept says
+// whether things of its sort may have one at all.
+func (d *decider) resourcePolicies(a model.ARN) (own string, around []string, kept bool) {
 	switch a.Service {
 	case "ecr":
 		name, isRepository := strings.CutPrefix(a.Tail, "repository/")
 		if !isRepository {
-			return "", "", false
+			return "", nil, false
 		}
 		if r, ok := d.tables.Repositories.Get(a.Scope.Key(name)); ok {
 			own = r.Policy
 		}
 		if r, ok := d.tables.Registries.Get(a.Scope.Key()); ok && (r.Settings[model.PolicyScope] != "V1" || ofCopies(d.op.Name)) {
-			around = r.Policy
+			if r.Policy != "" {
+				around = []string{r.Policy}
+			}
+		}
+		return own, around, true
+	case "logs":
+		name, isGroup := strings.CutPrefix(a.Tail, "log-group:")
+		if !isGroup {
+			return "", nil, false
+		}
+		name, _, _ = strings.Cut(name, ":log-stream:")
+		if r, ok := d.tables.LogGroups.Get(a.Scope.Key(name)); ok {
+			own = r.Policy.Document
+		}
+		for p := range d.tables.LogPolicies.Prefix(a.Scope.Key("")) {
+			around = append(around, p.Document)
 		}
 		return own, around, true
 	case "secretsmanager":
 		if r := d.tables.SecretByID(a.Scope, a.String()); r != nil {
 			own = r.Policy
 		}
-		return own, "", true
+		return own, nil, true
 	case "kms":
-		return "", "", true // a key's own stands in its target
+		return "", nil, true // a key's own stands in its target
 	}
-	return "", "", false
+	return "", nil, false
 }
 
 // ofCopies are the actions that a registry's policy of the old scope is about [D].
@@ -45,7 +60,11 @@ func ofCopies(action string) bool {
 
 // keepsPolicies are the services whose things may have policies.
 func keepsPolicies(service string) bool {
-	return service == "ecr" || service == "kms" || service == "secretsmanager"
+	switch service {
+	case "ecr", "kms", "logs", "secretsmanager":
+		return true
+	}
+	return false
 }
 
 // withPolicies puts a target's own policies beside it.
@@ -61,10 +80,16 @@ func (d *decider) withPolicies(t target) (target, error) {
 			return t, err
 		}
 	}
-	if around != "" {
-		t.around, err = d.compiled.get(policy.Resource, a.Service+" of account "+a.Account, around)
+	var compiled []*policy.Policy
+	for _, text := range around {
+		p, err := d.compiled.get(policy.Resource, a.Service+" of account "+a.Account, text)
+		if err != nil {
+			return t, err
+		}
+		compiled = append(compiled, p)
 	}
-	return t, err
+	t.around = policy.Join(a.Service+" of account "+a.Account, compiled...)
+	return t, nil
 }
 
 // asRoot decides for those whom policies of their own do not bind: a root user, and a node, which is to the policies of resources what
@@ -83,7 +108,7 @@ func (d *decider) asRoot() error {
 			continue
 		}
 		own, around, kept := d.resourcePolicies(a)
-		if !kept || own == "" && around == "" && a.Account == d.Principal.Account {
+		if !kept || own == "" && len(around) == 0 && a.Account == d.Principal.Account {
 			continue
 		}
 		if err := d.decide(cmp.Or(t.action, d.op.Action), d.op.Keys, t, nil); err != nil {

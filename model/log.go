@@ -14,6 +14,15 @@ type LogGroup struct {
 	Tags          []Tag             `json:"tags,omitempty"`
 	MetricFilters []LogMetricFilter `json:"metricFilters,omitempty"` // by name
 	Subscriptions []LogSubscription `json:"subscriptions,omitempty"` // by name
+	Policy        LogGroupPolicy    `json:"policy,omitzero"`
+}
+
+// LogGroupPolicy is the resource policy of one group; its zero value is none.
+type LogGroupPolicy struct {
+	Name      string `json:"name,omitempty"`
+	Document  string `json:"document"`
+	Revision  string `json:"revision"` // another after each change
+	UpdatedAt Millis `json:"updatedAt"`
 }
 
 // Key is the group's row key.
@@ -53,7 +62,7 @@ type LogSubscription struct {
 	CreatedAt    Millis `json:"createdAt"`              // events that came before are not sent
 }
 
-// LogPolicy is a resource policy of CloudWatch Logs. Writer: api/logs.
+// LogPolicy is a resource policy of CloudWatch Logs that is about an account's groups. Writer: api/logs.
 type LogPolicy struct {
 	Scope
 	Name      string `json:"name"`

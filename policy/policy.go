@@ -59,6 +59,21 @@ func Parse(kind Kind, name, text string) (*Policy, error) {
 // Empty is a policy of a kind that says nothing: nobody may anything by it.
 func Empty(kind Kind, name string) *Policy { return &Policy{Name: name, kind: kind} }
 
+// Join is a policy that says what all of them say, whose kind is that of the first; nil of none.
+func Join(name string, ps ...*Policy) *Policy {
+	switch len(ps) {
+	case 0:
+		return nil
+	case 1:
+		return ps[0]
+	}
+	all := &Policy{Name: name, kind: ps[0].kind}
+	for _, p := range ps {
+		all.statements = append(all.statements, p.statements...)
+	}
+	return all
+}
+
 func (w *written) compile(variables bool) statement {
 	s := statement{
 		sid:          w.sid,

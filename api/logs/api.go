@@ -130,7 +130,7 @@ func lookup(t *state.Tables, s model.Scope, name *string) (*model.LogGroup, erro
 	return row, nil
 }
 
-// identify returns the row of the group that is named, or whose name or ARN is the identifier. Another's ARN names none.
+// identify returns the row of the group that is named, or whose name or ARN is the identifier: it may be another account's.
 func (a *API) identify(ctx context.Context, name, identifier *string) (*model.LogGroup, error) {
 	switch {
 	case name != nil && identifier != nil:
@@ -144,11 +144,11 @@ func (a *API) identify(ctx context.Context, name, identifier *string) (*model.Lo
 	if err != nil {
 		return nil, err
 	}
-	plain, err := groupOf(s, *identifier)
+	s, plain, err := anyGroupOf(s, *identifier)
 	if err != nil {
 		return nil, err
 	}
-	return a.find(ctx, &plain)
+	return lookup(a.DB.Snapshot().Tables, s, &plain)
 }
 
 // open returns a group's row and what is stored of it.

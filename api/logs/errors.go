@@ -82,6 +82,16 @@ func limit(asked *int32, member string, usual, most int) (int, error) {
 	}
 }
 
+// anyGroupOf is groupOf for operations that may be about another account's group, if they name it by its ARN: access has asked the
+// policies of that group.
+func anyGroupOf(s model.Scope, identifier string) (model.Scope, string, error) {
+	if a, ok := model.ParseARN(identifier); ok && a.Service == "logs" && a.Region == s.Region {
+		s = a.Scope
+	}
+	name, err := groupOf(s, identifier)
+	return s, name, err
+}
+
 // groupOf returns the name of the group that an identifier names: a name, or an ARN with or without ":*" at its end.
 func groupOf(s model.Scope, identifier string) (string, error) {
 	if !strings.HasPrefix(identifier, "arn:") {

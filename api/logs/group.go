@@ -207,11 +207,15 @@ func (a *API) deleteRetentionPolicy(ctx context.Context, in *cloudwatchlogs.Dele
 func (a *API) putLogGroupDeletionProtection(ctx context.Context, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (
 	*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error,
 ) {
-	row, err := a.identify(ctx, nil, in.LogGroupIdentifier)
+	s, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{}, a.change(ctx, &row.Name, func(r *model.LogGroup) error {
+	name, err := groupOf(s, *in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{}, a.change(ctx, &name, func(r *model.LogGroup) error {
 		r.Protected = value(in.DeletionProtectionEnabled)
 		return nil
 	})

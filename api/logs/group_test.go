@@ -37,8 +37,13 @@ func TestGroups(t *testing.T) {
 	}
 	_, err = w.CreateLogGroup(t.Context(), &sdk.CreateLogGroupInput{LogGroupName: aws.String("other")})
 	wantError(t, err, "ResourceAlreadyExistsException", "The specified log group already exists")
-	// Another account has groups of its own.
-	_, err = w.other.DescribeLogStreams(t.Context(), &sdk.DescribeLogStreamsInput{LogGroupIdentifier: aws.String("arn:aws:logs:us-east-1:000000000000:log-group:other")})
+	// Another account has groups of its own. (What it may do with those that it names by ARN is decided before: package access.)
+	_, err = w.other.DescribeLogStreams(t.Context(), &sdk.DescribeLogStreamsInput{LogGroupName: aws.String("other")})
+	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	_, err = w.DescribeLogStreams(t.Context(), &sdk.DescribeLogStreamsInput{LogGroupIdentifier: aws.String("arn:aws:logs:eu-west-1:000000000000:log-group:other")})
+	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	_, err = w.other.PutLogGroupDeletionProtection(t.Context(), &sdk.PutLogGroupDeletionProtectionInput{
+		LogGroupIdentifier: aws.String("arn:aws:logs:us-east-1:000000000000:log-group:other"), DeletionProtectionEnabled: aws.Bool(true)})
 	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
 	// A group that is made again is empty.
 	w.put(t, "other", "s", "0 a")
@@ -141,21 +146,58 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+const anybody = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"logs:GetLogEvents","Resource":"*"}]}`
+
 func TestResourcePolicies(t *testing.T) {
 	w := newWorld(t)
 	for i := range 10 {
-		_, err := w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{PolicyName: aws.String(fmt.Sprint("p", i)), PolicyDocument: aws.String("{}")})
+		_, err := w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{PolicyName: aws.String(fmt.Sprint("p", i)), PolicyDocument: aws.String(anybody)})
 		must(t, err)
 	}
-	_, err := w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{PolicyName: aws.String("more"), PolicyDocument: aws.String("{}")})
+	_, err := w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{PolicyName: aws.String("more"), PolicyDocument: aws.String(anybody)})
 	wantError(t, err, "LimitExceededException", "Resource limit exceeded.")
+	_, err = w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{PolicyName: aws.String("p0"), PolicyDocument: aws.String("{}")})
+	wantError(t, err, "InvalidParameterException", "Policy document is not valid")
 	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{PolicyName: aws.String("p3")})
 	must(t, err)
 	out, err := w.DescribeResourcePolicies(t.Context(), &sdk.DescribeResourcePoliciesInput{})
 	must(t, err)
-	if len(out.ResourcePolicies) != 9 || *out.ResourcePolicies[3].PolicyName != "p4" {
+	if len(out.ResourcePolicies) != 9 || *out.ResourcePolicies[3].PolicyName != "p4" || out.ResourcePolicies[0].PolicyScope != types.PolicyScopeAccount {
 		t.Errorf("got %v", out.ResourcePolicies)
 	}
 	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{PolicyName: aws.String("p3")})
 	wantError(t, err, "ResourceNotFoundException", "Policy with name [p3] does not exist.")
+}
+
+// A group has one policy; who changes it names the one that he has seen [D].
+func TestPolicyOfAGroup(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "g")
+	w.create(t, "h")
+	arn := aws.String("arn:aws:logs:us-east-1:000000000000:log-group:g")
+	put := func(expected *string) (*sdk.PutResourcePolicyOutput, error) {
+		return w.PutResourcePolicy(t.Context(), &sdk.PutResourcePolicyInput{ResourceArn: arn, PolicyDocument: aws.String(anybody), ExpectedRevisionId: expected})
+	}
+	first, err := put(nil)
+	must(t, err)
+	_, err = put(nil)
+	wantError(t, err, "OperationAbortedException", "revision")
+	second, err := put(first.RevisionId)
+	must(t, err)
+	if *second.RevisionId == *first.RevisionId || *second.ResourcePolicy.ResourceArn != *arn {
+		t.Errorf("got %+v", second.ResourcePolicy)
+	}
+	for _, in := range []*sdk.DescribeResourcePoliciesInput{{ResourceArn: arn}, {PolicyScope: types.PolicyScopeResource}} {
+		out, err := w.DescribeResourcePolicies(t.Context(), in)
+		must(t, err)
+		if p := out.ResourcePolicies; len(p) != 1 || *p[0].RevisionId != *second.RevisionId || *p[0].PolicyDocument != anybody || p[0].PolicyScope != types.PolicyScopeResource {
+			t.Errorf("got %+v", p)
+		}
+	}
+	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{ResourceArn: arn, ExpectedRevisionId: first.RevisionId})
+	wantError(t, err, "OperationAbortedException", "revision")
+	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{ResourceArn: arn, ExpectedRevisionId: second.RevisionId})
+	must(t, err)
+	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{ResourceArn: arn})
+	wantError(t, err, "ResourceNotFoundException", "no resource policy")
 }

@@ -98,7 +98,7 @@ func TestLiveTailRefused(t *testing.T) {
 		_, err := w.StartLiveTail(t.Context(), &c.in, w.anyHost(t))
 		wantError(t, err, c.code, c.text)
 	}
-	_, err = w.other.StartLiveTail(t.Context(), &sdk.StartLiveTailInput{LogGroupIdentifiers: []string{arn + "g"}}, w.anyHost(t))
+	_, err = w.other.StartLiveTail(t.Context(), &sdk.StartLiveTailInput{LogGroupIdentifiers: []string{"g"}}, w.anyHost(t))
 	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
 }
 
