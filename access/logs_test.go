@@ -59,8 +59,6 @@ func TestLogPolicies(t *testing.T) {
 		{"root over there, no policy", "FilterLogEvents", root(there, model.KeyRoot), filter("frozen"), false},
 		{"root here", "FilterLogEvents", root(account, model.KeyRoot), filter("open"), true},
 		{"root here, denied", "PutLogEvents", root(account, model.KeyRoot), put("frozen"), false},
-		{"a node here, denied", "PutLogEvents", root(account, model.KeyNode), put("frozen"), false},
-		{"a node here", "PutLogEvents", root(account, model.KeyNode), put("open"), true},
 		{"one of two groups", "StartLiveTail", userKey(ann), &cloudwatchlogs.StartLiveTailInput{LogGroupIdentifiers: []string{
 			"arn:aws:logs:us-east-1:" + there + ":log-group:open", "arn:aws:logs:us-east-1:" + account + ":log-group:open"}}, false},
 	} {

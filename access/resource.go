@@ -102,6 +102,11 @@ func (d *decider) asRoot() error {
 	d.who = &policy.Principal{Kind: policy.Root, Account: d.Principal.Account, ARN: model.ARN{
 		Partition: "aws", Service: "iam", Scope: model.Scope{Account: d.Principal.Account}, Tail: "root",
 	}.String()}
+	if d.Service == "logs" && d.Principal.Kind == model.KeyNode {
+		if err := d.nodeLogs(); err != nil {
+			return err
+		}
+	}
 	for _, t := range d.targets() {
 		a, ok := model.ParseARN(t.arn)
 		if !ok {

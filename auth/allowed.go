@@ -15,7 +15,7 @@ func Allowed(p Principal, service, op string) error {
 			return nil
 		}
 	}
-	return denied(p, service+":"+op, "*")
+	return Denied(p, service+":"+op, "*")
 }
 
 // Unsigned says whether an operation is for those who have no credentials yet: who calls is said by what the request holds, which
@@ -32,10 +32,11 @@ func AllowedOn(p Principal, service, op string, task *model.Task, i *model.Insta
 	if p.Kind != model.KeyNode || i != nil && i.NodeKey == p.AccessKeyID && task.InstanceKey() == i.Key() {
 		return nil
 	}
-	return denied(p, service+":"+op, task.ARN())
+	return Denied(p, service+":"+op, task.ARN())
 }
 
-func denied(p Principal, action, resource string) error {
+// Denied refuses an action on a resource to somebody who has no policies.
+func Denied(p Principal, action, resource string) error {
 	return model.Errorf("AccessDeniedException",
 		"User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
 		p.ARN, action, resource, action)
@@ -56,7 +57,7 @@ func nodeMay(service, op string) bool {
 		case "GetAuthorizationToken", "BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability":
 			return true
 		}
-	case "logs": // the driver awslogs; GetLogEvents tells it what has arrived
+	case "logs": // the driver awslogs; GetLogEvents tells it what has arrived. In which streams, package access says
 		switch op {
 		case "CreateLogGroup", "CreateLogStream", "PutLogEvents", "GetLogEvents":
 			return true
