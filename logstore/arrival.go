@@ -135,7 +135,7 @@ func (a *arrivals) file(number uint64) ([]Event, error) {
 func (a *arrivals) block(f io.ReaderAt, k *block) ([]Event, error) {
 	for id := k.from; id <= k.to; id++ {
 		if a.names[id] != "" {
-			return a.group.codec.read(f, k, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" })
+			return a.group.codec.read(f, k, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" }, nil)
 		}
 	}
 	return nil, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -132,4 +133,41 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// What a search for a rare word looks through, over sealed files.
+func BenchmarkSearch(b *testing.B) {
+	s, err := logstore.Open(logstore.Config{Dir: b.TempDir(), Sync: noSync})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	g, err := s.Group("g")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 8 {
+		if err := g.CreateStream(fmt.Sprint(i), 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 1000 {
+		if err := g.Append(fmt.Sprint(i%8), lines(batchLines, i), 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	bytes := 0
+	for b.Loop() {
+		n := 0
+		for _, err := range g.Events(logstore.Query{Match: func(m string) bool { bytes += len(m); return strings.Contains(m, "request=000") }}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n == 0 {
+			b.Fatal("nothing was found")
+		}
+	}
+	b.ReportMetric(float64(bytes)/1e9/b.Elapsed().Seconds(), "GB/s")
 }

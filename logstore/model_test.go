@@ -34,6 +34,7 @@ func (n *naive) read(q logstore.Query) []string {
 		case l.at.Time < q.From, q.To != 0 && l.at.Time >= q.To:
 		case q.After != logstore.Position{} && !q.Reverse && l.at.Compare(q.After) <= 0:
 		case q.After != logstore.Position{} && q.Reverse && l.at.Compare(q.After) >= 0:
+		case q.Match != nil && !q.Match(l.message):
 		default:
 			found = append(found, l)
 		}
@@ -121,11 +122,14 @@ func TestGroupIsAsTheModel(t *testing.T) {
 				if rapid.Bool().Draw(t, "some") {
 					q.Streams = rapid.SliceOfDistinct(name, rapid.ID).Draw(t, "streams")
 				}
+				if rapid.Bool().Draw(t, "matching") {
+					q.Match = func(m string) bool { return len(m)%2 == 0 }
+				}
 				if len(model.lines) > 0 && rapid.Bool().Draw(t, "after") {
 					q.After = rapid.SampledFrom(model.lines).Draw(t, "place").at
 				}
 				if got, want := read(t, g, q), model.read(q); !slices.Equal(got, want) {
-					t.Fatalf("%+v: got %q, want %q", q, got, want)
+					t.Fatalf("%+v, matching %v: got %q, want %q", q, q.Match != nil, got, want)
 				}
 				checkTotals(t, g, model)
 				checkArrivals(t, g, model, rapid.Uint64Range(0, model.seq).Draw(t, "behind"), name.Draw(t, "wanted"))

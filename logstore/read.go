@@ -19,6 +19,10 @@ type Query struct {
 	After   Position
 	Streams []string // nil means all
 	Reverse bool     // from the newest on
+	// Match says which messages are wanted; nil means all. It is asked once for each event that the rest chooses, in no certain order,
+	// and must not keep what it is given. Of what comes before an event that was yielded, all has
+	// been asked about.
+	Match func(message string) bool
 }
 
 // Events yields events in the order of their places. What is appended while it runs may be missing.
@@ -26,7 +30,7 @@ type Query struct {
 // It holds in memory what overlaps in time: of a sealed file about Config.Segment bytes at worst, if all streams are read.
 func (g *Group) Events(q Query) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s := &scan{group: g, reverse: q.Reverse, low: Position{q.From, 0}, high: Position{math.MaxInt64, math.MaxUint64}}
+		s := &scan{group: g, reverse: q.Reverse, match: q.Match, low: Position{q.From, 0}, high: Position{math.MaxInt64, math.MaxUint64}}
 		if q.To != 0 {
 			s.high = Position{q.To - 1, math.MaxUint64}
 		}
@@ -60,6 +64,7 @@ type scan struct {
 	group     *Group
 	reverse   bool
 	low, high Position // of events that are wanted, both included
+	match     func(string) bool
 	names     map[uint32]string
 	numbers   []uint32 // of names, sorted
 	heap      []source
@@ -131,7 +136,7 @@ func (s *scan) addJournal(j *journal) error {
 			if err != nil {
 				return err
 			}
-			s.addEvents(slices.DeleteFunc(b.events, func(e Event) bool { return !s.want(&e) }))
+			s.addEvents(slices.DeleteFunc(b.events, func(e Event) bool { return !s.want(&e) || s.match != nil && !s.match(e.Message) }))
 			return nil
 		})
 	}
@@ -201,7 +206,7 @@ func (s *scan) expandSealed(number uint64) error {
 			continue
 		}
 		s.add(&k.summary, func() error {
-			events, err := s.group.codec.read(f, k, s.want)
+			events, err := s.group.codec.read(f, k, s.want, s.match)
 			s.addEvents(events)
 			return err
 		})

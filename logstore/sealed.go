@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -49,8 +51,9 @@ type block struct {
 
 // codec compresses, for all groups.
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc     *zstd.Encoder
+	dec     *zstd.Decoder
+	buffers sync.Pool // of *buffers
 }
 
 func newCodec() (*codec, error) {
@@ -59,7 +62,7 @@ func newCodec() (*codec, error) {
 		return nil, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(64<<20))
-	return &codec{enc, dec}, err
+	return &codec{enc: enc, dec: dec, buffers: sync.Pool{New: func() any { return new(buffers) }}}, err
 }
 
 // seal writes events into a new file, which is there as a whole or not at all. It sorts them.
@@ -203,19 +206,21 @@ func parseIndex(b []byte) (*index, error) {
 	return ix, nil
 }
 
-// read returns the events of a block that want says yes to.
-func (c *codec) read(f io.ReaderAt, k *block, want func(*Event) bool) ([]Event, error) {
-	packed := make([]byte, k.length)
-	if _, err := f.ReadAt(packed, k.at); err != nil {
+// read returns the events of a block that want says yes to, and match to their messages. Match may be nil.
+func (c *codec) read(f io.ReaderAt, k *block, want func(*Event) bool, match func(string) bool) ([]Event, error) {
+	b := c.buffers.Get().(*buffers)
+	defer c.buffers.Put(b)
+	b.packed = slices.Grow(b.packed[:0], k.length)[:k.length]
+	if _, err := f.ReadAt(b.packed, k.at); err != nil {
 		return nil, err
 	}
-	raw, err := c.dec.DecodeAll(packed, nil)
-	if err != nil {
+	var err error
+	if b.raw, err = c.dec.DecodeAll(b.packed, b.raw[:0]); err != nil {
 		return nil, err
 	}
 	var events []Event
-	err = parseBlock(raw, func(e *Event, message []byte) {
-		if want(e) {
+	err = parseBlock(b.raw, func(e *Event, message []byte) {
+		if want(e) && (match == nil || match(unsafe.String(unsafe.SliceData(message), len(message)))) {
 			kept := *e
 			kept.Message = string(message)
 			events = append(events, kept)
@@ -223,6 +228,9 @@ func (c *codec) read(f io.ReaderAt, k *block, want func(*Event) bool) ([]Event, 
 	})
 	return events, err
 }
+
+// buffers are what a block is read with, used again by other blocks.
+type buffers struct{ packed, raw []byte }
 
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -114,22 +114,28 @@ func filterPage(ctx context.Context, g *logstore.Group, q logstore.Query, p *log
 ) {
 	var at logstore.Position
 	bytes, scanned := 0, 0
+	// Once enough has been looked through every event is let through: the next one is where the page ends.
+	q.Match = func(message string) bool {
+		scanned += len(message) + eventOverhead
+		return scanned > maxScan || ctx.Err() != nil || p.Match(message)
+	}
 	for e, err := range g.Events(q) {
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, nil, refusal(err)
-		}
-		if len(found) >= size || scanned > maxScan {
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case len(found) >= size:
 			return found, &at, nil
 		}
-		scanned += len(e.Message) + eventOverhead
 		if p.Match(e.Message) {
 			if bytes += len(e.Message) + eventOverhead; bytes > maxPageBytes && len(found) > 0 {
 				return found, &at, nil
 			}
 			found = append(found, e)
 		}
-		if at = e.At(); ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+		if at = e.At(); scanned > maxScan {
+			return found, &at, nil
 		}
 	}
 	return found, nil, nil
