@@ -25,10 +25,12 @@ func pause(ctx context.Context, d time.Duration) error {
 func newToken() *cobra.Command {
 	create := &cobra.Command{
 		Use: "create", Short: "Make a join token for nodes and print it",
-		Example: `  roadstead agent --server http://10.0.0.1:4566 --token "$(roadstead token create)"`,
-		Args:    cobra.NoArgs,
+		Example: `  roadstead agent --server http://10.0.0.1:4566 --token "$(roadstead token create)"
+  roadstead token create --account 111122223333`,
+		Args: cobra.NoArgs,
 	}
 	connect := connectFlags(create)
+	account := create.Flags().String("account", "", "account that the nodes work for (default: that of the access key; others are the operator's to name)")
 	create.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := connect()
 		if err != nil {
@@ -38,7 +40,7 @@ func newToken() *cobra.Command {
 		var out struct {
 			Token string `json:"token"`
 		}
-		if err := c.Do(cmd.Context(), "POST", "/roadstead/v1/join-tokens", struct{}{}, &out); err != nil {
+		if err := c.Do(cmd.Context(), "POST", "/roadstead/v1/join-tokens", map[string]string{"account": *account}, &out); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), out.Token)

@@ -1,8 +1,9 @@
 package model
 
-// Account is one tenant. Writer: server (bootstrap).
+// Account is one tenant. Writer: server (bootstrap, the operator's calls).
 type Account struct {
 	ID        string `json:"id"` // 12 digits
+	Name      string `json:"name,omitempty"`
 	CreatedAt Millis `json:"createdAt"`
 }
 
@@ -16,7 +17,7 @@ const (
 	KeyUser = "user" // an IAM user; may do what policies allow
 )
 
-// AccessKey is a SigV4 credential. Writers: server (bootstrap, join tokens), and api/iam of those of users.
+// AccessKey is a SigV4 credential. Writers: server (bootstrap, accounts, join tokens), and api/iam of those of users.
 type AccessKey struct {
 	ID        string `json:"id"`
 	Secret    string `json:"secret"`

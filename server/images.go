@@ -38,13 +38,13 @@ func (s *Server) replicas() *registry.Replicas {
 }
 
 func (s *Server) imageRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+imagesPath, s.operator(func(r *http.Request, _ auth.Principal) (any, error) {
+	mux.HandleFunc("POST "+imagesPath, s.operator(s.deployment(func(r *http.Request, _ auth.Principal) (any, error) {
 		var in holding
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 			return nil, model.Errorf("InvalidParameterException", "The body is no JSON: %s.", err)
 		}
 		return struct{}{}, s.registry.Keep(r.Context(), in.Scope, in.Digests)
-	}))
+	})))
 	mux.HandleFunc("GET "+imagesPath+"/{account}/{region}/{digest}", s.serveBlob)
 }
 
@@ -52,6 +52,9 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 	p, err := s.verifier.Verify(r, nil)
 	if err == nil {
 		err = auth.Allowed(p, "roadstead", r.Method)
+	}
+	if err == nil {
+		err = s.operates(p)
 	}
 	if refusal, ok := errors.AsType[*model.Error](err); ok {
 		refuse(w, http.StatusForbidden, refusal)

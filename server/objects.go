@@ -73,14 +73,19 @@ func (s *Server) apart(objects, rest http.Handler) http.Handler {
 }
 
 func (s *Server) objectRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+objectsPath, s.operator(func(r *http.Request, _ auth.Principal) (any, error) {
+	mux.HandleFunc("POST "+objectsPath, s.operator(s.deployment(func(r *http.Request, _ auth.Principal) (any, error) {
 		var in holding
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 			return nil, model.Errorf("InvalidParameterException", "The body is no JSON: %s.", err)
 		}
 		return struct{}{}, s.objects.Keep(r.Context(), in.Digests, s.cfg.Now())
-	}))
+	})))
 	mux.HandleFunc("GET "+objectsPath+"/{digest}", s.operatorStream(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := auth.PrincipalFrom(r.Context())
+		if refusal, no := errors.AsType[*model.Error](s.operates(p)); no {
+			refuse(w, http.StatusForbidden, refusal)
+			return
+		}
 		f, err := s.objects.Local(r.PathValue("digest"))
 		if err != nil {
 			refuse(w, http.StatusNotFound, model.Errorf("InvalidParameterException", "The content is not stored here."))

@@ -9,21 +9,20 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/session"
-	"github.com/roadstead/roadstead/state"
 )
 
-// operatorRoutes are the calls that ECS has no word for. All are signed (service "roadstead") with a root key.
+// operatorRoutes are the calls that ECS has no word for. All are signed (service "roadstead") with a root key, and about its account;
+// those about the whole deployment with the operator's (deployment).
 func (s *Server) operatorRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("POST /roadstead/v1/reset", s.operator(s.reset))
+	mux.HandleFunc("POST /roadstead/v1/reset", s.operator(s.deployment(s.reset)))
 	mux.HandleFunc("POST /roadstead/v1/join-tokens", s.operator(s.createJoinToken))
-	mux.HandleFunc("POST "+acs.MembersPath, s.operator(s.addMember))
+	mux.HandleFunc("POST "+acs.MembersPath, s.operator(s.deployment(s.addMember)))
 	mux.Handle("GET "+acs.MembersPath, s.signed("DiscoverPollEndpoint", s.listMembers)) // by nodes
 	mux.HandleFunc("POST /roadstead/v1/plan", s.operator(s.plan))
 	mux.HandleFunc("GET /roadstead/v1/tasks/{id}/logs", s.operator(s.taskLogs))
@@ -34,6 +33,7 @@ func (s *Server) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /roadstead/v1/reports/roles", s.operator(s.reportRoles))
 	mux.HandleFunc("GET /roadstead/v1/pulls", s.operator(s.pulls))
 	mux.HandleFunc("GET /roadstead/v1/events", s.operatorStream(s.events))
+	s.accountRoutes(mux)
 }
 
 // maxOperatorBody bounds a body of these calls, in bytes.
@@ -118,24 +118,9 @@ func (s *Server) reset(r *http.Request, _ auth.Principal) (any, error) {
 	return map[string]any{"nodes": nodes, "seconds": time.Since(began).Seconds()}, nil
 }
 
-// createJoinToken makes a node key of the caller's account and returns the token that carries it.
-func (s *Server) createJoinToken(r *http.Request, p auth.Principal) (any, error) {
-	token, err := s.JoinToken(r.Context(), p.Account)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{"token": token}, nil
-}
-
-// JoinToken makes a node key of the account and returns the token that carries it.
-func (s *Server) JoinToken(ctx context.Context, account string) (string, error) {
-	key := model.AccessKey{ID: "RSN" + strings.ToUpper(newID()[:17]), Secret: newID() + newID(), Account: account,
-		Kind: model.KeyNode, CreatedAt: s.cfg.Now().UnixMilli()}
-	err := s.db.Update(ctx, func(tx *state.Tx) error { tx.AccessKeys.Put(&key); return nil })
-	if err != nil {
-		return "", err
-	}
-	return acs.JoinToken{KeyID: key.ID, Secret: key.Secret, Region: s.cfg.Region}.String(), nil
+// joinToken is what a node with the key is started with.
+func joinToken(key model.AccessKey, region string) string {
+	return acs.JoinToken{KeyID: key.ID, Secret: key.Secret, Region: region}.String()
 }
 
 // taskLogs reads a task's log records from its node: ?cluster=&container=&offset=&limit=, see acs.RoadsteadReadLogs.

@@ -239,13 +239,21 @@ func (s *Server) seed(tx *state.Tx) error {
 	if have, ok := tx.AccessKeys.Get(root.ID); !ok || have.Secret != root.Secret {
 		tx.AccessKeys.Put(&root)
 	}
-	c := model.Cluster{Scope: s.scope(), Name: model.DefaultCluster, Status: model.ClusterActive, CreatedAt: now}
-	if _, ok := tx.Clusters.Get(c.Key()); !ok && s.cfg.Dev {
-		tx.Clusters.Put(&c)
+	for a := range tx.Accounts.All() {
+		if err := s.furnish(tx, a.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s *Server) scope() model.Scope {
-	return model.Scope{Account: s.cfg.Account, Region: s.cfg.Region}
+// furnish gives an account what it has from the beginning: of a dev server, the cluster "default".
+func (s *Server) furnish(tx *state.Tx, account string) error {
+	c := model.Cluster{
+		Scope: model.Scope{Account: account, Region: s.cfg.Region}, Name: model.DefaultCluster, Status: model.ClusterActive, CreatedAt: s.cfg.Now().UnixMilli(),
+	}
+	if _, ok := tx.Clusters.Get(c.Key()); !ok && s.cfg.Dev {
+		tx.Clusters.Put(&c)
+	}
+	return nil
 }
