@@ -20,7 +20,8 @@ func newEvents() *cobra.Command {
 		Use:   "events",
 		Short: "Print what services did, and with --follow what happens to tasks and nodes",
 		Long: `Print the events that Amazon ECS sends to EventBridge. Those of services and deployments are kept for a day; those of
-tasks and container instances are told as they happen, with --follow.`,
+tasks and container instances are told as they happen, with --follow. What AWS keeps in CloudTrail is here, too, for a
+day: sessions of exec, and pulls of the account's images by other accounts.`,
 		Example: `  roadstead events --since 10m
   roadstead events --follow
   roadstead events --follow --json | jq 'select(.detail.stopCode == "TaskFailedToStart")'`,
@@ -86,6 +87,7 @@ func eventRow(e *ecs.Event) string {
 		Status                                                    string // of instances
 		AgentConnected                                            *bool
 		execDetail
+		PrincipalAccount, ImageDigest, ImageTag string // of pulls by other accounts
 	}
 	_ = json.Unmarshal(e.Detail, &d) // what is not there is not shown
 	subject := ""
@@ -96,6 +98,8 @@ func eventRow(e *ecs.Event) string {
 	switch {
 	case d.SessionID != "":
 		what = d.row()
+	case d.PrincipalAccount != "":
+		what = fmt.Sprintf("%s %s pulled by account %s: %s", d.ImageTag, d.ImageDigest, d.PrincipalAccount, d.Principal)
 	case d.EventName != "":
 		what = strings.TrimSpace(d.EventType + " " + d.EventName + " " + d.DeploymentID + " " + d.Reason)
 	case d.AgentConnected != nil:

@@ -17,6 +17,7 @@ func TestEventRows(t *testing.T) {
 		head + `"resources":["arn:aws:ecs:us-east-1:0:service/c/web"],"detail":{"eventType":"INFO","eventName":"SERVICE_STEADY_STATE"}}`,
 		head + `"resources":["arn:aws:ecs:us-east-1:0:task/c/1"],"detail":{"sessionId":"s","containerName":"app","principal":"arn:aws:iam::0:root","command":["sh","-c","x y"]}}`,
 		head + `"resources":["arn:aws:ecs:us-east-1:0:task/c/1"],"detail":{"sessionId":"s","containerName":"app","principal":"arn:aws:iam::0:root","command":["sh"],"endedAt":5,"bytesIn":3,"bytesOut":4,"exitCode":7,"reason":"x"}}`,
+		head + `"resources":["arn:aws:ecr:us-east-1:0:repository/web"],"detail":{"repositoryName":"web","imageDigest":"sha256:1","imageTag":"v1","principal":"arn:aws:iam::1:root","principalAccount":"1"}}`,
 	} {
 		if _, err := w.Write([]byte(line + "\n")); err != nil {
 			t.Fatal(err)
@@ -31,6 +32,7 @@ func TestEventRows(t *testing.T) {
 2026-11-25T10:00:00.000Z  service/c/web  INFO SERVICE_STEADY_STATE
 2026-11-25T10:00:00.000Z  task/c/1  exec in app by arn:aws:iam::0:root: ["sh" "-c" "x y"]
 2026-11-25T10:00:00.000Z  task/c/1  exec in app by arn:aws:iam::0:root: ["sh"] ended: exit code 7, 3 bytes in, 4 out
+2026-11-25T10:00:00.000Z  repository/web  v1 sha256:1 pulled by account 1: arn:aws:iam::1:root
 `
 	if out.String() != want {
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)

@@ -4,8 +4,8 @@ package model
 const DetailOverPermissive = "Roadstead Over-Permissive Policy"
 
 // Event is what EventBridge is to be told of a service (SEMANTICS §14.2). The events of tasks and container instances are not
-// stored: they follow from the changes of those rows. Records of exec sessions are
-// events, too. Writers: controller/deploy, api/ecs, exec.
+// stored: they follow from the changes of those rows. Records of exec sessions, and of
+// pulls by other accounts, are events, too. Writers: controller/deploy, api/ecs, exec, api/ecr.
 type Event struct {
 	Scope
 	ID         string   `json:"id"` // uuid

@@ -99,6 +99,9 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 			return p.putManifest(w, r, row, t.ref)
 		}
 	}
+	if refused := g.tellPull(r, c, t); refused != nil {
+		return refused
+	}
 	st.app.ServeHTTP(w, r)
 	return nil
 }

@@ -41,6 +41,8 @@ type Config struct {
 	Repository func(s model.Scope, name string) (model.Repository, bool)
 	// Make makes the row of a repository that is pushed to and has none; ok is false if it is not to be made. nil: never.
 	Make func(ctx context.Context, s model.Scope, name string) (ok bool, err error)
+	// Pulled is told, before he gets it, that somebody of another account pulls an image; its error refuses him. nil: nobody wants to know.
+	Pulled func(ctx context.Context, p Pull) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Replicas are the other servers with the same images; nil means that there are none.

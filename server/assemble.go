@@ -151,7 +151,8 @@ func (s *Server) openRegistry() error {
 		Make: func(ctx context.Context, sc model.Scope, name string) (bool, error) {
 			return s.ecr.Make(ctx, sc, name, "CREATE_ON_PUSH")
 		},
-		Now: s.cfg.Now, Replicas: s.replicas(),
+		Pulled: func(ctx context.Context, p registry.Pull) error { return s.ecr.Pulled(ctx, p) },
+		Now:    s.cfg.Now, Replicas: s.replicas(),
 	})
 	return err
 }

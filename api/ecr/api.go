@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/roadstead/roadstead/auth"
@@ -38,6 +39,9 @@ type Config struct {
 type API struct {
 	Config
 	asked chan struct{} // a scan waits
+
+	mu     sync.Mutex
+	pulled map[string]time.Time // by repository, image and principal: when a pull was recorded; guarded by mu
 }
 
 // New returns the API; Mux has its handlers.
@@ -48,7 +52,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg, asked: make(chan struct{}, 1)}
+	return &API{Config: cfg, asked: make(chan struct{}, 1), pulled: map[string]time.Time{}}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.

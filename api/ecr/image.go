@@ -81,6 +81,9 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 			case len(in.AcceptedMediaTypes) > 0 && !slices.Contains(in.AcceptedMediaTypes, m.MediaType):
 				failure = notFound(id) // [I] ECR converts some types for old clients; we answer what was pushed or nothing
 			default:
+				if err := a.foreignPull(ctx, row, m, value(id.ImageTag)); err != nil {
+					return nil, err
+				}
 				out.Images = append(out.Images, show(row, m, value(id.ImageTag)))
 			}
 		}

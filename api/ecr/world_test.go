@@ -88,6 +88,7 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		Make: func(ctx context.Context, s model.Scope, name string) (bool, error) {
 			return w.api.Make(ctx, s, name, "CREATE_ON_PUSH")
 		},
+		Pulled: func(ctx context.Context, p registry.Pull) error { return w.api.Pulled(ctx, p) },
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
 			if !ok {

@@ -1,0 +1,43 @@
+package registry
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/roadstead/roadstead/model"
+)
+
+// Pull is that somebody reads an image's manifest, which every pull begins with.
+type Pull struct {
+	model.Scope       // of the repository
+	Repository        string
+	Digest, Tag       string // Tag is "" if it was pulled by digest
+	Principal         string // ARN
+	PrincipalsAccount string
+}
+
+// tellPull tells Config.Pulled of a request for a manifest that somebody of another account will get.
+func (g *Registry) tellPull(r *http.Request, c caller, t target) *refusal {
+	if g.cfg.Pulled == nil || t.kind != "manifests" || r.Method != http.MethodGet || c.Account == c.key.Account {
+		return nil
+	}
+	p, err := g.Repository(r.Context(), c.Scope, t.name)
+	if err != nil {
+		return unavailable(err)
+	}
+	ref := Reference{Tag: t.ref}
+	if strings.Contains(t.ref, ":") {
+		ref = Reference{Digest: t.ref}
+	}
+	m, err := p.Manifest(r.Context(), ref)
+	if err != nil {
+		return nil // Distribution says so
+	}
+	err = g.cfg.Pulled(r.Context(), Pull{
+		Scope: c.Scope, Repository: t.name, Digest: m.Digest, Tag: ref.Tag, Principal: c.key.PrincipalARN(), PrincipalsAccount: c.key.Account,
+	})
+	if err != nil {
+		return &refusal{http.StatusServiceUnavailable, "UNAVAILABLE", "try again later: the pull could not be recorded"}
+	}
+	return nil
+}
