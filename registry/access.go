@@ -30,10 +30,19 @@ func (g *Registry) authenticate(r *http.Request) (caller, *refusal) {
 	if refused != nil {
 		return caller{}, refused
 	}
-	if account, region, ok := ParseHost(r.Host); ok && c.path == "" {
+	if account, region, ok := meant(r); ok && c.path == "" {
 		c.Account, c.Region = account, region
 	}
 	return c, nil
+}
+
+// meant is the registry that a request's host name names. Nodes reach it at the control plane's address, and say like other clients of
+// mirrors for which name they ask: containerd has the parameter ns for it.
+func meant(r *http.Request) (account, region string, ok bool) {
+	if account, region, ok = ParseHost(r.Host); ok {
+		return account, region, true
+	}
+	return ParseHost(r.URL.Query().Get("ns"))
 }
 
 func (g *Registry) credentials(r *http.Request) (caller, *refusal) {

@@ -282,7 +282,11 @@ func TestHostName(t *testing.T) {
 	w.add(model.Repository{Scope: west, Name: "web"})
 	upload := func(host string) int {
 		r, _ := http.NewRequest("POST", "http://"+w.host+"/v2/web/blobs/uploads/", nil)
-		r.Host = host
+		if ns, ok := strings.CutPrefix(host, "ns="); ok { // as containerd says it to a mirror
+			r.URL.RawQuery = "ns=" + ns
+		} else {
+			r.Host = host
+		}
 		r.SetBasicAuth("test", "test")
 		return w.status(t, r)
 	}
@@ -290,6 +294,9 @@ func TestHostName(t *testing.T) {
 		"000000000000.dkr.ecr.eu-west-1.amazonaws.com":      202,
 		"000000000000.dkr.ecr.us-east-1.amazonaws.com:4566": 404,
 		"111111111111.dkr.ecr.eu-west-1.amazonaws.com":      403,
+		"ns=000000000000.dkr.ecr.eu-west-1.amazonaws.com":   202,
+		"ns=111111111111.dkr.ecr.eu-west-1.amazonaws.com":   403,
+		"ns=docker.io": 404,
 	} {
 		if got := upload(host); got != status {
 			t.Errorf("%s: %d", host, got)
