@@ -61,7 +61,7 @@ func (st *store) read(ctx context.Context, d digest.Digest) ([]byte, error) {
 	return st.driver.GetContent(ctx, blobPath(d))
 }
 
-// keep stores a blob, from another server if it is not here.
+// keep stores a blob, from another server if it is not here. Ask it for nothing that a client names: a row, or the leader, has to.
 func (st *store) keep(ctx context.Context, d digest.Digest) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("copy blob %q: %w", d, err)
@@ -71,6 +71,17 @@ func (st *store) keep(ctx context.Context, d digest.Digest) error {
 	}
 	if st.replicas == nil {
 		return fmt.Errorf("blob %s is not stored", d)
+	}
+	done, err := st.alone(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if ok, err := st.has(ctx, blobPath(d)); ok || err != nil { // somebody else fetched it
+		return err
+	}
+	if file, ok := st.elsewhere(d); ok && st.link(ctx, d, file) == nil { // that image was copied from another account, or into one
+		return nil
 	}
 	from, err := st.replicas.Fetch(ctx, st.scope, d.String())
 	if err != nil {
@@ -82,6 +93,46 @@ func (st *store) keep(ctx context.Context, d digest.Digest) error {
 		return fmt.Errorf("copy blob %s: %w", d, err)
 	}
 	return st.driver.Move(ctx, part, blobPath(d))
+}
+
+// alone waits until nobody else fetches a blob.
+func (st *store) alone(ctx context.Context, d digest.Digest) (done func(), err error) {
+	for {
+		st.mu.Lock()
+		busy := st.fetching[d]
+		if busy == nil {
+			mine := make(chan struct{})
+			st.fetching[d] = mine
+			st.mu.Unlock()
+			return func() {
+				st.mu.Lock()
+				defer st.mu.Unlock()
+				delete(st.fetching, d)
+				close(mine)
+			}, nil
+		}
+		st.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// elsewhere finds a blob in the trees of other accounts and Regions.
+func (g *Registry) elsewhere(d digest.Digest) (file string, ok bool) {
+	scopes, err := g.scopes()
+	if err != nil {
+		return "", false
+	}
+	for _, s := range scopes {
+		file := filepath.Join(g.cfg.Dir, s.Account, s.Region, blobPath(d))
+		if _, err := os.Stat(file); err == nil {
+			return file, true
+		}
+	}
+	return "", false
 }
 
 // incoming holds blobs that are not whole yet; it is emptied when the tree is opened.

@@ -125,22 +125,12 @@ func (p *Repository) become(ctx context.Context, have, want listing) error {
 
 // adopt stores an image as it was pushed elsewhere: its blobs first, the link that makes it an image of this repository last.
 func (p *Repository) adopt(ctx context.Context, i listed) error {
-	payload, err := p.store.read(ctx, i.Digest)
+	layers, err := p.parts(ctx, i.Digest)
 	if err != nil {
 		return err
 	}
-	m, _, err := distribution.UnmarshalManifest(sniffMediaType(payload), payload)
-	if err != nil {
-		return fmt.Errorf("read manifest: %w", err)
-	}
-	for _, ref := range m.References() {
-		if isManifest(ref.MediaType) || len(ref.URLs) > 0 { // listed itself, or kept by others by intent
-			continue
-		}
-		if err := p.store.keep(ctx, ref.Digest); err != nil {
-			return err
-		}
-		if err := p.link(ctx, "_layers", ref.Digest); err != nil {
+	for _, d := range layers {
+		if err := p.link(ctx, "_layers", d); err != nil {
 			return err
 		}
 	}
@@ -153,6 +143,29 @@ func (p *Repository) adopt(ctx context.Context, i listed) error {
 		return fmt.Errorf("date image: %w", err)
 	}
 	return nil
+}
+
+// parts stores an image's manifest and what it refers to, but for other images, from another server if it is not here; it returns the
+// digests of the latter.
+func (p *Repository) parts(ctx context.Context, image digest.Digest) (layers []digest.Digest, err error) {
+	payload, err := p.store.read(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := distribution.UnmarshalManifest(sniffMediaType(payload), payload)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	for _, ref := range m.References() {
+		if isManifest(ref.MediaType) || len(ref.URLs) > 0 { // listed itself, or kept by others by intent
+			continue
+		}
+		if err := p.store.keep(ctx, ref.Digest); err != nil {
+			return nil, err
+		}
+		layers = append(layers, ref.Digest)
+	}
+	return layers, nil
 }
 
 // isManifest says whether what an index refers to is an image.

@@ -20,6 +20,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage"
 	"github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/roadstead/roadstead/model"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	Make func(ctx context.Context, s model.Scope, name string) (ok bool, err error)
 	// Pulled is told, before he gets it, that somebody of another account pulls an image; its error refuses him. nil: nobody wants to know.
 	Pulled func(ctx context.Context, p Pull) error
+	// Pushed is told that an image has come into a repository, or has got another tag. nil: nobody wants to know.
+	Pushed func(s model.Scope, name string)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Replicas are the other servers with the same images; nil means that there are none.
@@ -73,8 +76,13 @@ type store struct {
 	// the manifest part of an index.
 	manifests sync.Mutex
 
-	mu    sync.Mutex
-	shown map[string]string // by repository, see shows; guarded by mu
+	// elsewhere finds a blob in another tree of this disk; pushed is told that an image has come.
+	elsewhere func(d digest.Digest) (file string, ok bool)
+	pushed    func(s model.Scope, name string)
+
+	mu       sync.Mutex
+	shown    map[string]string               // by repository, see shows; guarded by mu
+	fetching map[digest.Digest]chan struct{} // closed when the blob was fetched, or not; guarded by mu
 }
 
 // New returns a registry over cfg.Dir, which need not exist yet.
@@ -106,7 +114,7 @@ func (g *Registry) store(s model.Scope) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open registry of %s: %w", s.Key(), err)
 	}
-	st.scope, st.replicas, st.row = s, g.cfg.Replicas, g.cfg.Repository
+	st.scope, st.replicas, st.row, st.elsewhere, st.pushed = s, g.cfg.Replicas, g.cfg.Repository, g.elsewhere, g.cfg.Pushed
 	g.stores[s] = st
 	return st, nil
 }
@@ -141,7 +149,7 @@ func openStore(dir, secret string) (*store, error) {
 	if err := os.RemoveAll(filepath.Join(dir, incoming)); err != nil {
 		return nil, err
 	}
-	return &store{dir: dir, app: handlers.NewApp(ctx, c), driver: d, images: images, shown: map[string]string{}}, nil
+	return &store{dir: dir, app: handlers.NewApp(ctx, c), driver: d, images: images, shown: map[string]string{}, fetching: map[digest.Digest]chan struct{}{}}, nil
 }
 
 // Wipe deletes all images of all accounts.

@@ -122,9 +122,52 @@ func (p *Repository) current(ctx context.Context) error {
 	if !ok || st.shows(p.name) == version(row) {
 		return nil
 	}
+	if err := p.bring(ctx, row); err != nil {
+		return err
+	}
 	st.manifests.Lock()
 	defer st.manifests.Unlock()
 	return p.catchUp(ctx, row)
+}
+
+// bring stores what catching up with the row will need. It takes as long as images are large, and nobody waits for it but who asks for
+// this repository: catchUp holds up the whole account, and then has little to do.
+func (p *Repository) bring(ctx context.Context, row model.Repository) error {
+	have, err := p.listing(ctx)
+	if err != nil {
+		return err
+	}
+	want, err := p.wanted(ctx, row, have)
+	if err != nil {
+		return err
+	}
+	for _, i := range want.Images {
+		if have.has(i.Digest) {
+			continue
+		}
+		if _, err := p.parts(ctx, i.Digest); err != nil {
+			return fmt.Errorf("copy image %s: %w", i.Digest, err)
+		}
+	}
+	return nil
+}
+
+// wanted is the listing that the row names; have is what is stored here.
+func (p *Repository) wanted(ctx context.Context, row model.Repository, have listing) (want listing, err error) {
+	switch row.Images {
+	case digest.FromBytes(have.encode()).String():
+		return have, nil
+	case "": // never published
+		return have.since(row.CreatedAt), nil
+	}
+	body, err := p.store.read(ctx, digest.Digest(row.Images))
+	if err == nil {
+		err = json.Unmarshal(body, &want)
+	}
+	if err != nil {
+		return want, fmt.Errorf("read the listing of repository %s: %w", p.name, err)
+	}
+	return want, nil
 }
 
 // catchUp makes what is stored here what the row says. It wants st.manifests.
@@ -137,20 +180,9 @@ func (p *Repository) catchUp(ctx context.Context, row model.Repository) error {
 	if err != nil {
 		return err
 	}
-	want := have
-	switch row.Images {
-	case digest.FromBytes(have.encode()).String():
-	case "": // never published
-		want = have.since(row.CreatedAt)
-	default:
-		body, err := st.read(ctx, digest.Digest(row.Images))
-		if err != nil {
-			return fmt.Errorf("read the listing of repository %s: %w", p.name, err)
-		}
-		want = listing{}
-		if err := json.Unmarshal(body, &want); err != nil {
-			return fmt.Errorf("read the listing of repository %s: %w", p.name, err)
-		}
+	want, err := p.wanted(ctx, row, have)
+	if err != nil {
+		return err
 	}
 	if err := p.become(ctx, have, want); err != nil {
 		return fmt.Errorf("catch up with repository %s: %w", p.name, err)
@@ -166,7 +198,10 @@ func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest,
 	st.manifests.Lock()
 	defer st.manifests.Unlock()
 	if st.replicas == nil {
-		_, err := f()
+		made, err := f()
+		if err == nil && len(made) > 0 && st.pushed != nil {
+			st.pushed(p.scope, p.name)
+		}
 		return err
 	}
 	row, ok := st.row(p.scope, p.name)
@@ -186,7 +221,10 @@ func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest,
 	if err != nil {
 		return err
 	}
-	return p.publish(ctx, &row, made)
+	if err = p.publish(ctx, &row, made); err == nil && len(made) > 0 && st.pushed != nil {
+		st.pushed(p.scope, p.name)
+	}
+	return err
 }
 
 // publish has enough other servers hold the listing of what is stored here, and the manifests that are new in it, and writes

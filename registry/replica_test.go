@@ -27,10 +27,11 @@ type pair struct {
 
 	mu       sync.Mutex
 	rows     map[string]model.Repository
-	lost     error  // what becomes of a publication
-	spared   int    // so many come before those that are lost
-	deaf     error  // what the follower says to everything
-	spoiling []byte // added to blobs on their way
+	lost     error               // what becomes of a publication
+	spared   int                 // so many come before those that are lost
+	deaf     error               // what the follower says to everything
+	spoiling []byte              // added to blobs on their way
+	slow     func(digest string) // what happens on the way to a blob, nil for nothing
 }
 
 func newPair(t *testing.T, repos ...string) *pair {
@@ -60,6 +61,9 @@ func (p *pair) join(t *testing.T, w, other *world) {
 				return errors.Join(p.deaf, other.Keep(ctx, s, digests))
 			},
 			Fetch: func(ctx context.Context, s model.Scope, digest string) (io.ReadCloser, error) {
+				if p.slow != nil {
+					p.slow(digest)
+				}
 				r, ok, err := other.Blob(ctx, s, digest)
 				if err != nil || !ok {
 					return nil, errors.Join(errors.New("the other has no such blob"), err)
@@ -331,5 +335,49 @@ func TestCollectKeepsListings(t *testing.T) {
 			b.Close()
 		}
 		w.holds(t, "web", map[string]string{"v1": one})
+	}
+}
+
+// A server that copies a large image serves the account's other repositories meanwhile, and fetches each blob once.
+func TestCopyingHoldsNobodyUp(t *testing.T) {
+	p := newPair(t, "large", "small")
+	p.deaf = nil
+	img := image(t)
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	large, small := p.leader.push(t, "large:1", img), p.leader.push(t, "small:1", image(t))
+	if err := os.RemoveAll(p.follower.dir); err != nil { // it knows nothing, and opens anew
+		t.Fatal(err)
+	}
+	p.follower.dir = t.TempDir()
+	p.join(t, p.follower, p.leader)
+	asked, release := make(chan struct{}, 9), make(chan struct{})
+	p.slow = func(d string) {
+		if d == slow.String() {
+			asked <- struct{}{}
+			<-release
+		}
+	}
+	done := make(chan error, 2)
+	for range 2 {
+		go func() { done <- p.follower.Follow(t.Context(), scopeA, "large") }()
+	}
+	<-asked
+	p.follower.holds(t, "small", map[string]string{"1": small})
+	close(release)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	p.follower.holds(t, "large", map[string]string{"1": large})
+	if len(asked) != 0 {
+		t.Errorf("the blob was fetched %d times", 1+len(asked))
 	}
 }
