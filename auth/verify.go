@@ -18,6 +18,8 @@ type Verifier struct {
 	// Regions are those that a credential scope may name; none means any. The global services (sts, iam) may always
 	// be signed for us-east-1, as clients do.
 	Regions []string
+	// Further are the Regions that a credential scope of some services may name besides.
+	Further map[string][]string
 	// Sessions opens temporary credentials; nil knows none.
 	Sessions *Sessions
 	// Now is the server's clock; nil means time.Now.
@@ -111,7 +113,8 @@ func (v *Verifier) now() time.Time {
 
 func (v *Verifier) serves(scope keyID) bool {
 	global := scope.service == "sts" || scope.service == "iam"
-	return len(v.Regions) == 0 || slices.Contains(v.Regions, scope.region) || global && scope.region == "us-east-1"
+	return len(v.Regions) == 0 || slices.Contains(v.Regions, scope.region) || global && scope.region == "us-east-1" ||
+		slices.Contains(v.Further[scope.service], scope.region)
 }
 
 // checkSigned demands that the signature covers the host and every x-amz- header: what is not covered could have been

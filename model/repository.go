@@ -2,6 +2,7 @@ package model
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,61 @@ type Registry struct {
 	Policy   string            `json:"policy,omitempty"`   // about all of its repositories; "" for none
 	Settings map[string]string `json:"settings,omitempty"` // of PutAccountSetting; what is not here has its default
 	Scanning []ScanRule        `json:"scanning,omitempty"`
+	// Replication says where images go that are pushed from ReplicatedFrom on.
+	Replication    []ReplicationRule `json:"replication,omitempty"`
+	ReplicatedFrom Millis            `json:"replicatedFrom,omitempty"`
+}
+
+// ReplicationRule says to which registries images of some repositories are copied when they are pushed.
+type ReplicationRule struct {
+	To       []Destination `json:"to"`
+	Prefixes []string      `json:"prefixes,omitempty"` // of names of repositories; none means all
+}
+
+// Destination is a registry to which images are copied.
+type Destination struct {
+	RegistryID string `json:"registryId"` // account
+	Region     string `json:"region"`
+}
+
+// Scope is where the registry's repositories are.
+func (d Destination) Scope() Scope { return Scope{Account: d.RegistryID, Region: d.Region} }
+
+// Destinations are the registries to which images of a repository go, each once.
+func (r *Registry) Destinations(repository string) (to []Destination) {
+	for _, rule := range r.Replication {
+		if len(rule.Prefixes) > 0 && !slices.ContainsFunc(rule.Prefixes, func(p string) bool { return strings.HasPrefix(repository, p) }) {
+			continue
+		}
+		for _, s := range rule.To {
+			if !slices.Contains(to, s) {
+				to = append(to, s)
+			}
+		}
+	}
+	return to
+}
+
+// Replication is how far the copy of an image to another registry is. Writer: api/ecr.
+type Replication struct {
+	Scope
+	Repository string      `json:"repository"`
+	Digest     string      `json:"digest"`
+	To         Destination `json:"to"`
+	Status     string      `json:"status"`               // IN_PROGRESS, COMPLETE, FAILED
+	Failure    string      `json:"failure,omitempty"`    // code
+	PushedAt   Millis      `json:"pushedAt"`             // of the push that it is about: a second one is copied again
+	FinishedAt Millis      `json:"finishedAt,omitempty"` // when the image was there
+}
+
+// Key is the replication's row key.
+func (r *Replication) Key() string {
+	return ReplicationPrefix(r.Scope, r.Repository, r.Digest) + r.To.RegistryID + "#" + r.To.Region
+}
+
+// ReplicationPrefix is what the keys of all replications of an image begin with. No name has a "#".
+func ReplicationPrefix(s Scope, repository, digest string) string {
+	return s.Key(digest, repository) + "#"
 }
 
 // PolicyScope is the setting that says what a registry's policy is about: V2, every action on repositories; V1, only those that other

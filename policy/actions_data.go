@@ -20,6 +20,7 @@ func ecrRows() []row {
 		"GetLifecyclePolicyPreview", "GetRepositoryPolicy", "InitiateLayerUpload", "ListImageReferrers", "ListImages", "PutImage",
 		"PutImageScanningConfiguration", "PutImageTagMutability", "PutLifecyclePolicy", "SetRepositoryPolicy", "StartImageScan",
 		"StartLifecyclePolicyPreview", "UpdateImageStorageClass", "UploadLayerPart",
+		"ReplicateImage", "BatchImportUpstreamImage", // no operations: what copies and caches need
 	} {
 		rows = append(rows, row{name, onRepository, ecrTags})
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/roadstead/roadstead/wire"
 )
 
-// [D] Every operation that a service has is authorised as something, once; and nothing else is, but an agent's connections.
+// [D] Every operation that a service has is authorised as something, once; and nothing else is, but an agent's connections, and copies of
+// images.
 func TestEveryOperationIsAuthorised(t *testing.T) {
 	for _, service := range []*wire.Service{wire.ECS(), wire.ECR(), wire.IAM(), wire.STS()} {
 		seen := map[string]bool{}
@@ -25,7 +26,7 @@ func TestEveryOperationIsAuthorised(t *testing.T) {
 				t.Errorf("%s: %s stands twice", service.Name, o.Name)
 			}
 			seen[o.Name] = true
-			if !slices.Contains(service.Operations, o.Name) && o.Name != "Poll" && o.Name != "StartTelemetrySession" {
+			if !slices.Contains(service.Operations, o.Name) && !slices.Contains([]string{"Poll", "StartTelemetrySession", "ReplicateImage", "BatchImportUpstreamImage"}, o.Name) {
 				t.Errorf("%s has no operation %s", service.Name, o.Name)
 			}
 		}

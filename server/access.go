@@ -37,7 +37,9 @@ func (s *Server) authenticate(r *http.Request, body []byte) (context.Context, er
 			return nil, err
 		}
 	}
-	p.Region = s.cfg.Region // global services are signed for us-east-1
+	if call, _ := wire.CallFrom(r.Context()); call.Service != "ecr" || !slices.Contains(s.cfg.ECRRegions, p.Region) {
+		p.Region = s.cfg.Region // global services are signed for us-east-1
+	}
 	return auth.WithPrincipal(context.WithValue(r.Context(), requestKey{}, r), p), nil
 }
 
@@ -137,6 +139,13 @@ func (s *Server) registryMay(id, session, action string, of model.Scope, reposit
 	}
 	p.Region = of.Region
 	in := struct{ RegistryId, RepositoryName string }{of.Account, repository}
+	return s.access.Authorize(s.db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: s.cfg.Now()})
+}
+
+// registryGrants decides whether an account may do something in another's registry, as its root user could: by the policies there.
+func (s *Server) registryGrants(account, action string, on model.Scope, repository string) error {
+	p := auth.NewPrincipal(model.AccessKey{Account: account, Kind: model.KeyRoot}, on.Region, "ecr")
+	in := struct{ RegistryId, RepositoryName string }{on.Account, repository}
 	return s.access.Authorize(s.db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: s.cfg.Now()})
 }
 

@@ -60,12 +60,15 @@ func (s *Server) assemble() error {
 	if err := s.openSeal(); err != nil {
 		return err
 	}
-	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Sessions: s.tokens, Now: s.cfg.Now}
+	s.verifier = &auth.Verifier{Lookup: s.accessKey, Regions: []string{s.cfg.Region}, Further: map[string][]string{"ecr": s.cfg.ECRRegions}, Sessions: s.tokens, Now: s.cfg.Now}
 	s.metrics = newMetrics(s.db, s.sessions.Connected, s.driver.Stats)
 	if err := s.openRegistry(); err != nil {
 		return err
 	}
-	s.ecr = ecr.New(ecr.Config{DB: s.db, Images: s.registry, Endpoint: s.registryURL, Scanner: s.cfg.ImageScanner, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.ecr = ecr.New(ecr.Config{
+		DB: s.db, Images: s.registry, Endpoint: s.registryURL, Scanner: s.cfg.ImageScanner,
+		Regions: append([]string{s.cfg.Region}, s.cfg.ECRRegions...), Grants: s.registryGrants, Now: s.cfg.Now, Log: s.cfg.Log,
+	})
 	s.secrets = secretsmanager.New(secretsmanager.Config{
 		DB: s.db, Seal: s.seal, May: s.maySecret, MayUse: s.mayUse("secretsmanager"), Now: s.cfg.Now, Log: s.cfg.Log,
 	})
@@ -151,6 +154,7 @@ func (s *Server) openRegistry() error {
 		Make: func(ctx context.Context, sc model.Scope, name string) (bool, error) {
 			return s.ecr.Make(ctx, sc, name, "CREATE_ON_PUSH")
 		},
+		Pushed: func(sc model.Scope, name string) { s.ecr.Pushed(sc, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return s.ecr.Pulled(ctx, p) },
 		Now:    s.cfg.Now, Replicas: s.replicas(),
 	})

@@ -19,6 +19,8 @@ type Config struct {
 	// load balancer, or of all members in DNS); "" means Advertise. Members must agree.
 	RegistryURL string
 	Region      string
+	// ECRRegions are further Regions in which ECR is served, for images to be copied there. Members must agree.
+	ECRRegions []string
 	// Account and its root key are created when they are missing.
 	Account, RootKeyID, RootSecret string
 	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.

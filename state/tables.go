@@ -27,6 +27,9 @@ type Tables struct {
 	Registries          *Table[model.Registry]
 	RepositoryTemplates *Table[model.RepositoryTemplate]
 	ImageScans          *Table[model.ImageScan]
+	Replications        *Table[model.Replication]
+	PullThroughRules    *Table[model.PullThroughRule]
+	UpstreamLooks       *Table[model.UpstreamLook]
 	Providers           *Table[model.CapacityProvider]
 	Services            *Table[model.Service]
 	Deployments         *Table[model.Deployment]
@@ -163,6 +166,9 @@ func newTables() *Tables {
 		Registries:          newTable(keyed[model.Registry]("registries")),
 		RepositoryTemplates: newTable(keyed[model.RepositoryTemplate]("repositorytemplates")),
 		ImageScans:          newTable(keyed[model.ImageScan]("imagescans")),
+		Replications:        newTable(keyed[model.Replication]("replications")),
+		PullThroughRules:    newTable(keyed[model.PullThroughRule]("pullthroughrules")),
+		UpstreamLooks:       newTable(keyed[model.UpstreamLook]("upstreamlooks")),
 		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
 		Services:            newTable(keyed[model.Service]("services")),
 		Deployments:         newTable(keyed[model.Deployment]("deployments")),
@@ -232,6 +238,9 @@ func (t *Tables) each(f func(table)) {
 	f(t.Registries)
 	f(t.RepositoryTemplates)
 	f(t.ImageScans)
+	f(t.Replications)
+	f(t.PullThroughRules)
+	f(t.UpstreamLooks)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -276,6 +285,9 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Registries:          frozen(t.Registries, prev.Registries),
 		RepositoryTemplates: frozen(t.RepositoryTemplates, prev.RepositoryTemplates),
 		ImageScans:          frozen(t.ImageScans, prev.ImageScans),
+		Replications:        frozen(t.Replications, prev.Replications),
+		PullThroughRules:    frozen(t.PullThroughRules, prev.PullThroughRules),
+		UpstreamLooks:       frozen(t.UpstreamLooks, prev.UpstreamLooks),
 		Providers:           frozen(t.Providers, prev.Providers),
 		Services:            frozen(t.Services, prev.Services),
 		Deployments:         frozen(t.Deployments, prev.Deployments),
@@ -321,6 +333,9 @@ func (t *Tables) thaw() *Tables {
 		Registries:          t.Registries.copy(),
 		RepositoryTemplates: t.RepositoryTemplates.copy(),
 		ImageScans:          t.ImageScans.copy(),
+		Replications:        t.Replications.copy(),
+		PullThroughRules:    t.PullThroughRules.copy(),
+		UpstreamLooks:       t.UpstreamLooks.copy(),
 		Providers:           t.Providers.copy(),
 		Services:            t.Services.copy(),
 		Deployments:         t.Deployments.copy(),

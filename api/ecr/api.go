@@ -31,17 +31,24 @@ type Config struct {
 	Endpoint func() string
 	// Scanner is the URL that is asked for vulnerabilities of images (scanner.go); "" means that none are scanned.
 	Scanner string
-	Now     func() time.Time // nil means time.Now
-	Log     *slog.Logger     // nil means slog.Default()
+	// Regions are those in which ECR is served: images can be copied there.
+	Regions []string
+	// Grants says whether the policies of another account's registry let an account do something there ("ReplicateImage"), with an error
+	// if not. nil: they never do.
+	Grants func(account, action string, on model.Scope, repository string) error
+	Now    func() time.Time // nil means time.Now
+	Log    *slog.Logger     // nil means slog.Default()
 }
 
 // API has the handlers, and what the leader does with images. Run it.
 type API struct {
 	Config
 	asked chan struct{} // a scan waits
+	came  chan struct{} // images have come that may have to be copied
 
 	mu     sync.Mutex
-	pulled map[string]time.Time // by repository, image and principal: when a pull was recorded; guarded by mu
+	fresh  map[model.Scope][]string // repositories in which they are; guarded by mu
+	pulled map[string]time.Time     // by repository, image and principal: when a pull was recorded; guarded by mu
 }
 
 // New returns the API; Mux has its handlers.
@@ -52,7 +59,9 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg, asked: make(chan struct{}, 1), pulled: map[string]time.Time{}}
+	return &API{
+		Config: cfg, asked: make(chan struct{}, 1), came: make(chan struct{}, 1), fresh: map[model.Scope][]string{}, pulled: map[string]time.Time{},
+	}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -72,6 +81,8 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DeleteRegistryPolicy", a.deleteRegistryPolicy)
 
 	wire.Handle(m, "DescribeRegistry", a.describeRegistry)
+	wire.Handle(m, "PutReplicationConfiguration", a.putReplicationConfiguration)
+	wire.Handle(m, "DescribeImageReplicationStatus", a.describeImageReplicationStatus)
 	wire.Handle(m, "GetAccountSetting", a.getAccountSetting)
 	wire.Handle(m, "PutAccountSetting", a.putAccountSetting)
 	wire.Handle(m, "GetRegistryScanningConfiguration", a.getRegistryScanningConfiguration)

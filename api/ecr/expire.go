@@ -24,6 +24,7 @@ func (a *API) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.expiries(ctx) })
 	g.Go(func() error { return a.scans(ctx) })
+	g.Go(func() error { return a.replications(ctx) })
 	return g.Wait()
 }
 

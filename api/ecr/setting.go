@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/roadstead/roadstead/model"
 )
@@ -66,13 +65,10 @@ func (a *API) getAccountSetting(ctx context.Context, in *ecr.GetAccountSettingIn
 	return &ecr.GetAccountSettingOutput{Name: in.Name, Value: aws.String(v)}, nil
 }
 
-// describeRegistry answers what there is to say of a registry: nothing is copied to others.
 func (a *API) describeRegistry(ctx context.Context, _ *ecr.DescribeRegistryInput) (*ecr.DescribeRegistryOutput, error) {
 	row, err := a.registry(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &ecr.DescribeRegistryOutput{
-		RegistryId: aws.String(row.Account), ReplicationConfiguration: &types.ReplicationConfiguration{Rules: []types.ReplicationRule{}},
-	}, nil
+	return &ecr.DescribeRegistryOutput{RegistryId: aws.String(row.Account), ReplicationConfiguration: showReplication(row)}, nil
 }

@@ -221,17 +221,25 @@ func (a *API) describeRepositoryCreationTemplates(ctx context.Context, in *ecr.D
 	return out, err
 }
 
-// Make makes a repository that nobody made, as its template says: what is pushed to it (CREATE_ON_PUSH) or pulled through it
-// (PULL_THROUGH_CACHE) has to be somewhere. ok is false if no template wants it.
+// Make makes a repository that nobody made, as its template says: what is pushed to it (CREATE_ON_PUSH) has to be somewhere. ok is
+// false if no template wants it.
 func (a *API) Make(ctx context.Context, s model.Scope, name, purpose string) (ok bool, err error) {
 	if !registry.ValidName(name) || templateOf(a.DB.Snapshot().Tables, s, name, purpose) == nil {
 		return false, nil
 	}
+	return a.make(ctx, s, name, purpose, false)
+}
+
+// make is Make with a decision what becomes of names that no template covers: with plain, a repository without settings.
+func (a *API) make(ctx context.Context, s model.Scope, name, purpose string, plain bool) (ok bool, err error) {
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		t := templateOf(tx.Tables, s, name, purpose)
-		if _, exists := tx.Repositories.Get(s.Key(name)); exists || t == nil {
+		if _, exists := tx.Repositories.Get(s.Key(name)); exists || t == nil && !plain {
 			ok = exists
 			return nil
+		}
+		if t == nil {
+			t = &model.RepositoryTemplate{Encryption: string(types.EncryptionTypeAes256)}
 		}
 		ok = true
 		tx.Repositories.Put(&model.Repository{

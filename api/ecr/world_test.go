@@ -3,9 +3,12 @@ package ecr_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +54,7 @@ type world struct {
 	node  *sdk.Client
 	url   string
 	host  string
+	dir   string // of the registry
 }
 
 func newWorld(t *testing.T) *world {
@@ -77,9 +81,9 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		t.Fatal(err)
 	}
 	decider := &access.Access{}
-	w := &world{now: time.Now, db: db}
+	w := &world{now: time.Now, db: db, dir: t.TempDir()}
 	images, err := registry.New(registry.Config{
-		Dir: t.TempDir(), Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
+		Dir: w.dir, Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
 		May: func(id, _, action string, of model.Scope, name string) error {
 			in := struct{ RegistryId, RepositoryName string }{of.Account, name}
 			p := auth.NewPrincipal(keys[id], of.Region, "ecr")
@@ -88,6 +92,7 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		Make: func(ctx context.Context, s model.Scope, name string) (bool, error) {
 			return w.api.Make(ctx, s, name, "CREATE_ON_PUSH")
 		},
+		Pushed: func(s model.Scope, name string) { w.api.Pushed(s, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return w.api.Pulled(ctx, p) },
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
@@ -100,7 +105,13 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }, Scanner: scanner})
+	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }, Scanner: scanner,
+		Regions: []string{"us-east-1", "eu-west-1"},
+		Grants: func(of, action string, on model.Scope, name string) error {
+			in := struct{ RegistryId, RepositoryName string }{on.Account, name}
+			p := auth.NewPrincipal(model.AccessKey{Account: of, Kind: model.KeyRoot}, on.Region, "ecr")
+			return decider.Authorize(db.Snapshot().Tables, &access.Call{Principal: p, Service: "ecr", Operation: action, Input: &in, Now: time.Now()})
+		}})
 	v := &auth.Verifier{Lookup: lookup}
 	gateway := wire.NewGateway(wire.GatewayConfig{Authorize: func(ctx context.Context, _ *http.Request, in any) error {
 		p, _ := auth.PrincipalFrom(ctx)
@@ -202,3 +213,18 @@ func wantError(t *testing.T, err error, code, text string) {
 }
 
 func recent(at *time.Time) bool { return at != nil && time.Since(*at).Abs() < time.Minute }
+
+// age dates all images that are stored as an hour older.
+func (w *world) age(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "link" {
+			return err
+		}
+		at := time.Now().Add(-time.Hour)
+		return os.Chtimes(path, at, at)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
