@@ -127,6 +127,9 @@ func (p *Repository) current(ctx context.Context) error {
 	}
 	st.manifests.Lock()
 	defer st.manifests.Unlock()
+	if row, ok = st.row(p.scope, p.name); !ok { // a change meanwhile has another listing: the old one would undo it
+		return nil
+	}
 	return p.catchUp(ctx, row)
 }
 

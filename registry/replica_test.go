@@ -31,6 +31,7 @@ type pair struct {
 	spared   int                 // so many come before those that are lost
 	deaf     error               // what the follower says to everything
 	spoiling []byte              // added to blobs on their way
+	late     func()              // what happens when a row was read, once; nil for nothing
 	slow     func(digest string) // what happens on the way to a blob, nil for nothing
 }
 
@@ -86,8 +87,13 @@ func (p *pair) join(t *testing.T, w, other *world) {
 
 func (p *pair) row(s model.Scope, name string) (model.Repository, bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	r, ok := p.rows[s.Key(name)]
+	late := p.late
+	p.late = nil
+	p.mu.Unlock()
+	if late != nil {
+		late()
+	}
 	return r, ok
 }
 
@@ -379,5 +385,24 @@ func TestCopyingHoldsNobodyUp(t *testing.T) {
 	p.follower.holds(t, "large", map[string]string{"1": large})
 	if len(asked) != 0 {
 		t.Errorf("the blob was fetched %d times", 1+len(asked))
+	}
+}
+
+// Who has read a row and then waits while an image is pushed does not make the files again what they were.
+func TestAnOldRowUndoesNothing(t *testing.T) {
+	p := newPair(t, "web")
+	p.leader.push(t, "web:1", image(t))
+	files, err := p.leader.Repository(t.Context(), scopeA, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed := ""
+	p.late = func() { pushed = p.leader.push(t, "web:2", image(t)) }
+	if err := p.leader.Follow(t.Context(), scopeA, "web"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := files.Images(t.Context())
+	if err != nil || len(all) != 2 || pushed == "" {
+		t.Errorf("%d images are there, %v", len(all), err)
 	}
 }

@@ -60,7 +60,7 @@ func TestImagesAreReplicatedToAnotherRegion(t *testing.T) {
 		out, err := in(m, "eu-west-1").BatchGetImage(t.Context(), &ecrsdk.BatchGetImageInput{RepositoryName: aws.String("web"), ImageIds: []ecrtypes.ImageIdentifier{*image}})
 		ok(t, err)
 		if len(out.Images) != 1 || *out.Images[0].ImageId.ImageDigest != digest {
-			t.Errorf("in the other Region: %+v, want %s", out.Images, digest)
+			t.Errorf("in the other Region, at %s (first: %t): %+v %+v, want %s", m.URL(), m == s, out.Images, out.Failures, digest)
 		}
 	}
 }
