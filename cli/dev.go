@@ -49,6 +49,7 @@ With --nodes N there are N nodes in zones a, b, c ..., each in its own network n
 	f.StringVar(&cfg.server.DataDir, "data-dir", defaultDevDir, "where everything is kept")
 	f.StringVar(&cfg.server.Region, "region", defaultRegion, "Region")
 	f.StringVar(&cfg.server.Account, "account", defaultAccount, "account, 12 digits")
+	f.StringToStringVar(&cfg.server.Upstreams, "upstream-registry", nil, "registry that pull through cache rules may name besides those that ECR knows, HOST=URL; repeat for more")
 	f.StringSliceVar(&cfg.server.ECRRegions, "ecr-regions", nil, "further Regions in which ECR is served, to which images can be replicated")
 	f.StringVar(&cfg.server.ImageScanner, "image-scanner", "", "URL that finds vulnerabilities of images (docs/image-scanner.md); none are scanned without it")
 	f.StringVar(&cfg.name, "name", "", "at most 4 letters that tell this from others on the machine (default: made from --data-dir)")

@@ -70,6 +70,9 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if refused != nil {
 		return refused
 	}
+	if refused := g.fetch(r, c, t); refused != nil {
+		return refused
+	}
 	var row model.Repository
 	if t.name != "" {
 		if row, ok, refused = g.row(c, r, t); refused != nil {

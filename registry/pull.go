@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -38,6 +39,27 @@ func (g *Registry) tellPull(r *http.Request, c caller, t target) *refusal {
 	})
 	if err != nil {
 		return &refusal{http.StatusServiceUnavailable, "UNAVAILABLE", "try again later: the pull could not be recorded"}
+	}
+	return nil
+}
+
+// fetch has an image fetched that is pulled and may come from elsewhere.
+func (g *Registry) fetch(r *http.Request, c caller, t target) *refusal {
+	if g.cfg.Fetch == nil || t.kind != "manifests" || !reads(r) {
+		return nil
+	}
+	err := g.cfg.Fetch(r.Context(), c.Scope, t.name, t.ref, func(action string) error {
+		if g.cfg.May == nil {
+			return nil
+		}
+		return g.cfg.May(c.key.ID, c.session, action, c.Scope, t.name)
+	})
+	var refused *model.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code != "UnableToGetUpstreamImageException": // its login, which trying again does not mend
+		return denied("%s: %s", refused.Code, refused.Message)
+	case err != nil:
+		return unavailable(err)
 	}
 	return nil
 }

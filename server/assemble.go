@@ -67,7 +67,8 @@ func (s *Server) assemble() error {
 	}
 	s.ecr = ecr.New(ecr.Config{
 		DB: s.db, Images: s.registry, Endpoint: s.registryURL, Scanner: s.cfg.ImageScanner,
-		Regions: append([]string{s.cfg.Region}, s.cfg.ECRRegions...), Grants: s.registryGrants, Now: s.cfg.Now, Log: s.cfg.Log,
+		Regions: append([]string{s.cfg.Region}, s.cfg.ECRRegions...), Grants: s.registryGrants,
+		Upstreams: s.cfg.Upstreams, Secret: s.upstreamLogin, May: s.mayImage, Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 	s.secrets = secretsmanager.New(secretsmanager.Config{
 		DB: s.db, Seal: s.seal, May: s.maySecret, MayUse: s.mayUse("secretsmanager"), Now: s.cfg.Now, Log: s.cfg.Log,
@@ -153,6 +154,9 @@ func (s *Server) openRegistry() error {
 		},
 		Make: func(ctx context.Context, sc model.Scope, name string) (bool, error) {
 			return s.ecr.Make(ctx, sc, name, "CREATE_ON_PUSH")
+		},
+		Fetch: func(ctx context.Context, sc model.Scope, name, ref string, may func(string) error) error {
+			return s.ecr.Fetch(ctx, sc, name, ref, may)
 		},
 		Pushed: func(sc model.Scope, name string) { s.ecr.Pushed(sc, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return s.ecr.Pulled(ctx, p) },

@@ -21,6 +21,9 @@ type Config struct {
 	Region      string
 	// ECRRegions are further Regions in which ECR is served, for images to be copied there. Members must agree.
 	ECRRegions []string
+	// Upstreams are registries from which pull through cache rules may fetch images, besides those that ECR knows: their URLs by host
+	// names. Members must agree.
+	Upstreams map[string]string
 	// Account and its root key are created when they are missing.
 	Account, RootKeyID, RootSecret string
 	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.

@@ -36,8 +36,14 @@ type Config struct {
 	// Grants says whether the policies of another account's registry let an account do something there ("ReplicateImage"), with an error
 	// if not. nil: they never do.
 	Grants func(account, action string, on model.Scope, repository string) error
-	Now    func() time.Time // nil means time.Now
-	Log    *slog.Logger     // nil means slog.Default()
+	// Upstreams are registries from which images may be fetched besides those that ECR knows: their URLs by host names.
+	Upstreams map[string]string
+	// Secret reads a secret of Secrets Manager by its ARN; nil: there is none. Its errors are ECR's.
+	Secret func(s model.Scope, arn string) (string, error)
+	// May says whether the caller of a request may do something else besides ("CreateRepository"). nil: all may.
+	May func(ctx context.Context, action string, s model.Scope, repository string) error
+	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // nil means slog.Default()
 }
 
 // API has the handlers, and what the leader does with images. Run it.
@@ -46,9 +52,10 @@ type API struct {
 	asked chan struct{} // a scan waits
 	came  chan struct{} // images have come that may have to be copied
 
-	mu     sync.Mutex
-	fresh  map[model.Scope][]string // repositories in which they are; guarded by mu
-	pulled map[string]time.Time     // by repository, image and principal: when a pull was recorded; guarded by mu
+	mu       sync.Mutex
+	fresh    map[model.Scope][]string // repositories in which they are; guarded by mu
+	fetching map[string]chan struct{} // by repository: closed when an image was fetched, or not; guarded by mu
+	pulled   map[string]time.Time     // by repository, image and principal: when a pull was recorded; guarded by mu
 }
 
 // New returns the API; Mux has its handlers.
@@ -61,6 +68,7 @@ func New(cfg Config) *API {
 	}
 	return &API{
 		Config: cfg, asked: make(chan struct{}, 1), came: make(chan struct{}, 1), fresh: map[model.Scope][]string{}, pulled: map[string]time.Time{},
+		fetching: map[string]chan struct{}{},
 	}
 }
 
@@ -92,6 +100,12 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "UpdateRepositoryCreationTemplate", a.updateRepositoryCreationTemplate)
 	wire.Handle(m, "DeleteRepositoryCreationTemplate", a.deleteRepositoryCreationTemplate)
 	wire.Handle(m, "DescribeRepositoryCreationTemplates", a.describeRepositoryCreationTemplates)
+
+	wire.Handle(m, "CreatePullThroughCacheRule", a.createPullThroughCacheRule)
+	wire.Handle(m, "DescribePullThroughCacheRules", a.describePullThroughCacheRules)
+	wire.Handle(m, "UpdatePullThroughCacheRule", a.updatePullThroughCacheRule)
+	wire.Handle(m, "DeletePullThroughCacheRule", a.deletePullThroughCacheRule)
+	wire.Handle(m, "ValidatePullThroughCacheRule", a.validatePullThroughCacheRule)
 
 	wire.Handle(m, "PutLifecyclePolicy", a.putLifecyclePolicy)
 	wire.Handle(m, "GetLifecyclePolicy", a.getLifecyclePolicy)

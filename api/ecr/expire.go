@@ -41,6 +41,9 @@ func (a *API) expiries(ctx context.Context) error {
 			return err
 		}
 		a.Expire(ctx)
+		if err := a.forgetLooks(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("forget tags that are gone", "err", err)
+		}
 	}
 }
 

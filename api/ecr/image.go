@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -61,6 +62,9 @@ func show(r *model.Repository, m registry.Manifest, tag string) types.Image {
 }
 
 func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+	if err := a.fetchAll(ctx, in); err != nil {
+		return nil, err
+	}
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
 		return nil, err
@@ -92,6 +96,33 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 		}
 	}
 	return out, nil
+}
+
+// fetchAll fetches what a request names and comes from elsewhere.
+func (a *API) fetchAll(ctx context.Context, in *ecr.BatchGetImageInput) error {
+	p, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := registryScope(p.Scope(), in.RegistryId)
+	if err != nil {
+		return err
+	}
+	for _, id := range in.ImageIds[:min(len(in.ImageIds), maxImageIDs)] {
+		if checkID(id) != nil {
+			continue
+		}
+		may := func(action string) error {
+			if a.May == nil {
+				return nil
+			}
+			return a.May(ctx, action, s, value(in.RepositoryName))
+		}
+		if err := a.Fetch(ctx, s, value(in.RepositoryName), cmp.Or(value(id.ImageTag), value(id.ImageDigest)), may); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkID returns what is wrong with an image's identifier, nil if nothing [O].

@@ -55,6 +55,9 @@ type world struct {
 	url   string
 	host  string
 	dir   string // of the registry
+
+	upstreams map[string]string
+	secrets   map[string]string // by ARN
 }
 
 func newWorld(t *testing.T) *world {
@@ -81,7 +84,7 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		t.Fatal(err)
 	}
 	decider := &access.Access{}
-	w := &world{now: time.Now, db: db, dir: t.TempDir()}
+	w := &world{now: time.Now, db: db, dir: t.TempDir(), upstreams: map[string]string{}, secrets: map[string]string{}}
 	images, err := registry.New(registry.Config{
 		Dir: w.dir, Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)), Key: func(id, _ string) (model.AccessKey, bool) { return lookup(id) },
 		May: func(id, _, action string, of model.Scope, name string) error {
@@ -91,6 +94,9 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		},
 		Make: func(ctx context.Context, s model.Scope, name string) (bool, error) {
 			return w.api.Make(ctx, s, name, "CREATE_ON_PUSH")
+		},
+		Fetch: func(ctx context.Context, s model.Scope, name, ref string, may func(string) error) error {
+			return w.api.Fetch(ctx, s, name, ref, may)
 		},
 		Pushed: func(s model.Scope, name string) { w.api.Pushed(s, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return w.api.Pulled(ctx, p) },
@@ -106,7 +112,14 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		t.Fatal(err)
 	}
 	w.api = ecr.New(ecr.Config{DB: db, Images: images, Endpoint: func() string { return w.url }, Now: func() time.Time { return w.now() }, Scanner: scanner,
-		Regions: []string{"us-east-1", "eu-west-1"},
+		Regions: []string{"us-east-1", "eu-west-1"}, Upstreams: w.upstreams,
+		Secret: func(_ model.Scope, arn string) (string, error) {
+			text, ok := w.secrets[arn]
+			if !ok {
+				return "", model.Errorf("SecretNotFoundException", "no such secret")
+			}
+			return text, nil
+		},
 		Grants: func(of, action string, on model.Scope, name string) error {
 			in := struct{ RegistryId, RepositoryName string }{on.Account, name}
 			p := auth.NewPrincipal(model.AccessKey{Account: of, Kind: model.KeyRoot}, on.Region, "ecr")
