@@ -102,6 +102,13 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 			return p.putManifest(w, r, row, t.ref)
 		}
 	}
+	if t.kind == "referrers" {
+		p, err := g.Repository(r.Context(), c.Scope, t.name)
+		if err != nil {
+			return unavailable(err)
+		}
+		return p.serveReferrers(w, r, t.ref)
+	}
 	if refused := g.tellPull(r, c, t); refused != nil {
 		return refused
 	}
@@ -165,6 +172,9 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 	case err != nil && !errors.Is(err, errAnswered):
 		return unavailable(err)
 	}
+	if subject := subjectOf(body); subject != "" {
+		answer.header.Set("OCI-Subject", subject) // so clients see that they need no tag for it
+	}
 	maps.Copy(w.Header(), answer.header)
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body.Bytes()) // a client that is gone cannot be told
@@ -188,7 +198,7 @@ var errAnswered = errors.New("refused")
 // target is what a path of the distribution protocol names.
 type target struct {
 	name string // repository; "" for /v2/ and /v2/_catalog
-	kind string // manifests, blobs, uploads, tags or ""
+	kind string // manifests, blobs, uploads, tags, referrers or ""
 	ref  string // tag or digest
 }
 
@@ -200,7 +210,7 @@ func (t target) action(method string) string {
 		return "BatchDeleteImage"
 	case t.kind == "manifests" && write:
 		return "PutImage"
-	case t.kind == "manifests":
+	case t.kind == "manifests", t.kind == "referrers": // [D] that it is the same right
 		return "BatchGetImage"
 	case t.kind == "blobs" && method == http.MethodHead:
 		return "BatchCheckLayerAvailability"
@@ -236,6 +246,9 @@ func parseTarget(path string) (target, bool) {
 	switch {
 	case n > 2 && p[n-2] == "manifests":
 		t = target{kind: "manifests", ref: p[n-1]}
+		p = p[:n-2]
+	case n > 2 && p[n-2] == "referrers":
+		t = target{kind: "referrers", ref: p[n-1]}
 		p = p[:n-2]
 	case n > 2 && p[n-2] == "tags" && p[n-1] == "list":
 		t = target{kind: "tags"}

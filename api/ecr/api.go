@@ -120,6 +120,7 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "BatchGetImage", a.batchGetImage)
 	wire.Handle(m, "ListImages", a.listImages)
 	wire.Handle(m, "DescribeImages", a.describeImages)
+	wire.Handle(m, "ListImageReferrers", a.listImageReferrers)
 	wire.Handle(m, "BatchDeleteImage", a.batchDeleteImage)
 
 	wire.Handle(m, "BatchCheckLayerAvailability", a.batchCheckLayerAvailability)
