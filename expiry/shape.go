@@ -91,7 +91,7 @@ func selectionShape(v any) error {
 		return noMatch(4)
 	}
 	if s["storageClass"] != nil || s["countType"] == "sinceImagePulled" || s["countType"] == "sinceImageTransitioned" {
-		return failure("Roadstead has no storage classes, and does not keep when images were pulled") // ours
+		return failure("Roadstead has no storage classes, and no rules about when images were pulled") // ours
 	}
 	allowed := []string{"tagPatternList", "tagPrefixList"}
 	required := []string{"countNumber", "countType", "tagStatus"}

@@ -34,6 +34,8 @@ type Registry struct {
 	// Replication says where images go that are pushed from ReplicatedFrom on.
 	Replication    []ReplicationRule `json:"replication,omitempty"`
 	ReplicatedFrom Millis            `json:"replicatedFrom,omitempty"`
+	// NoPullTime are the ARNs of users and roles whose pulls are not written down.
+	NoPullTime []string `json:"noPullTime,omitempty"`
 }
 
 // ReplicationRule says to which registries images of some repositories are copied when they are pushed.
@@ -65,6 +67,20 @@ func (r *Registry) Destinations(repository string) (to []Destination) {
 	}
 	return to
 }
+
+// ImagePull is when an image was last pulled, within an hour. Writer: api/ecr.
+type ImagePull struct {
+	Scope
+	Repository string `json:"repository"`
+	Digest     string `json:"digest"`
+	At         Millis `json:"at"`
+}
+
+// Key is the pull's row key.
+func (p *ImagePull) Key() string { return ImagePullKey(p.Scope, p.Repository, p.Digest) }
+
+// ImagePullKey is the row key of an image's last pull.
+func ImagePullKey(s Scope, repository, digest string) string { return s.Key(repository, digest) }
 
 // Replication is how far the copy of an image to another registry is. Writer: api/ecr.
 type Replication struct {

@@ -45,7 +45,7 @@ type Config struct {
 	// Fetch sees to it that a repository whose images come from elsewhere has what is pulled; may says what else the caller may do to
 	// it. nil: no images come from elsewhere.
 	Fetch func(ctx context.Context, s model.Scope, name, ref string, may func(action string) error) error
-	// Pulled is told, before he gets it, that somebody of another account pulls an image; its error refuses him. nil: nobody wants to know.
+	// Pulled is told that somebody pulls an image, before he gets it; its error refuses him. nil: nobody wants to know.
 	Pulled func(ctx context.Context, p Pull) error
 	// Pushed is told that an image has come into a repository, or has got another tag. nil: nobody wants to know.
 	Pushed func(s model.Scope, name string)

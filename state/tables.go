@@ -30,6 +30,7 @@ type Tables struct {
 	Replications        *Table[model.Replication]
 	PullThroughRules    *Table[model.PullThroughRule]
 	UpstreamLooks       *Table[model.UpstreamLook]
+	ImagePulls          *Table[model.ImagePull]
 	Providers           *Table[model.CapacityProvider]
 	Services            *Table[model.Service]
 	Deployments         *Table[model.Deployment]
@@ -169,6 +170,7 @@ func newTables() *Tables {
 		Replications:        newTable(keyed[model.Replication]("replications")),
 		PullThroughRules:    newTable(keyed[model.PullThroughRule]("pullthroughrules")),
 		UpstreamLooks:       newTable(keyed[model.UpstreamLook]("upstreamlooks")),
+		ImagePulls:          newTable(keyed[model.ImagePull]("imagepulls")),
 		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
 		Services:            newTable(keyed[model.Service]("services")),
 		Deployments:         newTable(keyed[model.Deployment]("deployments")),
@@ -241,6 +243,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.Replications)
 	f(t.PullThroughRules)
 	f(t.UpstreamLooks)
+	f(t.ImagePulls)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -288,6 +291,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Replications:        frozen(t.Replications, prev.Replications),
 		PullThroughRules:    frozen(t.PullThroughRules, prev.PullThroughRules),
 		UpstreamLooks:       frozen(t.UpstreamLooks, prev.UpstreamLooks),
+		ImagePulls:          frozen(t.ImagePulls, prev.ImagePulls),
 		Providers:           frozen(t.Providers, prev.Providers),
 		Services:            frozen(t.Services, prev.Services),
 		Deployments:         frozen(t.Deployments, prev.Deployments),
@@ -336,6 +340,7 @@ func (t *Tables) thaw() *Tables {
 		Replications:        t.Replications.copy(),
 		PullThroughRules:    t.PullThroughRules.copy(),
 		UpstreamLooks:       t.UpstreamLooks.copy(),
+		ImagePulls:          t.ImagePulls.copy(),
 		Providers:           t.Providers.copy(),
 		Services:            t.Services.copy(),
 		Deployments:         t.Deployments.copy(),

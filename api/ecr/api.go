@@ -101,6 +101,9 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DeleteRepositoryCreationTemplate", a.deleteRepositoryCreationTemplate)
 	wire.Handle(m, "DescribeRepositoryCreationTemplates", a.describeRepositoryCreationTemplates)
 
+	wire.Handle(m, "RegisterPullTimeUpdateExclusion", a.registerPullTimeUpdateExclusion)
+	wire.Handle(m, "DeregisterPullTimeUpdateExclusion", a.deregisterPullTimeUpdateExclusion)
+	wire.Handle(m, "ListPullTimeUpdateExclusions", a.listPullTimeUpdateExclusions)
 	wire.Handle(m, "CreatePullThroughCacheRule", a.createPullThroughCacheRule)
 	wire.Handle(m, "DescribePullThroughCacheRules", a.describePullThroughCacheRules)
 	wire.Handle(m, "UpdatePullThroughCacheRule", a.updatePullThroughCacheRule)

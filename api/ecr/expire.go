@@ -44,6 +44,9 @@ func (a *API) expiries(ctx context.Context) error {
 		if err := a.forgetLooks(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Warn("forget tags that are gone", "err", err)
 		}
+		if err := a.forgetPulls(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("forget pulls of images that are gone", "err", err)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 			case len(in.AcceptedMediaTypes) > 0 && !slices.Contains(in.AcceptedMediaTypes, m.MediaType):
 				failure = notFound(id) // [I] ECR converts some types for old clients; we answer what was pushed or nothing
 			default:
-				if err := a.foreignPull(ctx, row, m, value(id.ImageTag)); err != nil {
+				if err := a.pulledByCall(ctx, row, m, value(id.ImageTag)); err != nil {
 					return nil, err
 				}
 				out.Images = append(out.Images, show(row, m, value(id.ImageTag)))
@@ -232,6 +232,7 @@ func (a *API) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 		if hasStatus(i.Tags, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
 			d := detail(row, i)
 			showScan(&d, a.DB.Snapshot().Tables, row)
+			showPull(&d, a.DB.Snapshot().Tables, row)
 			details = append(details, d)
 		}
 	}

@@ -31,8 +31,14 @@ type pulledDetail struct {
 // of a service are one to know of.
 const pulledOnce = time.Minute
 
-// Pulled records that somebody of another account pulls an image. Who cannot be recorded gets none.
+// Pulled takes note that somebody pulls an image: when, and if he is of another account, who. Who cannot be recorded then gets none.
 func (a *API) Pulled(ctx context.Context, p registry.Pull) error {
+	if err := a.notePull(ctx, p); err != nil && ctx.Err() == nil {
+		a.Log.Warn("note when an image was pulled", "repository", p.Scope.Key(p.Repository), "image", p.Digest, "err", err)
+	}
+	if p.PrincipalsAccount == p.Account {
+		return nil
+	}
 	now := a.Now()
 	of := fmt.Sprint(p.Scope.Key(p.Repository), " ", p.Digest, " ", p.Principal)
 	if a.pulledBefore(of, now) {
@@ -65,10 +71,10 @@ func (a *API) pulledBefore(of string, now time.Time) bool {
 	return ok
 }
 
-// foreignPull records a call of BatchGetImage by another account, for each image that it gets.
-func (a *API) foreignPull(ctx context.Context, row *model.Repository, m registry.Manifest, tag string) error {
+// pulledByCall takes note of a call of BatchGetImage, for each image that it gets.
+func (a *API) pulledByCall(ctx context.Context, row *model.Repository, m registry.Manifest, tag string) error {
 	p, err := caller(ctx)
-	if err != nil || p.Account == row.Account {
+	if err != nil {
 		return err
 	}
 	return a.Pulled(ctx, registry.Pull{
