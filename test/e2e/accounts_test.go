@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
 )
 
@@ -27,6 +28,7 @@ type tenant struct {
 	*Env
 	id, secret string // root access key
 	ECR        *ecr.Client
+	IAM        *iam.Client
 }
 
 // newTenant makes the account blue, and starts a node that works for it.
@@ -46,18 +48,34 @@ func (e *Env) newTenant(flags ...string) *tenant {
 	who := credentials.NewStaticCredentialsProvider(b.id, b.secret, "")
 	mine.ECS = ecs.New(ecs.Options{Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: e.http, Credentials: who})
 	b.ECR = ecr.New(ecr.Options{Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: e.http, Credentials: who})
+	b.IAM = iam.New(iam.Options{Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: e.http, Credentials: who})
 	b.CreateCluster("default")
 	b.StartAgent(append([]string{"--token", e.CLI("token", "create", "--account", blue)}, flags...)...)
 	e.Agent, e.Node = b.Agent, b.Node
 	return b
 }
 
-// run runs the image and returns the task when it has stopped.
-func (b *tenant) run(image string) types.Task {
+// run runs the image, pulled with a role unless it is "", and returns the task when it has stopped.
+func (b *tenant) run(image, role string) types.Task {
 	b.t.Helper()
 	c := b.container("c", "exit=7")
 	c.Image = &image
-	return b.AwaitStatus(b.RunTask(b.Define("foreign", ecs.RegisterTaskDefinitionInput{}, c)), "STOPPED")
+	var in ecs.RegisterTaskDefinitionInput
+	if role != "" {
+		in.ExecutionRoleArn = &role
+	}
+	return b.AwaitStatus(b.RunTask(b.Define("foreign", in, c)), "STOPPED")
+}
+
+// executionRole makes a role of the account that tasks are started with, and that may do what a policy says.
+func (b *tenant) executionRole(name, document string) string {
+	b.t.Helper()
+	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	out, err := b.IAM.CreateRole(b.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trust)})
+	must(b.t, err)
+	_, err = b.IAM.PutRolePolicy(b.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &document})
+	must(b.t, err)
+	return *out.Role.Arn
 }
 
 // TestSharedRepository: tasks of an account run another account's image as far and as long as the repository's policy lets them; they
@@ -72,23 +90,29 @@ func TestSharedRepository(t *testing.T) {
 	const image = host + "/shared:1"
 	before := e.blobs()
 
-	denied := func(when string) {
+	denied := func(when, role string) {
 		t.Helper()
-		task := b.run(image)
+		task := b.run(image, role)
 		reason := aws.ToString(task.Containers[0].Reason)
 		if task.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.HasPrefix(reason, "CannotPullContainerError: ") || !strings.Contains(reason, "pull access denied") {
 			t.Errorf("%s: %s", when, story(&task))
 		}
 	}
-	denied("without a policy")
+	denied("without a policy", "")
 	const policy = `{"Version":"2012-10-17","Statement":[{"Sid":"blue pulls","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + blue + `:root"},
 		"Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer","ecr:BatchCheckLayerAvailability"]}]}`
 	_, err := own.SetRepositoryPolicy(t.Context(), &ecr.SetRepositoryPolicyInput{RepositoryName: aws.String("shared"), PolicyText: aws.String(policy)})
 	must(t, err)
-	task := b.run(image)
-	if code := task.Containers[0].ExitCode; code == nil || *code != 7 {
-		t.Errorf("with a policy: %s", story(&task))
+	const login = `{"Effect":"Allow","Action":"ecr:GetAuthorizationToken","Resource":"*"}`
+	puller := b.executionRole("puller", `{"Version":"2012-10-17","Statement":[`+login+`,{"Effect":"Allow","Action":["ecr:BatchGetImage",
+		"ecr:GetDownloadUrlForLayer","ecr:BatchCheckLayerAvailability"],"Resource":"arn:aws:ecr:us-east-1:000000000000:repository/shared"}]}`)
+	for _, role := range []string{"", puller} {
+		task := b.run(image, role)
+		if code := task.Containers[0].ExitCode; code == nil || *code != 7 {
+			t.Errorf("with a policy, as %q: %s", role, story(&task))
+		}
 	}
+	denied("with a role that may not", b.executionRole("visitor", `{"Version":"2012-10-17","Statement":[`+login+`]}`))
 
 	b.mayNotPush(host)
 	if got := e.CLI("events"); !strings.Contains(got, "repository/shared") || !strings.Contains(got, "pulled by account "+blue) {
@@ -106,7 +130,8 @@ func TestSharedRepository(t *testing.T) {
 
 	_, err = own.DeleteRepositoryPolicy(t.Context(), &ecr.DeleteRepositoryPolicyInput{RepositoryName: aws.String("shared")})
 	must(t, err)
-	denied("when the policy is gone")
+	denied("when the policy is gone", "")
+	denied("when the policy is gone", puller)
 }
 
 // mayNotPush tries to push into the other account's repository, by the API and as docker does.
