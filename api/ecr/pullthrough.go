@@ -44,10 +44,16 @@ func ownRegistry(p auth.Principal, action string, id *string) error {
 
 // upstreamOf is the host of a URL that a rule names, and what ECR calls it. Others than those of ECR's list are the operator's to allow:
 // the server goes to any that a rule says.
-func (a *API) upstreamOf(rawURL string, said types.UpstreamRegistry) (host, kind string, err error) {
+func (a *API) upstreamOf(own model.Scope, rawURL string, said types.UpstreamRegistry) (host, kind string, err error) {
 	host = strings.TrimSuffix(strings.TrimPrefix(rawURL, "https://"), "/")
 	if _, ok := a.Upstreams[host]; ok {
 		return host, string(said), nil
+	}
+	if s, ok := ecrScope(host); ok {
+		if !a.serves(s) || s == own || said != "" && said != types.UpstreamRegistryEcr {
+			return "", "", errUpstream()
+		}
+		return host, string(types.UpstreamRegistryEcr), nil
 	}
 	known := map[string]types.UpstreamRegistry{
 		"public.ecr.aws": types.UpstreamRegistryEcrPublic, "registry-1.docker.io": types.UpstreamRegistryDockerHub, "quay.io": types.UpstreamRegistryQuay,
@@ -103,7 +109,7 @@ func (a *API) createPullThroughCacheRule(ctx context.Context, in *ecr.CreatePull
 	if err := checkRulePrefix("upstreamRepositoryPrefix", row.UpstreamPrefix); err != nil {
 		return nil, err
 	}
-	if row.Upstream, row.Kind, err = a.upstreamOf(value(in.UpstreamRegistryUrl), in.UpstreamRegistry); err != nil {
+	if row.Upstream, row.Kind, err = a.upstreamOf(row.Scope, value(in.UpstreamRegistryUrl), in.UpstreamRegistry); err != nil {
 		return nil, err
 	}
 	if err := a.checkCredential(row); err != nil {
@@ -266,7 +272,7 @@ func (a *API) validatePullThroughCacheRule(ctx context.Context, in *ecr.Validate
 		UpstreamRegistryUrl: r.UpstreamRegistryUrl, UpstreamRepositoryPrefix: r.UpstreamRepositoryPrefix, IsValid: true,
 	}
 	up, err := a.upstream(row)
-	if err == nil {
+	if _, here := ecrScope(row.Upstream); !here && err == nil {
 		ctx, cancel := context.WithTimeout(ctx, lookPatience)
 		defer cancel()
 		err = up.Ping(ctx)

@@ -106,14 +106,13 @@ func (a *API) has(ctx context.Context, s model.Scope, name, ref string) (bool, e
 
 // fetch looks an image up where it comes from, and stores it if it is another one than what is here.
 func (a *API) fetch(ctx context.Context, rule *model.PullThroughRule, s model.Scope, name, ref string) error {
-	up, err := a.upstream(rule)
+	from, err := a.origin(ctx, rule, upstreamName(rule, name))
 	if err != nil {
 		return err
 	}
-	there := upstreamName(rule, name)
 	look, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	m, err := up.Manifest(look, there, ref)
+	m, err := from.manifest(look, ref)
 	if err != nil {
 		if errors.Is(err, registry.ErrNotUpstream) { // that is an answer, too
 			return errors.Join(err, a.looked(ctx, s, name, ref, a.Now()))
@@ -127,8 +126,8 @@ func (a *API) fetch(ctx context.Context, rule *model.PullThroughRule, s model.Sc
 	if !isDigest(ref) {
 		tags = []string{ref}
 	}
-	if _, err := a.Images.Copy(ctx, s, name, m, tags, up.Source(there)); err != nil {
-		return fmt.Errorf("fetch image %s of %s: %w", m.Digest, there, err)
+	if _, err := a.Images.Copy(ctx, s, name, m, tags, from.source); err != nil {
+		return fmt.Errorf("fetch image %s of %s: %w", m.Digest, rule.Upstream, err)
 	}
 	return a.looked(ctx, s, name, ref, a.Now())
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/state"
 )
 
 // upstream is another registry, which a rule of the world's names upstream.example; it can be away.
@@ -289,4 +290,59 @@ func TestPullThroughCacheRules(t *testing.T) {
 	wantError(t, err, "PullThroughCacheRuleNotFoundException", "hub")
 	_, err = w.ValidatePullThroughCacheRule(ctx, &sdk.ValidatePullThroughCacheRuleInput{EcrRepositoryPrefix: aws.String("hub")})
 	wantError(t, err, "PullThroughCacheRuleNotFoundException", "hub")
+}
+
+// [D] Another account's registry can be upstream, as far as its policy says: nothing is stored twice, and the owner reads who has it.
+func TestPullThroughAnotherAccount(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	err := w.db.Update(ctx, func(tx *state.Tx) error {
+		tx.Accounts.Put(&model.Account{ID: account})
+		tx.Accounts.Put(&model.Account{ID: "111111111111"})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, "web")
+	one := w.push(t, "web:1", nil)
+	create := func(host string) error {
+		_, err := w.other.CreatePullThroughCacheRule(ctx, &sdk.CreatePullThroughCacheRuleInput{EcrRepositoryPrefix: aws.String("central"), UpstreamRegistryUrl: &host})
+		return err
+	}
+	for _, host := range []string{"222222222222.dkr.ecr.us-east-1.amazonaws.com", "000000000000.dkr.ecr.mars-1.amazonaws.com", "111111111111.dkr.ecr.us-east-1.amazonaws.com"} {
+		wantError(t, create(host), "UnsupportedUpstreamRegistryException", "")
+	}
+	if err := create("000000000000.dkr.ecr.us-east-1.amazonaws.com"); err != nil {
+		t.Fatal(err)
+	}
+	get := func() (*sdk.BatchGetImageOutput, error) {
+		return w.other.BatchGetImage(ctx, &sdk.BatchGetImageInput{RepositoryName: aws.String("central/web"), ImageIds: []types.ImageIdentifier{{ImageTag: aws.String("1")}}})
+	}
+	_, err = get()
+	wantError(t, err, "RepositoryNotFoundException", "central/web")
+	if _, err := w.SetRepositoryPolicy(ctx, &sdk.SetRepositoryPolicyInput{RepositoryName: web, PolicyText: aws.String(mayPull)}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := get()
+	if err != nil || len(out.Images) != 1 || *out.Images[0].ImageId.ImageDigest != one {
+		t.Fatal(out, err)
+	}
+	records := 0
+	for e := range w.db.Snapshot().Events.All() {
+		if records++; e.Account != account || !strings.Contains(e.Detail, "111111111111") {
+			t.Errorf("recorded: %+v", *e)
+		}
+	}
+	if records != 1 {
+		t.Errorf("%d records", records)
+	}
+	// What was had stays when the policy is gone.
+	if _, err := w.DeleteRepositoryPolicy(ctx, &sdk.DeleteRepositoryPolicyInput{RepositoryName: web}); err != nil {
+		t.Fatal(err)
+	}
+	w.push(t, "web:1", nil)
+	w.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	if out, err := get(); err != nil || len(out.Images) != 1 || *out.Images[0].ImageId.ImageDigest != one {
+		t.Error(out, err)
+	}
 }
