@@ -74,15 +74,21 @@ type EnvironmentFile struct {
 	Type  string `json:"type"`  // s3
 }
 
-// Secret is a variable whose value the node gets itself, with the task's execution role (SEMANTICS §13.6).
+// Secret is a variable, or an option of the log driver, whose value the node gets itself, with the task's execution role (SEMANTICS §13.6).
 type Secret struct {
 	Name      string `json:"name"`
 	ValueFrom string `json:"valueFrom"`
 	Provider  string `json:"provider"` // ssm or asm
 	Type      string `json:"type"`     // ENVIRONMENT_VARIABLE
-	Target    string `json:"target"`   // CONTAINER
+	Target    string `json:"target"`   // SecretForContainer or SecretForLogDriver
 	Region    string `json:"region"`
 }
+
+// What a Secret is for (AGENT-PROTOCOL §1.2).
+const (
+	SecretForContainer = "CONTAINER"
+	SecretForLogDriver = "LOG_DRIVER"
+)
 
 // DockerConfig carries Docker API Config and HostConfig objects as JSON text (AGENT-PROTOCOL §1.2).
 type DockerConfig struct {

@@ -129,6 +129,7 @@ func capabilities() []string {
 		"ecs.capability.private-registry-authentication.secretsmanager",
 		"ecs.capability.secrets.ssm.environment-variables", "ecs.capability.secrets.asm.environment-variables", "ecs.capability.env-files.s3",
 		"ecs.capability.docker-plugin.roadstead-secret", "ecs.capability.docker-plugin.roadstead-config", "ecs.capability.docker-plugin.roadstead-web-identity",
+		"ecs.capability.secrets.ssm.bootstrap.log-driver", "ecs.capability.secrets.asm.bootstrap.log-driver",
 		"ecs.capability.task-eni", "ecs.capability.execution-role-ecr-pull", "ecs.capability.container-ordering",
 		"ecs.capability.container-health-check", "ecs.capability.container-restart-policy", "ecs.capability.pid-ipc-namespace-sharing", "ecs.capability.fault-injection",
 		"ecs.capability.task-cpu-mem-limit", "ecs.capability.full-sync", "ecs.capability.increased-task-cpu-limit",

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,38 +18,79 @@ import (
 // caller is who calls for a task, and until when it may.
 type caller func(ctx context.Context, taskARN string) (*client.Client, time.Time, error)
 
-// injectSecrets sets the variables of a container whose values are secrets, with the rights of the task's execution role. They are
-// looked up once, when the container is made; they are in no file of the agent (SEMANTICS §13.6).
+// A use is a secret and where its value goes.
+type use struct {
+	acs.Secret
+	into map[string]string
+	as   string
+}
+
+// injectSecrets sets the variables of a container and the options of its log driver whose values are secrets, with the rights of the
+// task's execution role. They are looked up once, when the container is made, and are in no file of the agent but the log driver's own
+// (SEMANTICS §13.6).
 func injectSecrets(ctx context.Context, who caller, spec *task.ContainerSpec) error {
-	var secrets []acs.Secret
+	var uses []use
+	environment, options := maps.Clone(spec.Environment), maps.Clone(spec.HostConfig.LogConfig.Config)
+	if environment == nil {
+		environment = map[string]string{}
+	}
+	if options == nil {
+		options = map[string]string{}
+	}
 	for i := range spec.Task.Containers {
-		if c := &spec.Task.Containers[i]; c.Name == spec.Name {
-			secrets = c.Secrets
+		c := &spec.Task.Containers[i]
+		if c.Name != spec.Name {
+			continue
+		}
+		for _, s := range c.Secrets {
+			if s.Target == acs.SecretForLogDriver {
+				uses = append(uses, use{s, options, s.Name})
+			} else {
+				uses = append(uses, use{s, environment, s.Name})
+			}
 		}
 	}
-	if len(secrets) == 0 {
+	if len(uses) == 0 {
 		return nil
 	}
 	c, _, err := who(ctx, spec.Task.Arn)
 	if err != nil {
 		return noSecrets("unable to get credentials: %w", err)
 	}
-	spec.Environment = maps.Clone(spec.Environment)
-	if spec.Environment == nil {
-		spec.Environment = map[string]string{}
-	}
-	if err := parameters(ctx, c, secrets, spec.Environment); err != nil {
+	values, err := lookUp(ctx, c, uses)
+	if err != nil {
 		return err
 	}
-	for _, s := range secrets {
-		if s.Provider != "asm" {
-			continue
-		}
-		if spec.Environment[s.Name], err = secretValue(ctx, c, s.ValueFrom); err != nil {
-			return err
+	for _, u := range uses {
+		u.into[u.as] = values[u.ValueFrom]
+	}
+	spec.Environment, spec.HostConfig.LogConfig.Config = environment, options
+	return nil
+}
+
+// lookUp gets the values of secrets, by what they are from.
+func lookUp(ctx context.Context, c *client.Client, uses []use) (map[string]string, error) {
+	values := map[string]string{}
+	var refs []string
+	for _, u := range uses {
+		if u.Provider == "ssm" && !slices.Contains(refs, u.ValueFrom) {
+			refs = append(refs, u.ValueFrom)
 		}
 	}
-	return nil
+	if err := parameters(ctx, c, refs, values); err != nil {
+		return nil, err
+	}
+	for _, u := range uses {
+		if _, has := values[u.ValueFrom]; has || u.Provider != "asm" {
+			continue
+		}
+		v, err := secretValue(ctx, c, u.ValueFrom)
+		if err != nil {
+			return nil, err
+		}
+		values[u.ValueFrom] = v
+	}
+	return values, nil
 }
 
 // noSecrets is why a task does not start, in the words of Fargate [O].
@@ -60,23 +102,11 @@ func noSecrets(format string, args ...any) error {
 // perCall is how many parameters one call may name [D].
 const perCall = 10
 
-// parameters sets the variables that are parameters of Parameter Store.
-func parameters(ctx context.Context, c *client.Client, secrets []acs.Secret, env map[string]string) error {
-	names := map[string][]string{} // variables by what they are from
-	var refs []string
-	for _, s := range secrets {
-		if s.Provider == "ssm" {
-			if names[s.ValueFrom] == nil {
-				refs = append(refs, s.ValueFrom)
-			}
-			names[s.ValueFrom] = append(names[s.ValueFrom], s.Name)
-		}
-	}
-	wanted := refs
-	got := map[string]bool{}
-	for len(refs) > 0 {
-		some := refs[:min(perCall, len(refs))]
-		refs = refs[len(some):]
+// parameters adds the values of parameters of Parameter Store, by what refers to them: a name or an ARN, with or without a selector.
+func parameters(ctx context.Context, c *client.Client, refs []string, values map[string]string) error {
+	for rest := refs; len(rest) > 0; {
+		some := rest[:min(perCall, len(rest))]
+		rest = rest[len(some):]
 		var out struct {
 			Parameters []struct {
 				ARN, Name, Selector, Value string
@@ -91,14 +121,12 @@ func parameters(ctx context.Context, c *client.Client, secrets []acs.Secret, env
 		}
 		for _, p := range out.Parameters {
 			for _, ref := range []string{p.Name + p.Selector, p.ARN + p.Selector} {
-				for _, name := range names[ref] {
-					env[name], got[ref] = p.Value, true
-				}
+				values[ref] = p.Value
 			}
 		}
 	}
-	for _, ref := range wanted {
-		if !got[ref] {
+	for _, ref := range refs {
+		if _, got := values[ref]; !got {
 			return noSecrets("unable to retrieve secrets from ssm: no value for %s", ref)
 		}
 	}

@@ -33,7 +33,6 @@ func undeliverable(c *types.ContainerDefinition) string {
 		name string
 		used bool
 	}{
-		{"secretOptions", log != nil && len(log.SecretOptions) > 0},
 		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
 		{"firelensConfiguration", c.FirelensConfiguration != nil},
 		{"credentialSpecs", len(c.CredentialSpecs) > 0},

@@ -138,7 +138,12 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 		out.EnvironmentFiles = append(out.EnvironmentFiles, acs.EnvironmentFile{Value: deref(f.Value), Type: string(f.Type)})
 	}
 	for _, s := range c.Secrets {
-		out.Secrets = append(out.Secrets, secret(task.Scope, s))
+		out.Secrets = append(out.Secrets, secret(task.Scope, s, acs.SecretForContainer))
+	}
+	if l := c.LogConfiguration; l != nil {
+		for _, s := range l.SecretOptions {
+			out.Secrets = append(out.Secrets, secret(task.Scope, s, acs.SecretForLogDriver))
+		}
 	}
 	for _, m := range c.MountPoints {
 		out.MountPoints = append(out.MountPoints, acs.MountPoint{

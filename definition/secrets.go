@@ -100,13 +100,13 @@ func Unassumable(role string) string {
 		"has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
 }
 
-// secret says where a node gets a secret. A parameter that is named without an ARN is in the task's Region.
-func secret(s model.Scope, x types.Secret) acs.Secret {
+// secret says where a node gets a secret, and what for. A parameter that is named without an ARN is in the task's Region.
+func secret(s model.Scope, x types.Secret, target string) acs.Secret {
 	region := s.Region
 	if arn, ok := model.ParseARN(deref(x.ValueFrom)); ok {
 		region = arn.Region
 	}
 	return acs.Secret{
-		Name: deref(x.Name), ValueFrom: deref(x.ValueFrom), Provider: provider(x), Region: region, Type: "ENVIRONMENT_VARIABLE", Target: "CONTAINER",
+		Name: deref(x.Name), ValueFrom: deref(x.ValueFrom), Provider: provider(x), Region: region, Type: "ENVIRONMENT_VARIABLE", Target: target,
 	}
 }

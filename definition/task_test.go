@@ -190,9 +190,6 @@ func plain(in *ecs.RegisterTaskDefinitionInput) *ecs.RegisterTaskDefinitionInput
 	for i := range in.ContainerDefinitions {
 		c := &in.ContainerDefinitions[i]
 		c.Secrets, c.RepositoryCredentials, c.CredentialSpecs, c.FirelensConfiguration = nil, nil, nil, nil
-		if c.LogConfiguration != nil {
-			c.LogConfiguration.SecretOptions = nil
-		}
 		c.MountPoints = slices.DeleteFunc(c.MountPoints, func(m types.MountPoint) bool { return *m.SourceVolume == "files" })
 		c.ResourceRequirements = slices.DeleteFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })
 	}
@@ -208,6 +205,7 @@ func TestUndeliverable(t *testing.T) {
 		{"plain", ec2(""), ""},
 		{"parameters", task(role, `"secrets":[{"name":"S","valueFrom":"p"}]`), ""},
 		{"secrets", task(role, `"secrets":[{"name":"S","valueFrom":"arn:aws:secretsmanager:us-east-1:000000000000:secret:s-abcdef"}]`), ""},
+		{"secret options", task(role, `"logConfiguration":{"logDriver":"splunk","options":{"splunk-url":"u"},"secretOptions":[{"name":"splunk-token","valueFrom":"p"}]}`), ""},
 		{"environment files", ec2(`"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/x.env"}]`), ""},
 		{"efs", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1"}`), mount), ""},
 		{"access point", task(volume(`"efsVolumeConfiguration":{"fileSystemId":"fs-1","transitEncryption":"ENABLED","authorizationConfig":{"accessPointId":"fsap-1"}}`), mount), "the EFS access point of volume v"},
