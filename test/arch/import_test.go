@@ -39,7 +39,7 @@ func house() map[string]place {
 		"wire": {2, both}, "auth": {2, both}, "definition": {2, both}, "client": {2, both}, "datachannel": {2, both},
 		"scheduler": {2, plane}, "deployment": {2, plane}, "policy": {2, plane}, "expiry": {2, plane}, "registry": {2, plane}, "logstore": {2, plane}, "logquery": {2, plane}, "objectstore": {2, plane}, "metricstore": {2, plane}, "seal": {2, plane}, "oidc": {2, plane}, "keyring": {2, plane}, "recurrence": {2, plane},
 		"proxy": {2, both}, "dns": {2, both},
-		"agent/task": {2, node},
+		"agent/task": {2, node}, "agent/logdriver": {2, node},
 
 		"controller": {3, plane}, "controller/*": {3, plane}, // its loops use the scheduler, and the driver knows none of them
 		"session": {3, plane}, "exec": {3, plane}, "hooks": {3, plane}, "logforward": {3, plane}, "access": {3, plane}, "console": {3, plane}, "api/*": {3, plane},
