@@ -33,7 +33,7 @@ func TestAttributes(t *testing.T) {
 		model.SubnetAttribute: "=10.9.128.0/17", "roadstead.address": "=127.0.0.1",
 		"stack": "=prod", "ecs.os-family": "=MINE", "empty": "absent", // the operator's win; a value is never empty
 		"ecs.capability.task-eni": "present", "com.amazonaws.ecs.capability.docker-remote-api.1.44": "present",
-		"com.amazonaws.ecs.capability.logging-driver.json-file": "present", "com.amazonaws.ecs.capability.logging-driver.splunk": "absent",
+		"com.amazonaws.ecs.capability.logging-driver.json-file": "present", "com.amazonaws.ecs.capability.logging-driver.gcplogs": "absent",
 		"com.amazonaws.ecs.capability.logging-driver.awslogs": "present", "ecs.capability.execution-role-awslogs": "present",
 	} {
 		want(t, name, attribute(got, name), value)

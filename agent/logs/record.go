@@ -2,7 +2,7 @@
 // record ({"log","stream","time"}), written by a keeper process of its own so that neither a restart nor a kill -9
 // of the agent loses a line or blocks a container, and read back by Read.
 //
-// Shipper sends those of the driver awslogs to CloudWatch Logs, out of these files: each line once, in order.
+// Shipper sends them to where their log drivers send them, out of these files and in order: to CloudWatch Logs each line once.
 //
 // It must not know containerd, tasks or how the control plane is called: it sees fifos to read, files to write and their names.
 package logs

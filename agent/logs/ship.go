@@ -25,20 +25,25 @@ type ShipperConfig struct {
 	Log  *slog.Logger // nil means slog.Default()
 }
 
-// Shipper sends what containers with the log driver awslogs write to CloudWatch Logs, out of the files that the keeper fills: what
-// could not be sent waits there, for as long as the file is kept.
+// Shipper sends what containers write to where their log drivers send it, out of the files that the keeper fills: what could not be
+// sent waits there, for as long as the file is kept.
 type Shipper struct {
 	cfg ShipperConfig
 	add chan *shipment
+
+	mu     sync.Mutex
+	active map[string]*shipment // by container; guarded by mu
 }
 
-// Destination is where a container's lines go, in the words of the driver's options.
+// Destination is where a container's lines go: a stream of CloudWatch Logs, in the words of the options of awslogs, or a Receiver.
 type Destination struct {
 	Group       string `json:"group"`
 	Stream      string `json:"stream"`
 	CreateGroup bool   `json:"createGroup,omitempty"`
 	Task        string `json:"task,omitempty"`   // ARN of the task, with whose rights it is sent
 	Begins      string `json:"begins,omitempty"` // a regular expression: lines that do not match belong to the one before
+
+	Receiver *Receiver `json:"receiver,omitempty"`
 }
 
 // ReadDestination reads the options of the driver (SEMANTICS §13.7). The stream is PREFIX/CONTAINER/TASKID, or without a prefix the
@@ -94,25 +99,32 @@ func NewShipper(cfg ShipperConfig) (*Shipper, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of log shipments: %w", err)
 	}
-	return &Shipper{cfg: cfg, add: make(chan *shipment)}, nil
+	return &Shipper{cfg: cfg, add: make(chan *shipment), active: map[string]*shipment{}}, nil
 }
 
 // openPatience is how long a container waits for a control plane that is away. It starts without: its lines wait.
 const openPatience = 5 * time.Second
 
 // Open begins to send the file of a container, which the keeper may make later, from its beginning; if it is sent already nothing
-// is new. Without the group, which is made if the options wish so, it fails with AWS's words. It needs Run.
+// is new. Without the group, which is made if the options wish so, it fails with AWS's words; with a receiver that is not there or
+// options that cannot be had with Docker's. It needs Run.
 func (s *Shipper) Open(ctx context.Context, id, path string, d Destination) error {
 	first, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	err := s.ensure(first, d)
-	if refusal, ok := refused(err); ok {
-		return fmt.Errorf("failed to initialize logging driver: failed to create Cloudwatch log stream: %s: %s", refusal.Code, refusal.Message)
+	sh := newShipment(s)
+	sh.ID, sh.Path, sh.Destination = id, path, d
+	if d.Receiver != nil {
+		err := sh.makeDriver()
+		if err == nil {
+			err = sh.driver.Connect(first)
+		}
+		if err != nil {
+			sh.close()
+			return fmt.Errorf("failed to initialize logging driver: %w", err)
+		}
+	} else if err := s.openStream(first, id, d); err != nil {
+		return err
 	}
-	if err != nil {
-		s.cfg.Log.Warn("log lines wait for the control plane", "container", id, "group", d.Group, "err", err)
-	}
-	sh := &shipment{shipper: s, ID: id, Path: path, Destination: d}
 	if _, err := os.Stat(sh.file()); err != nil {
 		if err := sh.save(); err != nil {
 			return err
@@ -122,7 +134,46 @@ func (s *Shipper) Open(ctx context.Context, id, path string, d Destination) erro
 	case s.add <- sh:
 		return nil
 	case <-ctx.Done():
+		sh.close()
 		return ctx.Err()
+	}
+}
+
+// openStream makes the stream. A control plane that is away is no obstacle.
+func (s *Shipper) openStream(ctx context.Context, id string, d Destination) error {
+	err := s.ensure(ctx, d)
+	if refusal, ok := refused(err); ok {
+		return fmt.Errorf("failed to initialize logging driver: failed to create Cloudwatch log stream: %s: %s", refusal.Code, refusal.Message)
+	}
+	if err != nil {
+		s.cfg.Log.Warn("log lines wait for the control plane", "container", id, "group", d.Group, "err", err)
+	}
+	return nil
+}
+
+// flushLook is how often Flush looks.
+const flushLook = 10 * time.Millisecond
+
+// Flush waits until all that is in the file of the container has been taken, or ctx ends.
+func (s *Shipper) Flush(ctx context.Context, id string) error {
+	for {
+		s.mu.Lock()
+		sh := s.active[id]
+		s.mu.Unlock()
+		if sh == nil {
+			return nil
+		}
+		info, err := os.Stat(sh.Path)
+		if err != nil || sh.taken.Load() >= info.Size() {
+			return nil
+		}
+		select {
+		case sh.nudge <- struct{}{}:
+		default:
+		}
+		if !pause(ctx, flushLook) {
+			return ctx.Err()
+		}
 	}
 }
 
@@ -169,13 +220,15 @@ func isCode(err error, code string) bool {
 func (s *Shipper) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	active := map[string]bool{}
 	ended := make(chan string)
 	begin := func(sh *shipment) {
-		if active[sh.ID] {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.active[sh.ID] != nil {
+			sh.close()
 			return
 		}
-		active[sh.ID] = true
+		s.active[sh.ID] = sh
 		wg.Go(func() {
 			sh.run(ctx)
 			select {
@@ -196,7 +249,9 @@ func (s *Shipper) Run(ctx context.Context) error {
 		case sh := <-s.add:
 			begin(sh)
 		case id := <-ended:
-			delete(active, id)
+			s.mu.Lock()
+			delete(s.active, id)
+			s.mu.Unlock()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -215,8 +270,11 @@ func (s *Shipper) left() ([]*shipment, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read log shipment: %w", err)
 		}
-		sh := &shipment{shipper: s}
-		if err := json.Unmarshal(b, sh); err != nil { // torn by a machine that lost power
+		sh := newShipment(s)
+		if err = json.Unmarshal(b, sh); err == nil && sh.Receiver != nil {
+			err = sh.makeDriver()
+		}
+		if err != nil { // torn by a machine that lost power
 			s.cfg.Log.Warn("drop log shipment", "file", name, "err", err)
 			os.Remove(name)
 			continue

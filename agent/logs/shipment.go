@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"github.com/roadstead/roadstead/agent/logdriver"
 )
 
 // A shipment is the file of one container on its way. Its exported fields are on the disk, as they were before the last call: a
@@ -24,18 +27,40 @@ type shipment struct {
 	Offset int64 `json:"offset"`           // what is before it has been sent
 	Last   int64 `json:"last,omitempty"`   // the time of the last event that was sent, epoch milliseconds
 	Flight int64 `json:"flight,omitempty"` // the records from Offset up to here may have been sent; 0 if there are none
+	// Parts are the lines that go on at Offset, by stream, of a Receiver.
+	Parts map[string]part `json:"parts,omitempty"`
 
-	size  int64 // of the file, when it was looked at last
-	grown time.Time
+	driver logdriver.Driver // of a Receiver
+	size   int64            // of the file, when it was looked at last
+	grown  time.Time
+	taken  atomic.Int64  // the Offset of whoever asks
+	nudge  chan struct{} // holds a token when somebody waits
+}
+
+func newShipment(s *Shipper) *shipment { return &shipment{shipper: s, nudge: make(chan struct{}, 1)} }
+
+func (sh *shipment) makeDriver() (err error) {
+	sh.driver, err = logdriver.New(sh.Receiver.Driver, sh.Receiver.Options, sh.Receiver.Facts)
+	return err
+}
+
+func (sh *shipment) close() {
+	if sh.driver == nil {
+		return
+	}
+	if err := sh.driver.Close(); err != nil {
+		sh.shipper.cfg.Log.Debug("close log driver", "container", sh.ID, "err", err)
+	}
 }
 
 // How long a shipment waits.
 const (
-	linger     = time.Second     // between two looks at the file
-	idle       = 2 * time.Second // when nothing has come for long
-	partAfter  = time.Second     // until a line without an end is sent as it is
-	blockAfter = 5 * time.Second // until lines that more may be added to are sent
-	lastCall   = 2 * time.Second // for what is there when the agent ends
+	linger     = time.Second            // between two looks at the file
+	idle       = 2 * time.Second        // when nothing has come for long
+	promptly   = 100 * time.Millisecond // between two looks for a driver that sends lines as they come
+	partAfter  = time.Second            // until a line without an end is sent as it is
+	blockAfter = 5 * time.Second        // until lines that more may be added to are sent
+	lastCall   = 2 * time.Second        // for what is there when the agent ends
 	maxBackoff = 30 * time.Second
 
 	firstBackoff = 100 * time.Millisecond
@@ -57,6 +82,7 @@ func (sh *shipment) save() error {
 
 // run sends until ctx ends, or the file is gone after its end.
 func (sh *shipment) run(ctx context.Context) {
+	defer sh.close()
 	sh.grown = time.Now()
 	for ctx.Err() == nil {
 		known := sh.size > 0
@@ -71,17 +97,30 @@ func (sh *shipment) run(ctx context.Context) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
 			sh.shipper.cfg.Log.Warn("read a log to send", "container", sh.ID, "err", err)
 		}
-		wait := linger
-		if time.Since(sh.grown) > 10*time.Second {
-			wait = idle
+		sh.taken.Store(sh.Offset)
+		select {
+		case <-ctx.Done():
+		case <-sh.nudge:
+		case <-time.After(sh.wait()):
 		}
-		pause(ctx, wait)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCall)
 	defer cancel()
 	if err := errors.Join(sh.look(), sh.sendAll(last, true)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		sh.shipper.cfg.Log.Info("log lines wait for the next agent", "container", sh.ID, "err", err)
 	}
+}
+
+// wait is how long it looks away.
+func (sh *shipment) wait() time.Duration {
+	quiet := time.Since(sh.grown) > 10*time.Second
+	switch {
+	case sh.driver != nil && !quiet:
+		return promptly
+	case quiet && sh.driver == nil:
+		return idle
+	}
+	return linger
 }
 
 // look sees how long the file is.
@@ -111,16 +150,30 @@ func (sh *shipment) sendAll(ctx context.Context, once bool) error {
 		if wait == firstBackoff {
 			level = slog.LevelWarn
 		}
-		sh.shipper.cfg.Log.Log(ctx, level, "log lines wait", "container", sh.ID, "group", sh.Group, "stream", sh.Stream, "err", err, "retry", wait)
-		if !pause(ctx, wait) {
+		sh.shipper.cfg.Log.Log(ctx, level, "log lines wait", "container", sh.ID, "to", sh.to(), "err", err, "retry", wait)
+		select {
+		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
+		case <-sh.nudge:
+		case <-time.After(wait):
 		}
 	}
+}
+
+// to names the destination in the agent's log.
+func (sh *shipment) to() string {
+	if sh.Receiver != nil {
+		return sh.Receiver.Driver
+	}
+	return sh.Group + ":" + sh.Stream
 }
 
 // sendOne sends one batch, and says whether there is more. Of a call that failed nobody knows whether it did its work, be it that
 // its answer was lost: the next sendOne begins with the question.
 func (sh *shipment) sendOne(ctx context.Context) (more bool, err error) {
+	if sh.driver != nil {
+		return sh.hand(ctx)
+	}
 	if sh.Flight != 0 {
 		if err := sh.land(ctx); err != nil {
 			return false, err

@@ -205,7 +205,7 @@ func (s *Server) showContainer(v *task.View, i int) containerV4 {
 	id := task.ID(t.Arn)
 	out := containerV4{
 		DockerID: task.ContainerID(id, spec.Name), Name: spec.Name, Image: spec.Image, ImageID: c.Digest,
-		DockerName:    strings.Join([]string{"ecs", t.Family, t.Version, spec.Name, id}, "-"),
+		DockerName:    DockerName(t, spec.Name),
 		DesiredStatus: v.Desired, KnownStatus: known(c.Phase), ExitCode: c.ExitCode, Limits: limitsV4[int64]{spec.CPU, spec.Memory},
 		CreatedAt: c.CreatedAt.UTC(), StartedAt: c.StartedAt.UTC(), FinishedAt: c.FinishedAt.UTC(), Type: "NORMAL", ContainerARN: spec.Arn,
 		Volumes: volumes(t, spec),
@@ -293,4 +293,9 @@ func known(p task.Phase) string {
 		return "CREATED"
 	}
 	return p.Status()
+}
+
+// DockerName is what Docker would call the container of the task.
+func DockerName(t *acs.Task, container string) string {
+	return strings.Join([]string{"ecs", t.Family, t.Version, container, task.ID(t.Arn)}, "-")
 }

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roadstead/roadstead/agent/logdriver"
+	"github.com/roadstead/roadstead/agent/logs"
+	"github.com/roadstead/roadstead/agent/metadata"
+	"github.com/roadstead/roadstead/agent/runtime"
+	"github.com/roadstead/roadstead/agent/task"
+)
+
+// newShipper sends what containers write to where their log drivers send it: to CloudWatch Logs with the rights of the task's
+// execution role if it has one. The node itself asks what has arrived, and sends what is left of tasks that are over.
+func (a *Agent) newShipper() (*logs.Shipper, error) {
+	return logs.NewShipper(logs.ShipperConfig{Dir: a.dir("log-shipping"), Log: a.cfg.Log,
+		Call: func(ctx context.Context, task, op string, in, out any) error {
+			who := a.client
+			if op != "GetLogEvents" {
+				var err error
+				if who, _, err = a.executing(ctx, task); err != nil {
+					return err
+				}
+			}
+			return who.Once().Call(ctx, "logs", op, in, out)
+		}})
+}
+
+// shipping is the runtime with log drivers, and with what stands in containers' files of variables and their secrets.
+type shipping struct {
+	*runtime.Runtime
+	shipper *logs.Shipper
+	who     caller
+}
+
+func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper, a.executing} }
+
+// Create makes the container whose lines can be sent. Docker refuses options when it makes a container, and reports a log driver that
+// does not begin when it starts it, and so do we.
+func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
+	if err := readEnvironmentFiles(ctx, s.who, &spec); err != nil {
+		return err
+	}
+	if err := injectSecrets(ctx, s.who, &spec); err != nil {
+		return err
+	}
+	if err := s.openLog(ctx, &spec); err != nil {
+		return err
+	}
+	return s.Runtime.Create(ctx, spec)
+}
+
+// openLog has the container's lines sent to where its log driver sends them.
+func (s shipping) openLog(ctx context.Context, spec *task.ContainerSpec) error {
+	c := spec.HostConfig.LogConfig
+	if c.Type == "" || c.Type == logdriver.None {
+		return nil
+	}
+	if err := logdriver.Check(c.Type, c.Config); err != nil {
+		return daemonSays("CannotCreateContainerError", err)
+	}
+	d, sends, err := destination(spec)
+	if err == nil && sends {
+		err = s.shipper.Open(ctx, spec.ID, spec.LogPath, d)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return daemonSays("CannotStartContainerError", err)
+	}
+	return nil
+}
+
+func daemonSays(name string, err error) error {
+	return &task.Failure{Name: name, Err: fmt.Errorf("Error response from daemon: %w", err)} // Docker's words [O]
+}
+
+// destination is where a container's lines go, if they go anywhere.
+func destination(spec *task.ContainerSpec) (d logs.Destination, sends bool, err error) {
+	c := spec.HostConfig.LogConfig
+	switch {
+	case c.Type == logdriver.AWSLogs:
+		d, err = logs.ReadDestination(c.Config, spec.Name, spec.TaskID, spec.ID)
+		d.Task = spec.Task.Arn
+		return d, true, err
+	case !logdriver.Sends(c.Type):
+		return d, false, nil
+	}
+	f, err := facts(spec)
+	d.Receiver = &logs.Receiver{Driver: c.Type, Options: c.Config, Facts: f}
+	return d, true, err
+}
+
+// facts are what log drivers tell of the container.
+func facts(spec *task.ContainerSpec) (logdriver.Facts, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return logdriver.Facts{}, fmt.Errorf("read the node's name: %w", err)
+	}
+	extra, err := logdriver.Extra(spec.HostConfig.LogConfig.Config, spec.Labels, spec.Environment)
+	return logdriver.Facts{
+		ID: spec.ID, Name: metadata.DockerName(&spec.Task, spec.Name), Image: spec.Image, ImageID: spec.Labels[task.LabelDigest],
+		Command: strings.Join(slices.Concat(spec.Container.EntryPoint, spec.Container.Command), " "), Created: time.Now(), Host: host, Extra: extra,
+	}, err
+}
