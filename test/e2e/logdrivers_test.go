@@ -1,0 +1,159 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// A logReceiver notes what is sent to it, connection by connection, as bytes.
+type logReceiver struct {
+	at string
+	mu sync.Mutex
+	b  []byte // guarded by mu
+}
+
+func (e *Env) receiveLogs(network, at string) *logReceiver {
+	l, err := net.Listen(network, at)
+	must(e.t, err)
+	r := &logReceiver{at: l.Addr().String()}
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { <-ended; c.Close() })
+			wg.Go(func() { r.read(c) })
+		}
+	})
+	e.t.Cleanup(func() { l.Close(); close(ended); wg.Wait() })
+	return r
+}
+
+func (r *logReceiver) read(c net.Conn) {
+	b := make([]byte, 4096)
+	for {
+		n, err := c.Read(b)
+		r.mu.Lock()
+		r.b = append(r.b, b[:n]...)
+		r.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (r *logReceiver) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.b)
+}
+
+// await waits until what came has the text.
+func (r *logReceiver) await(t *testing.T, text string) string {
+	t.Helper()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	for !strings.Contains(r.text(), text) {
+		select {
+		case <-end.C:
+			t.Fatalf("no %q in %.2000q", text, r.text())
+		case <-time.NewTimer(20 * time.Millisecond).C:
+		}
+	}
+	return r.text()
+}
+
+// TestLogDrivers: containers' lines reach syslog and Fluentd, in order and to the last one of a container that ends at once, across a
+// kill of the agent; what Docker refuses fails the task with its words (SEMANTICS §13.7; MISSION row 52).
+func TestLogDrivers(t *testing.T) {
+	e := NewPair(t)
+	for name, test := range map[string]func(*testing.T, *Env){"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs} {
+		t.Run(name, func(t *testing.T) { test(t, e) })
+	}
+}
+
+func logTo(c types.ContainerDefinition, driver types.LogDriver, options ...string) types.ContainerDefinition {
+	c.LogConfiguration = &types.LogConfiguration{LogDriver: driver, Options: map[string]string{}}
+	for i := 0; i < len(options); i += 2 {
+		c.LogConfiguration.Options[options[i]] = options[i+1]
+	}
+	return c
+}
+
+func toSyslog(t *testing.T, e *Env) {
+	r := e.receiveLogs("tcp", "127.0.0.1:0")
+	c := logTo(e.container("c", "tick=1ms"), types.LogDriverSyslog, "syslog-address", "tcp://"+r.at, "syslog-format", "rfc5424", "tag", "{{.Name}}")
+	task := e.RunTask(e.Define("logs", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c))
+	e.AwaitStatus(task, "RUNNING")
+	r.await(t, "tick 300\n")
+	e.Agent.Kill9()
+	e.Agent.again()
+	e.AwaitNodes(1)
+	r.await(t, "tick 1000\n")
+	e.StopTask(task)
+	e.AwaitStatus(task, "STOPPED")
+	b, err := os.ReadFile(filepath.Join(e.Dir, "n", "engine", "logs", id(task), id(task)+"-c.json"))
+	must(t, err)
+	n := strings.Count(string(b), "\n")
+	all := r.await(t, fmt.Sprintf("tick %d\n", n-1))
+	seen := -1
+	for line := range strings.Lines(all) {
+		head, text, _ := strings.Cut(line, " - ")
+		var tick int
+		if _, err := fmt.Sscanf(text, "tick %d", &tick); err != nil || tick > seen+1 {
+			t.Fatalf("after tick %d comes %q", seen, line)
+		}
+		seen = max(seen, tick)
+		if !strings.HasPrefix(head, "<30>1 ") || !strings.Contains(head, "-c-"+id(task)+" ") {
+			t.Fatalf("a head %q", head)
+		}
+	}
+	if seen != n-1 {
+		t.Errorf("ticks to %d of %d", seen, n)
+	}
+}
+
+func toFluentd(t *testing.T, e *Env) {
+	r := e.receiveLogs("unix", filepath.Join(e.Dir, "f.sock"))
+	c := logTo(e.container("c", "print=the first and the last"), types.LogDriverFluentd, "fluentd-address", "unix://"+filepath.Join(e.Dir, "f.sock"),
+		"tag", "app.{{.FullID}}", "labels", "stage", "env", "WHO")
+	c.DockerLabels = map[string]string{"stage": "prod"}
+	c.Environment = []types.KeyValuePair{{Name: aws.String("WHO"), Value: aws.String("me")}}
+	task := e.RunTask(e.Define("logs", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c))
+	e.AwaitStatus(task, "STOPPED")
+	all := r.await(t, "the first and the last")
+	for _, text := range []string{"app." + id(task) + "-c", "container_id", "/ecs-logs-", "source", "stdout", "stage", "prod", "WHO", "me"} {
+		if !strings.Contains(all, text) {
+			t.Errorf("no %q in %q", text, all)
+		}
+	}
+}
+
+func refusedLogs(t *testing.T, e *Env) {
+	for want, options := range map[string][]string{
+		"CannotCreateContainerError: Error response from daemon: unknown log opt 'x' for syslog log driver": {"x", "1"},
+		"CannotStartContainerError: Error response from daemon: failed to initialize logging driver: dial tcp 127.0.0.1:1: connect: connection refused": {
+			"syslog-address", "tcp://127.0.0.1:1"},
+	} {
+		c := logTo(e.container("c", "exit=0"), types.LogDriverSyslog, options...)
+		task := e.AwaitStatus(e.RunTask(e.Define("logs", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c)), "STOPPED")
+		if got := aws.ToString(task.Containers[0].Reason); got != want {
+			t.Errorf("reason %q, want %q; %s", got, want, story(&task))
+		}
+	}
+}
