@@ -65,7 +65,14 @@ type Container struct {
 	// HealthCheckType is "docker" when DockerConfig renders a health check.
 	HealthCheckType string         `json:"healthCheckType,omitempty"`
 	RestartPolicy   *RestartPolicy `json:"restartPolicy,omitempty"`
+	Firelens        *Firelens      `json:"firelensConfiguration,omitempty"` // of the task's log router
 	Docker          DockerConfig   `json:"dockerConfig"`
+}
+
+// Firelens makes a container the log router of its task (SEMANTICS §13.7).
+type Firelens struct {
+	Type    string            `json:"type"` // fluentbit or fluentd
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // EnvironmentFile is a file of variables that the node gets itself, with the task's execution role (SEMANTICS §11.5).

@@ -34,19 +34,31 @@ func (a *Agent) newShipper() (*logs.Shipper, error) {
 // shipping is the runtime with log drivers, and with what stands in containers' files of variables and their secrets.
 type shipping struct {
 	*runtime.Runtime
-	shipper *logs.Shipper
-	who     caller
+	agent *Agent
 }
 
-func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a.shipper, a.executing} }
+func (a *Agent) shipping() task.Runtime { return shipping{a.runtime, a} }
+
+// Signal lets a log router that is to end take the last lines before.
+func (s shipping) Signal(ctx context.Context, id, signal string) error {
+	if signal != "SIGKILL" {
+		s.agent.flushRouted(ctx, id)
+	}
+	return s.Runtime.Signal(ctx, id, signal)
+}
 
 // Create makes the container whose lines can be sent. Docker refuses options when it makes a container, and reports a log driver that
 // does not begin when it starts it, and so do we.
 func (s shipping) Create(ctx context.Context, spec task.ContainerSpec) error {
-	if err := readEnvironmentFiles(ctx, s.who, &spec); err != nil {
+	who := s.agent.executing
+	if err := readEnvironmentFiles(ctx, who, &spec); err != nil {
 		return err
 	}
-	if err := injectSecrets(ctx, s.who, &spec); err != nil {
+	if err := injectSecrets(ctx, who, &spec); err != nil {
+		return err
+	}
+	address := func(container string) string { return s.agent.addressOf(spec.Task.Arn, container) }
+	if err := addRouting(ctx, who, &spec, address); err != nil {
 		return err
 	}
 	if err := s.openLog(ctx, &spec); err != nil {
@@ -66,7 +78,7 @@ func (s shipping) openLog(ctx context.Context, spec *task.ContainerSpec) error {
 	}
 	d, sends, err := destination(spec)
 	if err == nil && sends {
-		err = s.shipper.Open(ctx, spec.ID, spec.LogPath, d)
+		err = s.agent.shipper.Open(ctx, spec.ID, spec.LogPath, d)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

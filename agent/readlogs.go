@@ -25,6 +25,9 @@ func (a *Agent) readLogs(ctx context.Context, m *acs.RoadsteadReadLogs) acs.Road
 		return answer
 	}
 	for _, f := range files {
+		if f.IsDir() { // a log router's
+			continue
+		}
 		name := strings.TrimSuffix(strings.TrimPrefix(f.Name(), id+"-"), ".json")
 		if m.Container != "" { // the file of an odd name has a hash of it
 			if name = m.Container; f.Name() != task.ContainerID(id, name)+".json" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/agent/firelens"
 	"github.com/roadstead/roadstead/agent/task"
 	"github.com/roadstead/roadstead/client"
 )
@@ -37,15 +38,18 @@ func injectSecrets(ctx context.Context, who caller, spec *task.ContainerSpec) er
 	if options == nil {
 		options = map[string]string{}
 	}
+	router := task.Router(&spec.Task)
 	for i := range spec.Task.Containers {
 		c := &spec.Task.Containers[i]
-		if c.Name != spec.Name {
-			continue
-		}
+		routed := router != nil && task.LogsToRouter(c)
 		for _, s := range c.Secrets {
-			if s.Target == acs.SecretForLogDriver {
+			switch forLog := s.Target == acs.SecretForLogDriver; {
+			case forLog && routed && router.Name == spec.Name: // the router's own configuration means a variable
+				uses = append(uses, use{s, environment, firelens.Variable(s.Name, i)})
+			case c.Name != spec.Name || forLog && routed:
+			case forLog:
 				uses = append(uses, use{s, options, s.Name})
-			} else {
+			default:
 				uses = append(uses, use{s, environment, s.Name})
 			}
 		}

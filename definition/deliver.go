@@ -28,13 +28,10 @@ func Undeliverable(def *types.TaskDefinition) string {
 }
 
 func undeliverable(c *types.ContainerDefinition) string {
-	log := c.LogConfiguration
 	for _, f := range []struct {
 		name string
 		used bool
 	}{
-		{"log driver awsfirelens", log != nil && log.LogDriver == types.LogDriverAwsfirelens},
-		{"firelensConfiguration", c.FirelensConfiguration != nil},
 		{"credentialSpecs", len(c.CredentialSpecs) > 0},
 		{"resourceRequirements", slices.ContainsFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })},
 	} {

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -28,6 +29,12 @@ func checkLog(_ *draft, c *types.ContainerDefinition) error {
 	if !known(l.LogDriver) {
 		return refuse("Invalid log driver '%s' for container '%s'.", l.LogDriver, deref(c.Name)) // [I]
 	}
+	if l.LogDriver == types.LogDriverAwsfirelens && c.FirelensConfiguration != nil {
+		return refuse("The log router container '%s' cannot use the awsfirelens log driver.", deref(c.Name)) // [I]
+	}
+	if err := checkBufferLimit(c); err != nil {
+		return err
+	}
 	if missing := missingLogOptions(l, requiredLogOptions(l.LogDriver)); len(missing) > 0 {
 		return refuse("Log driver %s requires options: %s", l.LogDriver, strings.Join(missing, ", ")) // [O]
 	}
@@ -36,6 +43,20 @@ func checkLog(_ *draft, c *types.ContainerDefinition) error {
 	}
 	if l.Options["awslogs-datetime-format"] != "" && l.Options["awslogs-multiline-pattern"] != "" {
 		return refuse("You cannot configure both the awslogs-datetime-format and awslogs-multiline-pattern options.") // [D]
+	}
+	return nil
+}
+
+// maxBufferLimit is the largest log-driver-buffer-limit, in bytes [D].
+const maxBufferLimit = 536870912
+
+func checkBufferLimit(c *types.ContainerDefinition) error {
+	text, set := c.LogConfiguration.Options["log-driver-buffer-limit"]
+	if !set || c.LogConfiguration.LogDriver != types.LogDriverAwsfirelens {
+		return nil
+	}
+	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > maxBufferLimit {
+		return refuse("Invalid 'log-driver-buffer-limit' option for container '%s'. Valid values are between 0 and %d.", deref(c.Name), maxBufferLimit) // [I]
 	}
 	return nil
 }

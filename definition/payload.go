@@ -161,6 +161,9 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 			Enabled: deref(r.Enabled), IgnoredExitCodes: r.IgnoredExitCodes, AttemptPeriod: int64(deref(r.RestartAttemptPeriod)),
 		}
 	}
+	if f := c.FirelensConfiguration; f != nil {
+		out.Firelens = &acs.Firelens{Type: string(f.Type), Options: f.Options}
+	}
 	switch r := c.RepositoryCredentials; {
 	case r != nil:
 		out.RegistryAuth = &acs.RegistryAuth{Type: "asm", ASM: &acs.ASMAuth{CredentialsParameter: deref(r.CredentialsParameter), Region: task.Region}}

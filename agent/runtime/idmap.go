@@ -26,7 +26,7 @@ func (r *Runtime) idmap(cid string, mounts []task.Mount, sandbox task.Sandbox) (
 			continue
 		}
 		at := filepath.Join(r.dir(cid), idmapDir, strconv.Itoa(i))
-		if err := os.MkdirAll(at, 0o711); err != nil {
+		if err := makeMountPoint(out[i].Source, at); err != nil {
 			return nil, fmt.Errorf("make mount point: %w", err)
 		}
 		if err := unmountAll(at); err != nil { // of a Create that was cut short
@@ -39,6 +39,22 @@ func (r *Runtime) idmap(cid string, mounts []task.Mount, sandbox task.Sandbox) (
 		out[i].Source = at
 	}
 	return out, nil
+}
+
+// makeMountPoint makes what source can be mounted at: a file at a file.
+func makeMountPoint(source, at string) error {
+	info, err := os.Stat(source)
+	if err != nil || info.IsDir() {
+		return os.MkdirAll(at, 0o711)
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o711); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(at, os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func mountMapped(source, at, userns string) error {

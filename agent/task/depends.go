@@ -33,7 +33,7 @@ type graph struct {
 	broken string  // why the task can never run, "" if it can
 }
 
-// newGraph reads dependsOn and links; a link implies START (AGENT-PROTOCOL §4.4).
+// newGraph reads dependsOn and links; a link implies START (AGENT-PROTOCOL §4.4), and so does a log router.
 func newGraph(t *acs.Task) *graph {
 	n := len(t.Containers)
 	g := &graph{checks: make([]*HealthCheck, n), needs: make([][]edge, n), wanted: make([][]int, n)}
@@ -60,8 +60,12 @@ func newGraph(t *acs.Task) *graph {
 			g.wanted[on] = append(g.wanted[on], i)
 		}
 	}
+	router := Router(t)
 	for i := range t.Containers {
 		c := &t.Containers[i]
+		if router != nil && waitsForRouter(c, router) {
+			add(i, router.Name, onStart, true)
+		}
 		for _, d := range c.DependsOn {
 			add(i, d.ContainerName, d.Condition, false)
 		}

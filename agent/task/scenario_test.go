@@ -20,6 +20,7 @@ import (
 //	task [mode=MODE]                     begin a task, then its containers:
 //	container NAME [essential] [after=NAME:CONDITION,...] [links=NAME,...] [stop=SECONDS] [start=SECONDS]
 //	          [restart=SECONDS[:CODE,CODE...]] restart policy with its period and ignored exit codes
+//	          [router|routed]            it is the log router, or logs through it
 //	          [health [interval=SECONDS] [timeout=SECONDS] [retries=N] [period=SECONDS]]
 //	cleanup DURATION                     keep stopped containers that long (default 3h)
 //	run                                  hand the assignment over
@@ -93,6 +94,10 @@ func container(c *scenario.Call) acs.Container {
 		switch o {
 		case "essential":
 			out.Essential = true
+		case "router":
+			out.Firelens = &acs.Firelens{Type: "fluentbit"}
+		case "routed":
+			out.Docker.HostConfig = `{"LogConfig":{"Type":"awsfirelens"}}`
 		case "health":
 			out.HealthCheckType, out.Docker.Config = "docker", healthConfig(c)
 		default:

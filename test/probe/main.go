@@ -49,6 +49,7 @@ var verbs = map[string]func(string) error{
 	"room":   room,
 	"serve":  serve,
 	"echo":   echo,
+	"route":  route,
 	"dial":   dial,
 	"dialed": answer,
 	"fetch":  fetch,
