@@ -77,6 +77,9 @@ func (s shipping) openLog(ctx context.Context, spec *task.ContainerSpec) error {
 		return daemonSays("CannotCreateContainerError", err)
 	}
 	d, sends, err := destination(spec)
+	if err == nil {
+		err = setLimits(spec, s.agent.shipper.File(spec.ID), sends)
+	}
 	if err == nil && sends {
 		err = s.agent.shipper.Open(ctx, spec.ID, spec.LogPath, d)
 	}
@@ -91,6 +94,21 @@ func (s shipping) openLog(ctx context.Context, spec *task.ContainerSpec) error {
 
 func daemonSays(name string, err error) error {
 	return &task.Failure{Name: name, Err: fmt.Errorf("Error response from daemon: %w", err)} // Docker's words [O]
+}
+
+// setLimits says how much of the container's log the node keeps, and may wait for its driver; sent is where that says how much it has
+// taken.
+func setLimits(spec *task.ContainerSpec, sent string, sends bool) error {
+	c := spec.HostConfig.LogConfig
+	l, err := logdriver.ReadLimits(c.Type, c.Config)
+	if err != nil {
+		return fmt.Errorf("failed to initialize logging driver: %w", err)
+	}
+	limits := logs.Limits{Keep: l.Keep}
+	if sends {
+		limits.Sent, limits.Backlog, limits.Blocking = sent, l.Backlog, l.Blocking
+	}
+	return logs.SetLimits(spec.LogPath, limits)
 }
 
 // destination is where a container's lines go, if they go anywhere.

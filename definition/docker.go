@@ -152,19 +152,20 @@ func device(d types.Device) acs.Device {
 	return out
 }
 
-// Defaults of the awslogs driver since 2025-06-25 (SEMANTICS §13.7) [D].
+// Defaults of log drivers since 2025-06-25 (SEMANTICS §13.7) [D].
 const (
 	nonBlocking       = "non-blocking"
 	defaultBufferSize = "10m"
 )
 
-// logConfig renders the log driver. awslogs gets the mode that the account wishes if the definition says nothing.
+// logConfig renders the log driver. It gets the mode that the account wishes if the definition says nothing; the options of awsfirelens are
+// the log router's.
 func logConfig(l *types.LogConfiguration, mode string) acs.LogConfig {
 	if l == nil {
 		return acs.LogConfig{}
 	}
 	options := maps.Clone(l.Options)
-	if l.LogDriver != types.LogDriverAwslogs {
+	if l.LogDriver == types.LogDriverAwsfirelens {
 		return acs.LogConfig{Type: string(l.LogDriver), Config: options}
 	}
 	if options == nil {

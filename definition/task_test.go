@@ -189,7 +189,7 @@ func TestPayload(t *testing.T) {
 func plain(in *ecs.RegisterTaskDefinitionInput) *ecs.RegisterTaskDefinitionInput {
 	for i := range in.ContainerDefinitions {
 		c := &in.ContainerDefinitions[i]
-		c.Secrets, c.RepositoryCredentials, c.CredentialSpecs, c.FirelensConfiguration = nil, nil, nil, nil
+		c.Secrets, c.RepositoryCredentials, c.CredentialSpecs = nil, nil, nil
 		c.MountPoints = slices.DeleteFunc(c.MountPoints, func(m types.MountPoint) bool { return *m.SourceVolume == "files" })
 		c.ResourceRequirements = slices.DeleteFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type != types.ResourceTypeGpu })
 	}
@@ -254,7 +254,12 @@ func TestPayloadLogMode(t *testing.T) {
 	log := func(more string) string {
 		return ec2(`"logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"g","awslogs-region":"r"` + more + `}}`)
 	}
+	other := ec2(`"logConfiguration":{"logDriver":"syslog"}`)
+	routed := pair(`"logConfiguration":{"logDriver":"awsfirelens","options":{"Name":"http"}}`, `"firelensConfiguration":{"type":"fluentbit"}`)
 	for _, c := range []struct{ rule, doc, account, mode, buffer string }{
+		{"other drivers", other, "", "non-blocking", "10m"},
+		{"other drivers of an account that blocks", other, "blocking", "blocking", ""},
+		{"a log router's options", routed, "blocking", "", ""},
 		{"since 2025", log(""), "", "non-blocking", "10m"},
 		{"account blocks", log(""), "blocking", "blocking", ""},
 		{"definition blocks", log(`,"mode":"blocking"`), "", "blocking", ""},

@@ -31,6 +31,7 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, roles, e
 		ClusterARN:    model.ClusterARN(task.Scope, task.Cluster),
 		Auth:          s.cfg.RegistryAuth,
 		ENIs:          interfaces(task),
+		LogMode:       logMode(t, task.Scope),
 		NoEndpoint:    noEndpoint(t, task),
 		Role:          r.own,
 		ExecutionRole: r.execution,
@@ -44,6 +45,15 @@ const endpointTag = "roadstead:task-endpoint"
 func noEndpoint(t *state.Tables, task *model.Task) bool {
 	c, ok := t.Clusters.Get(model.ClusterKey(task.Scope, task.Cluster))
 	return ok && slices.ContainsFunc(c.Tags, func(tag model.Tag) bool { return tag.Key == endpointTag && tag.Value == "off" })
+}
+
+// logMode is the account's defaultLogDriverMode, "" if nobody has set it.
+func logMode(t *state.Tables, s model.Scope) string {
+	row, ok := t.AccountSettings.Get(model.AccountSettingKey(s, "defaultLogDriverMode", ""))
+	if !ok {
+		return ""
+	}
+	return row.Value
 }
 
 // definitionOf is the row of the task's definition.

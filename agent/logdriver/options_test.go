@@ -232,3 +232,29 @@ func text(t *testing.T, v any) string {
 	}
 	return string(b)
 }
+
+// How much is kept, and may wait [D].
+func TestReadLimits(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		driver  string
+		options map[string]string
+		want    Limits
+		err     string
+	}{
+		{JSONFile, nil, Limits{Keep: -1}, ""},
+		{JSONFile, map[string]string{"max-size": "10m", "max-file": "3", "compress": "true"}, Limits{Keep: 30 * mib}, ""},
+		{JSONFile, map[string]string{"max-size": "10m"}, Limits{Keep: 10 * mib}, ""},
+		{JSONFile, map[string]string{"compress": "true"}, Limits{}, "compress cannot be true when max-file is less than 2 or max-size is not set"},
+		{JSONFile, map[string]string{"max-file": "0"}, Limits{}, "max-file cannot be less than 1"},
+		{JSONFile, map[string]string{"max-size": "x"}, Limits{}, "invalid value for max-size: invalid size: 'x'"},
+		{Syslog, nil, Limits{Keep: 100 * mib, Backlog: 100 * mib}, ""},
+		{AWSLogs, map[string]string{"mode": "blocking", "cache-max-size": "1m", "cache-max-file": "1"}, Limits{Keep: mib, Backlog: mib, Blocking: true}, ""},
+		{AWSLogs, map[string]string{"mode": "non-blocking", "max-buffer-size": "1g", "cache-disabled": "true"}, Limits{Backlog: 1 << 30}, ""},
+	} {
+		got, err := ReadLimits(c.driver, c.options)
+		if c.err != "" && (err == nil || err.Error() != c.err) || c.err == "" && (err != nil || got != c.want) {
+			t.Errorf("%s %v: %+v %v", c.driver, c.options, got, err)
+		}
+	}
+}

@@ -85,6 +85,7 @@ type keeper struct {
 type openLog struct {
 	streams []*fifo
 	file    *os.File
+	sink    *sink
 	stdin   *os.File
 	ended   chan struct{} // closed when all is written
 }
@@ -217,10 +218,9 @@ func (k *keeper) start(c container) error {
 		return err
 	}
 	k.open[c.ID] = o
-	to := &sink{w: o.file}
 	var streams sync.WaitGroup
 	for i, f := range o.streams {
-		s := &splitter{stream: []string{Stdout, Stderr}[i], to: to}
+		s := &splitter{stream: []string{Stdout, Stderr}[i], to: o.sink}
 		streams.Go(func() {
 			if err := copyStream(f, s); err != nil {
 				k.log.Error("copy stream", "id", c.ID, "stream", s.stream, "err", err)
@@ -229,6 +229,9 @@ func (k *keeper) start(c container) error {
 	}
 	k.wg.Go(func() {
 		streams.Wait()
+		if n := o.sink.lost(); n > 0 {
+			k.log.Warn("lines were lost: more were waiting than there is room for", "id", c.ID, "bytes", n)
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		o.close()
@@ -243,6 +246,10 @@ func openStreams(c container) (*openLog, error) {
 	o := &openLog{ended: make(chan struct{})}
 	var err error
 	if o.file, err = os.OpenFile(c.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	if o.sink, err = newSink(o.file, limitsOf(c.Path)); err != nil {
+		o.close()
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	for _, path := range []string{c.Stdout, c.Stderr} {
@@ -284,6 +291,7 @@ func (k *keeper) finish(id string) {
 	if o == nil {
 		return
 	}
+	o.sink.overrun.Store(true)
 	for _, f := range o.streams {
 		f.hurry(time.Now().Add(closeWithin), true)
 	}
@@ -298,6 +306,7 @@ func (k *keeper) hurryAll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, o := range k.open {
+		o.sink.overrun.Store(true)
 		for _, f := range o.streams {
 			f.hurry(time.Now(), false)
 		}

@@ -110,6 +110,7 @@ func seek(f *os.File, o *ReadOptions) error {
 		}
 		o.Offset = at
 	}
+	o.Offset = dataAt(f, o.Offset)
 	_, err := f.Seek(o.Offset, io.SeekStart)
 	return err
 }
@@ -120,10 +121,11 @@ func tailOffset(f *os.File, n int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	begin := dataAt(f, 0)
 	buf := make([]byte, 32<<10)
 	end, seen := size, 0
-	for end > 0 {
-		from := max(0, end-int64(len(buf)))
+	for end > begin {
+		from := max(begin, end-int64(len(buf)))
 		b := buf[:end-from]
 		if _, err := f.ReadAt(b, from); err != nil {
 			return 0, err
@@ -142,5 +144,5 @@ func tailOffset(f *os.File, n int) (int64, error) {
 		}
 		end = from
 	}
-	return 0, nil
+	return begin, nil
 }

@@ -102,6 +102,9 @@ func NewShipper(cfg ShipperConfig) (*Shipper, error) {
 	return &Shipper{cfg: cfg, add: make(chan *shipment), active: map[string]*shipment{}}, nil
 }
 
+// File is where the Shipper writes down how far the container's lines have been taken (Limits.Sent).
+func (s *Shipper) File(id string) string { return filepath.Join(s.cfg.Dir, id+".json") }
+
 // openPatience is how long a container waits for a control plane that is away. It starts without: its lines wait.
 const openPatience = 5 * time.Second
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sync/atomic"
@@ -66,7 +65,7 @@ const (
 	firstBackoff = 100 * time.Millisecond
 )
 
-func (sh *shipment) file() string { return filepath.Join(sh.shipper.cfg.Dir, sh.ID+".json") }
+func (sh *shipment) file() string { return sh.shipper.File(sh.ID) }
 
 // save writes the shipment down, as a whole or not at all.
 func (sh *shipment) save() error {
@@ -196,7 +195,7 @@ func (sh *shipment) sendOne(ctx context.Context) (more bool, err error) {
 		}
 	}
 	sh.arrived(&b)
-	return b.more, nil
+	return b.more, sh.save() // the keeper looks there for room
 }
 
 // ripe says that nothing has come for so long that what is not whole is sent as it is.

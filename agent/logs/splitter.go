@@ -3,29 +3,15 @@ package logs
 import (
 	"bytes"
 	"io"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
 
-// sink is the log file of one container. Both streams write whole records to it, each batch in one Write.
-type sink struct {
-	mu sync.Mutex
-	w  io.Writer // guarded by mu
-}
-
-func (s *sink) write(b []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, err := s.w.Write(b)
-	return err
-}
-
 // splitter cuts one stream into records. It belongs to one goroutine.
 type splitter struct {
 	stream string
-	to     *sink
-	rest   []byte // the beginning of a line whose end has not come yet, shorter than MaxLine
+	to     io.Writer // a sink; whole records at once
+	rest   []byte    // the beginning of a line whose end has not come yet, shorter than MaxLine
 	out    []byte
 }
 
@@ -64,7 +50,8 @@ func (s *splitter) flush() error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	return s.to.write(s.out)
+	_, err := s.to.Write(s.out)
+	return err
 }
 
 // cutAt returns where to cut data at or a little before limit so that no rune is torn.

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 // split feeds pieces to a splitter and returns its records.
 func split(t interface{ Fatal(...any) }, pieces ...[]byte) []Record {
 	var file bytes.Buffer
-	s := &splitter{stream: Stdout, to: &sink{w: &file}}
+	s := &splitter{stream: Stdout, to: &file}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, p := range pieces {
 		if err := s.write(p, at); err != nil {
@@ -84,7 +85,7 @@ func TestSplitterKeepsTheText(t *testing.T) {
 
 func BenchmarkSplitter(b *testing.B) {
 	line := []byte(strings.Repeat("a line as programs write them, of about eighty characters with some more words\n", 100))
-	s := &splitter{stream: Stdout, to: &sink{w: discard{}}}
+	s := &splitter{stream: Stdout, to: io.Discard}
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -93,7 +94,3 @@ func BenchmarkSplitter(b *testing.B) {
 		}
 	}
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
