@@ -22,7 +22,7 @@ func vault(t *testing.T, values map[string]string) caller {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Names    []string
-			SecretId string //nolint:revive // AWS's name
+			SecretId string // AWS's name
 		}
 		_ = json.NewDecoder(r.Body).Decode(&in)
 		out := map[string]any{}

@@ -2,22 +2,20 @@ package firelens
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a flag
 
 // The configurations that ECS documents, with all that they may have [D].
 func TestGenerate(t *testing.T) {
 	app := map[string]string{"include-pattern": "^[a-z]", "exclude-pattern": "debug", "region": "us-west-2", "log-driver-buffer-limit": "1048576"}
 	with := func(more ...string) map[string]string {
-		out := map[string]string{}
-		for k, v := range app {
-			out[k] = v
-		}
+		out := maps.Clone(app)
 		for i := 0; i < len(more); i += 2 {
 			out[more[i]] = more[i+1]
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -129,8 +130,9 @@ type gated struct {
 
 func (g *gated) Read(b []byte) (int, error) {
 	g.gate.RLock()
-	g.gate.RUnlock() //nolint:staticcheck // it was open
-	return g.r.Read(b[:min(len(b), 700)])
+	n := min(len(b), 700)
+	g.gate.RUnlock()
+	return g.r.Read(b[:n])
 }
 
 // kill ends all connections, with what they hold.
@@ -379,7 +381,7 @@ func journalEntry(r *bufio.Reader, _ io.Writer, h *heard) error {
 	m := map[string]any{}
 	for {
 		line, err := r.ReadString('\n')
-		if err == io.EOF && line == "" {
+		if errors.Is(err, io.EOF) && line == "" {
 			h.add(m["MESSAGE"].(string), m)
 			return nil
 		}
@@ -435,7 +437,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for d := json.NewDecoder(in); ; {
 		var m map[string]any
-		if err := d.Decode(&m); err == io.EOF {
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -456,12 +458,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func socketPath(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "logdriver") // the path of a test's own directory may be too long to listen at
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, name)
+	return filepath.Join(t.TempDir(), name)
 }
 
 // killHung kills a receiver whose gate is closed, so that what came meanwhile is never read.

@@ -62,7 +62,7 @@ func newSyslog(options map[string]string, f Facts) (*syslog, error) {
 	case "rfc5424", microForm:
 		d.counted = d.to.secure != nil
 	default:
-		return nil, errors.New("Invalid syslog format") //nolint:revive,staticcheck // Docker's text
+		return nil, errors.New("Invalid syslog format") // Docker's text
 	}
 	d.stream.to = &d.to
 	return d, nil
@@ -148,7 +148,7 @@ func (d *syslog) findLocal(ctx context.Context) error {
 			}
 		}
 	}
-	return errors.New("Unix syslog delivery error") //nolint:revive,staticcheck // Docker's text
+	return errors.New("Unix syslog delivery error") // Docker's text
 }
 
 func (d *syslog) Send(ctx context.Context, messages []Message) error {

@@ -87,6 +87,9 @@ func (sh *shipment) run(ctx context.Context) {
 		known := sh.size > 0
 		err := sh.look()
 		if errors.Is(err, fs.ErrNotExist) && (known || time.Since(sh.grown) > time.Hour) {
+			if sh.Offset < sh.size {
+				sh.shipper.cfg.Log.Warn("log lines are lost: they went with their task", "container", sh.ID, "to", sh.to(), "bytes", sh.size-sh.Offset)
+			}
 			os.Remove(sh.file())
 			return
 		}

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -19,7 +20,9 @@ import (
 
 // A logReceiver notes what is sent to it, connection by connection, as bytes.
 type logReceiver struct {
-	at string
+	at   string
+	hang sync.RWMutex // held for writing: nothing is read
+
 	mu sync.Mutex
 	b  []byte // guarded by mu
 }
@@ -47,7 +50,9 @@ func (e *Env) receiveLogs(network, at string) *logReceiver {
 func (r *logReceiver) read(c net.Conn) {
 	b := make([]byte, 4096)
 	for {
+		r.hang.RLock()
 		n, err := c.Read(b)
+		r.hang.RUnlock()
 		r.mu.Lock()
 		r.b = append(r.b, b[:n]...)
 		r.mu.Unlock()
@@ -82,7 +87,9 @@ func (r *logReceiver) await(t *testing.T, text string) string {
 // kill of the agent; what Docker refuses fails the task with its words (SEMANTICS §13.7; MISSION row 52).
 func TestLogDrivers(t *testing.T) {
 	e := NewPair(t)
-	for name, test := range map[string]func(*testing.T, *Env){"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs} {
+	for name, test := range map[string]func(*testing.T, *Env){
+		"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs, "blocking": blocks, "non-blocking": doesNotBlock,
+	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })
 	}
 }
@@ -155,5 +162,61 @@ func refusedLogs(t *testing.T, e *Env) {
 		if got := aws.ToString(task.Containers[0].Reason); got != want {
 			t.Errorf("reason %q, want %q; %s", got, want, story(&task))
 		}
+	}
+}
+
+// toHung runs a container that writes 4 MiB to a receiver that does not read, of which the node keeps 256 KiB.
+func toHung(e *Env, options ...string) (r *logReceiver, task, log string) {
+	at := filepath.Join(e.Dir, fmt.Sprintf("hung%d.sock", serial.Add(1)))
+	r = e.receiveLogs("unix", at)
+	r.hang.Lock()
+	options = append(options, "fluentd-address", "unix://"+at, "cache-max-size", "256k", "cache-max-file", "1")
+	c := logTo(e.container("c", "flood=4", "print=, and the end", "exit=7"), types.LogDriverFluentd, options...)
+	task = e.RunTask(e.Define("hung", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c))
+	return r, task, filepath.Join(e.Dir, "n", "engine", "logs", id(task), id(task)+"-c.json")
+}
+
+// blocks: a container waits in its write while its driver does not keep up, and nothing is lost, also across a kill of the agent.
+func blocks(t *testing.T, e *Env) {
+	r, task, log := toHung(e, "mode", "blocking")
+	poll(t, patience, func(context.Context) error {
+		if info, err := os.Stat(log); err != nil || info.Size() < 200<<10 {
+			return errAgain(fmt.Sprint("the log is not full: ", err))
+		}
+		return nil
+	})
+	e.AwaitStatus(task, "RUNNING")
+	e.Agent.Kill9()
+	e.Agent.again()
+	e.AwaitNodes(1)
+	<-time.NewTimer(time.Second).C
+	if info, err := os.Stat(log); err != nil || info.Size() > 256<<10 {
+		t.Errorf("the log has %d bytes: %v", info.Size(), err)
+	}
+	if now := e.AwaitStatus(task, "RUNNING"); len(now.Containers) != 1 {
+		t.Fatalf("it does not wait: %s", story(&now))
+	}
+	r.hang.Unlock()
+	e.ends(task, types.TaskStopCodeEssentialContainerExited, exited, 7)
+	all := r.await(t, ", and the end")
+	for i := range 4 << 20 / 64 {
+		at := strings.Index(all, fmt.Sprintf("%08d", i))
+		if at < 0 {
+			t.Fatalf("no %08d behind the one before", i)
+		}
+		all = all[at:]
+	}
+}
+
+// doesNotBlock: a container does not wait, and what the node has no room for is lost.
+func doesNotBlock(t *testing.T, e *Env) {
+	r, task, log := toHung(e, "mode", "non-blocking", "max-buffer-size", "64k")
+	e.ends(task, types.TaskStopCodeEssentialContainerExited, exited, 7)
+	if info, err := os.Stat(log); err != nil || info.Size() > 300<<10 {
+		t.Errorf("the log has %d bytes: %v", info.Size(), err)
+	}
+	r.hang.Unlock()
+	if all := r.await(t, "00000000"); strings.Contains(all, fmt.Sprintf("%08d", 2<<20/64)) {
+		t.Error("nothing was lost")
 	}
 }

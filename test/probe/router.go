@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -56,7 +57,7 @@ func listen(network, at string) error {
 			go func() {
 				for in := bufio.NewReader(c); ; {
 					if err := printForward(in); err != nil {
-						if err != io.EOF {
+						if !errors.Is(err, io.EOF) {
 							fmt.Println("bad message:", err)
 						}
 						return
