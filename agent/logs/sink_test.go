@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // A trough is a log with limits, and somebody who says how much of it has been taken.
@@ -208,4 +211,38 @@ func TestFullDisk(t *testing.T) {
 	if err := <-written; err == nil {
 		t.Error("nothing is said at the end")
 	}
+}
+
+// Whatever is taken and whenever: what was accepted and not taken is there, in order, and no more of it than there is room for.
+func TestSinkKeepsWhatIsNotTaken(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		backlog := rapid.Int64Range(300, 200_000).Draw(rt, "backlog")
+		tr := newTrough(t, dir, Limits{Backlog: backlog, Keep: rapid.Int64Range(0, 50_000).Draw(rt, "keep")})
+		var ends []int64 // of accepted records, with their numbers
+		var numbers []int
+		taken, offset := 0, int64(0)
+		for _, step := range rapid.SliceOfN(rapid.IntRange(0, 400), 1, 30).Draw(rt, "steps") {
+			for range step {
+				before := tr.size
+				if tr.put(); tr.size > before {
+					ends, numbers = append(ends, tr.size), append(numbers, tr.n-1)
+				}
+			}
+			if tr.size-offset > backlog {
+				rt.Fatalf("%d bytes wait, and there is room for %d", tr.size-offset, backlog)
+			}
+			if taken = min(len(ends), taken+step*2/3); taken > 0 {
+				offset = ends[taken-1]
+				tr.take(offset)
+			}
+			got, _ := tr.read(ReadOptions{Offset: offset})
+			if !slices.Equal(got, numbers[taken:]) {
+				rt.Fatalf("at %d are %d records, want %d", offset, len(got), len(numbers)-taken)
+			}
+		}
+	})
 }
