@@ -114,15 +114,22 @@ func setLimits(spec *task.ContainerSpec, sent string, sends bool) error {
 // destination is where a container's lines go, if they go anywhere.
 func destination(spec *task.ContainerSpec) (d logs.Destination, sends bool, err error) {
 	c := spec.HostConfig.LogConfig
-	switch {
-	case c.Type == logdriver.AWSLogs:
-		d, err = logs.ReadDestination(c.Config, spec.Name, spec.TaskID, spec.ID)
-		d.Task = spec.Task.Arn
-		return d, true, err
-	case !logdriver.Sends(c.Type):
+	if c.Type != logdriver.AWSLogs && !logdriver.Sends(c.Type) {
 		return d, false, nil
 	}
 	f, err := facts(spec)
+	if err != nil {
+		return d, false, err
+	}
+	if c.Type == logdriver.AWSLogs {
+		stream, err := logdriver.Tag(c.Config, &f)
+		if err != nil {
+			return d, false, err
+		}
+		d, err = logs.ReadDestination(c.Config, spec.Name, spec.TaskID, stream)
+		d.Task = spec.Task.Arn
+		return d, true, err
+	}
 	d.Receiver = &logs.Receiver{Driver: c.Type, Options: c.Config, Facts: f}
 	return d, true, err
 }

@@ -63,8 +63,8 @@ func (v view) Command() string     { return v.f.Command }
 // ExtraAttributes are those that the options chose; the argument is Docker's.
 func (v view) ExtraAttributes(any) map[string]string { return v.f.Extra }
 
-// tag renders the option tag, a template; of none it is the container's id.
-func tag(options map[string]string, f *Facts) (string, error) {
+// Tag renders the option tag, a template; of none it is the container's id.
+func Tag(options map[string]string, f *Facts) (string, error) {
 	text := options["tag"]
 	if text == "" {
 		return short(f.ID), nil

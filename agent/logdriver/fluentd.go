@@ -65,7 +65,7 @@ func newFluentd(options map[string]string, f Facts) (*fluentd, error) {
 	default:
 		return nil, fmt.Errorf("invalid fluentd-address %s: unsupported scheme '%s'", text, scheme)
 	}
-	if d.tag, err = tag(options, &f); err != nil {
+	if d.tag, err = Tag(options, &f); err != nil {
 		return nil, err
 	}
 	record := map[string]string{"container_id": f.ID, "container_name": "/" + f.Name}

@@ -59,7 +59,7 @@ func newGELF(options map[string]string, f Facts) (*gelf, error) {
 	if err := d.readOptions(options); err != nil {
 		return nil, err
 	}
-	name, err := tag(options, &f)
+	name, err := Tag(options, &f)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type journald struct {
 const journalSocket = "/run/systemd/journal/socket"
 
 func newJournald(options map[string]string, f Facts) (*journald, error) {
-	name, err := tag(options, &f)
+	name, err := Tag(options, &f)
 	if err != nil {
 		return nil, err
 	}

@@ -99,12 +99,12 @@ func TestTag(t *testing.T) {
 		`{{truncate .Name 3}}{{pad "x" 1 2}}`: "ecs x  ",
 		"web-firelens-1":                      "web-firelens-1",
 	} {
-		if got, err := tag(map[string]string{"tag": text}, f); got != want || err != nil {
+		if got, err := Tag(map[string]string{"tag": text}, f); got != want || err != nil {
 			t.Errorf("%q is %q (%v), want %q", text, got, err, want)
 		}
 	}
 	f.ID = strings.Repeat("0123456789abcdef", 4)
-	if got, _ := tag(nil, f); got != "0123456789ab" {
+	if got, _ := Tag(nil, f); got != "0123456789ab" {
 		t.Errorf("a hash is %q", got)
 	}
 }

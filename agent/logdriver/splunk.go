@@ -102,7 +102,7 @@ func newSplunk(options map[string]string, f Facts) (*splunk, error) {
 	}
 	if text, set := options["tag"]; !set || text != "" {
 		var err error
-		if d.tag, err = tag(options, &f); err != nil {
+		if d.tag, err = Tag(options, &f); err != nil {
 			return nil, err
 		}
 	}

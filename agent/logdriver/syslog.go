@@ -54,7 +54,7 @@ func newSyslog(options map[string]string, f Facts) (*syslog, error) {
 	if d.facility, err = facility(options["syslog-facility"]); err != nil {
 		return nil, err
 	}
-	if d.tag, err = tag(options, &f); err != nil {
+	if d.tag, err = Tag(options, &f); err != nil {
 		return nil, err
 	}
 	switch d.format {

@@ -40,25 +40,33 @@ type Destination struct {
 	Group       string `json:"group"`
 	Stream      string `json:"stream"`
 	CreateGroup bool   `json:"createGroup,omitempty"`
-	Task        string `json:"task,omitempty"`   // ARN of the task, with whose rights it is sent
-	Begins      string `json:"begins,omitempty"` // a regular expression: lines that do not match belong to the one before
+	StreamThere bool   `json:"streamThere,omitempty"` // the stream is somebody else's, who makes it
+	Task        string `json:"task,omitempty"`        // ARN of the task, with whose rights it is sent
+	Begins      string `json:"begins,omitempty"`      // a regular expression: lines that do not match belong to the one before
 
 	Receiver *Receiver `json:"receiver,omitempty"`
 }
 
-// ReadDestination reads the options of the driver (SEMANTICS §13.7). The stream is PREFIX/CONTAINER/TASKID, or without a prefix the
-// id of the container on this node. Options that cannot be had are refused; mode and max-buffer-size are not looked at, since lines
-// wait in a file and neither hold a container up nor get lost. Nor is the Region: there is one.
-func ReadDestination(options map[string]string, container, taskID, id string) (Destination, error) {
-	d := Destination{Group: options["awslogs-group"], Stream: id, CreateGroup: strings.EqualFold(options["awslogs-create-group"], "true")}
+// ReadDestination reads the options of awslogs (SEMANTICS §13.7). The stream is PREFIX/CONTAINER/TASKID, or without a prefix the
+// one that is named, else stream. Options that cannot be had are refused. The Region is not looked at: there is one; nor are sizes of
+// buffers and times, since lines wait in a file.
+func ReadDestination(options map[string]string, container, taskID, stream string) (Destination, error) {
+	d := Destination{Group: options["awslogs-group"], Stream: stream, CreateGroup: strings.EqualFold(options["awslogs-create-group"], "true"),
+		StreamThere: strings.EqualFold(options["awslogs-create-stream"], "false")}
 	if s := options["awslogs-stream"]; s != "" {
 		d.Stream = s
 	}
 	if p := options["awslogs-stream-prefix"]; p != "" {
 		d.Stream = p + "/" + container + "/" + taskID
 	}
-	if e := options["awslogs-endpoint"]; e != "" {
-		return d, fmt.Errorf("roadstead sends logs to its own endpoint only: remove the option awslogs-endpoint (%s)", e)
+	for option, why := range map[string]string{
+		"awslogs-endpoint":             "sends logs to its own endpoint only",
+		"awslogs-credentials-endpoint": "sends logs with the task's execution role only",
+		"awslogs-format":               "does not read metrics out of lines",
+	} {
+		if v := options[option]; v != "" {
+			return d, fmt.Errorf("roadstead %s: remove the option %s (%s)", why, option, v)
+		}
 	}
 	d.Begins = options["awslogs-multiline-pattern"]
 	if f := options["awslogs-datetime-format"]; f != "" {
@@ -183,6 +191,12 @@ func (s *Shipper) Flush(ctx context.Context, id string) error {
 // ensure makes the stream, and the group if it may.
 func (s *Shipper) ensure(ctx context.Context, d Destination) error {
 	stream := map[string]string{"logGroupName": d.Group, "logStreamName": d.Stream}
+	if d.StreamThere {
+		if !d.CreateGroup {
+			return nil
+		}
+		return exists(s.cfg.Call(ctx, d.Task, "CreateLogGroup", map[string]string{"logGroupName": d.Group}, nil))
+	}
 	err := exists(s.cfg.Call(ctx, d.Task, "CreateLogStream", stream, nil))
 	if !d.CreateGroup || !isCode(err, "ResourceNotFoundException") {
 		return err

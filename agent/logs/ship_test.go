@@ -339,6 +339,8 @@ func TestDestination(t *testing.T) {
 		{map[string]string{"awslogs-group": "g", "awslogs-create-group": "true", "awslogs-multiline-pattern": "^a"}, Destination{Group: "g", Stream: "1-web", CreateGroup: true, Begins: "^a"}, ""},
 		{map[string]string{"awslogs-group": "g", "awslogs-multiline-pattern": "("}, Destination{}, "could not parse multiline pattern"},
 		{map[string]string{"awslogs-group": "g", "awslogs-endpoint": "http://x"}, Destination{}, "awslogs-endpoint"},
+		{map[string]string{"awslogs-group": "g", "awslogs-format": "json/emf"}, Destination{}, "awslogs-format"},
+		{map[string]string{"awslogs-group": "g", "awslogs-stream": "mine", "awslogs-create-stream": "false"}, Destination{Group: "g", Stream: "mine", StreamThere: true}, ""},
 	} {
 		got, err := ReadDestination(c.options, "web", "1", "1-web")
 		if c.err != "" {
