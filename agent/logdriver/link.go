@@ -37,7 +37,7 @@ const (
 	unreadFor   = 5 * time.Second // a receiver that lives has read a chunk after that
 	unreadBytes = 8 << 20         // and has no room for more
 	deadAfter   = 2 * time.Minute // a machine that acknowledges nothing
-	awaitFirst  = time.Millisecond
+	awaitFirst  = 100 * time.Microsecond
 	awaitLast   = 50 * time.Millisecond
 )
 

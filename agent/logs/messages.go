@@ -25,8 +25,8 @@ type Receiver struct {
 
 // What is handed to a driver at once. What was taken is known for all of it or for nothing.
 const (
-	maxMessages     = 500
-	maxMessageBytes = 64 << 10
+	maxMessages     = 2000
+	maxMessageBytes = 256 << 10
 )
 
 // A part is a line of a stream that goes on: what came of it.
@@ -50,7 +50,7 @@ func readMessages(path, id string, offset int64, parts map[string]part) ([]logdr
 	if parts == nil {
 		parts = map[string]part{}
 	}
-	in := bufio.NewReaderSize(f, maxMessageBytes)
+	in := bufio.NewReaderSize(f, 64<<10)
 	var all []logdriver.Message
 	for size := 0; len(all) < maxMessages && size < maxMessageBytes; {
 		line, err := in.ReadBytes('\n')

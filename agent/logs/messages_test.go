@@ -108,7 +108,7 @@ func TestShipToReceiver(t *testing.T) {
 	}
 	c.await(write(10))
 	c.kill()
-	last := write(1500) // more than are handed over at once
+	last := write(5000) // more than are handed over at once
 	c.start()
 	c.await(last)
 	d.end()
