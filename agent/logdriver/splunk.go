@@ -153,6 +153,9 @@ func (d *splunk) Connect(ctx context.Context) error {
 }
 
 func (d *splunk) Send(ctx context.Context, messages []Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
 	if err := d.Connect(ctx); err != nil {
 		return err
 	}

@@ -152,6 +152,9 @@ func (d *syslog) findLocal(ctx context.Context) error {
 }
 
 func (d *syslog) Send(ctx context.Context, messages []Message) error {
+	if len(messages) == 0 {
+		return d.stream.settle(ctx)
+	}
 	if err := d.Connect(ctx); err != nil {
 		return err
 	}
@@ -162,9 +165,6 @@ func (d *syslog) Send(ctx context.Context, messages []Message) error {
 			}
 		}
 		return nil
-	}
-	if len(messages) == 0 {
-		return d.stream.settle(ctx)
 	}
 	var b []byte
 	for i := range messages {

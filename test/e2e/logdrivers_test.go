@@ -4,8 +4,13 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +19,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // A logReceiver notes what is sent to it, connection by connection, as bytes.
@@ -88,7 +95,7 @@ func (r *logReceiver) await(t *testing.T, text string) string {
 func TestLogDrivers(t *testing.T) {
 	e := NewPair(t)
 	for name, test := range map[string]func(*testing.T, *Env){
-		"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs, "blocking": blocks, "non-blocking": doesNotBlock,
+		"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs, "blocking": blocks, "non-blocking": doesNotBlock, "splunk": toSplunk,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })
 	}
@@ -151,7 +158,62 @@ func toFluentd(t *testing.T, e *Env) {
 	}
 }
 
+// toSplunk: the token is a secret, which the collector gets and nobody else (SEMANTICS §13.6).
+func toSplunk(t *testing.T, e *Env) {
+	came := make(chan string, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if r.Method == http.MethodPost {
+			came <- fmt.Sprint(r.Header.Get("Authorization"), " ", string(b), err)
+		}
+	}))
+	t.Cleanup(s.Close)
+	params := ssm.New(ssm.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	_, err := params.PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String("/splunk/token"), Value: aws.String("sesame-token"), Type: "SecureString"})
+	must(t, err)
+	c := logTo(e.container("c", "print=hello", "wait=0"), types.LogDriverSplunk, "splunk-url", s.URL)
+	c.LogConfiguration.SecretOptions = []types.Secret{{Name: aws.String("splunk-token"), ValueFrom: aws.String("/splunk/token")}}
+	role := e.role("splunks", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:GetParameters","kms:Decrypt","ecr:*"],"Resource":"*"}]}`)
+	arn := e.RunTask(e.Define("logs", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone, ExecutionRoleArn: &role}, c))
+	select {
+	case got := <-came:
+		if !strings.HasPrefix(got, `Splunk sesame-token {"event":{"line":"hello","source":"stdout"`) {
+			t.Errorf("the collector got %s", got)
+		}
+	case <-time.NewTimer(patience).C:
+		t.Error("nothing came")
+	}
+	task := e.AwaitStatus(arn, "RUNNING")
+	shown, err := json.Marshal(task)
+	if err != nil || strings.Contains(string(shown), "sesame") {
+		t.Errorf("%v %s", err, shown)
+	}
+	err = filepath.WalkDir(e.Dir, func(path string, f fs.DirEntry, err error) error {
+		if err != nil || !f.Type().IsRegular() {
+			return nil // gone meanwhile
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(b), "sesame-token") {
+			return nil
+		}
+		info, err := f.Info()
+		if filepath.Base(filepath.Dir(path)) != "log-shipping" || err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the token is in %s: %v", path, err)
+		}
+		return nil
+	})
+	must(t, err)
+	e.StopTask(arn)
+	e.AwaitStatus(arn, "STOPPED")
+}
+
 func refusedLogs(t *testing.T, e *Env) {
+	if _, err := os.Stat("/run/systemd/journal/socket"); err != nil {
+		task := e.AwaitStatus(e.RunTask(e.Define("logs", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, logTo(e.container("c"), types.LogDriverJournald))), "STOPPED")
+		if got := aws.ToString(task.Containers[0].Reason); got != "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: journald is not enabled on this host" {
+			t.Errorf("journald: %q", got)
+		}
+	}
 	for want, options := range map[string][]string{
 		"CannotCreateContainerError: Error response from daemon: unknown log opt 'x' for syslog log driver": {"x", "1"},
 		"CannotStartContainerError: Error response from daemon: failed to initialize logging driver: dial tcp 127.0.0.1:1: connect: connection refused": {
