@@ -166,26 +166,29 @@ const lastLines = 5 * time.Second
 func (a *Agent) flushRouted(ctx context.Context, id string) {
 	for _, v := range a.tasks() {
 		router := task.Router(v.Task)
-		if router == nil || task.ContainerID(task.ID(v.Task.Arn), router.Name) != id {
+		if router != nil && task.ContainerID(task.ID(v.Task.Arn), router.Name) == id {
+			a.flushTask(ctx, &v)
+			return
+		}
+	}
+}
+
+func (a *Agent) flushTask(ctx context.Context, v *task.View) {
+	ctx, cancel := context.WithTimeout(ctx, lastLines)
+	defer cancel()
+	for i := range v.Task.Containers {
+		c := &v.Task.Containers[i]
+		if !task.LogsToRouter(c) {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, lastLines)
-		defer cancel()
-		for i := range v.Task.Containers {
-			c := &v.Task.Containers[i]
-			if !task.LogsToRouter(c) {
-				continue
-			}
-			cid := task.ContainerID(task.ID(v.Task.Arn), c.Name)
-			var err error
-			if v.State.Containers[i].Phase == task.PhaseStopped { // all that it wrote is in its file then
-				err = a.keeper.Close(ctx, cid)
-			}
-			if err = errors.Join(err, a.shipper.Flush(ctx, cid)); err != nil {
-				a.cfg.Log.Warn("log lines have not reached the task's log router", "container", cid, "err", err)
-			}
+		cid := task.ContainerID(task.ID(v.Task.Arn), c.Name)
+		var err error
+		if v.State.Containers[i].Phase == task.PhaseStopped { // all that it wrote is in its file then
+			err = a.keeper.Close(ctx, cid)
 		}
-		return
+		if err = errors.Join(err, a.shipper.Flush(ctx, cid)); err != nil {
+			a.cfg.Log.Warn("log lines have not reached the task's log router", "container", cid, "err", err)
+		}
 	}
 }
 

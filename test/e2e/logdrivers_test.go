@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func (r *logReceiver) await(t *testing.T, text string) string {
 func TestLogDrivers(t *testing.T) {
 	e := NewPair(t)
 	for name, test := range map[string]func(*testing.T, *Env){
-		"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs, "blocking": blocks, "non-blocking": doesNotBlock, "splunk": toSplunk,
+		"syslog": toSyslog, "fluentd": toFluentd, "refusals": refusedLogs, "blocking": blocks, "non-blocking": doesNotBlock, "splunk": toSplunk, "json-file": keepsSome,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })
 	}
@@ -224,6 +225,22 @@ func refusedLogs(t *testing.T, e *Env) {
 		if got := aws.ToString(task.Containers[0].Reason); got != want {
 			t.Errorf("reason %q, want %q; %s", got, want, story(&task))
 		}
+	}
+}
+
+// keepsSome: the node keeps as much of a log as json-file's options say, and what it keeps can be read.
+func keepsSome(t *testing.T, e *Env) {
+	c := logTo(e.container("c", "flood=4", "print=, and the end", "exit=7"), types.LogDriverJsonFile, "max-size", "128k", "max-file", "2")
+	task := e.RunTask(e.Define("kept", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c))
+	e.ends(task, types.TaskStopCodeEssentialContainerExited, exited, 7)
+	var st syscall.Stat_t
+	must(t, syscall.Stat(filepath.Join(e.Dir, "n", "engine", "logs", id(task), id(task)+"-c.json"), &st))
+	if st.Blocks*512 > 512<<10 {
+		t.Errorf("%d bytes are in use, of %d", st.Blocks*512, st.Size)
+	}
+	text := e.AwaitLog(task, ", and the end")
+	if len(text) < 200<<10 || len(text) > 512<<10 || !strings.Contains(text, fmt.Sprintf("%08d", 4<<20/64-1)) {
+		t.Errorf("%d bytes can be read", len(text))
 	}
 }
 
