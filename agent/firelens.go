@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -128,7 +129,7 @@ func configFromS3(ctx context.Context, who caller, taskARN, file string) ([]byte
 func routerConfig(spec *task.ContainerSpec, f *acs.Firelens) *firelens.Config {
 	t := &spec.Task
 	c := &firelens.Config{
-		Type: f.Type, NetworkMode: t.NetworkMode, Metadata: f.Options["enable-ecs-log-metadata"] != "false",
+		Type: f.Type, NetworkMode: t.NetworkMode, Metadata: wantsMetadata(f.Options),
 		Cluster: task.ID(t.ClusterArn), TaskARN: t.Arn, Definition: t.Family + ":" + t.Version,
 	}
 	switch f.Options["config-file-type"] {
@@ -157,6 +158,13 @@ func routerConfig(spec *task.ContainerSpec, f *acs.Firelens) *firelens.Config {
 		c.Outputs = append(c.Outputs, firelens.Output{Container: other.Name, Options: options})
 	}
 	return c
+}
+
+// wantsMetadata: the option is true unless it is given; what is neither true nor false is false [O].
+func wantsMetadata(options map[string]string) bool {
+	text, set := options["enable-ecs-log-metadata"]
+	wants, err := strconv.ParseBool(text)
+	return !set || err == nil && wants
 }
 
 // lastLines bounds how long a log router that is to end takes the lines of those that have ended before it.

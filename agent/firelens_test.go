@@ -114,3 +114,14 @@ func TestRouterFromS3(t *testing.T) {
 		t.Errorf("options without an output: %v", err)
 	}
 }
+
+func TestRouterMetadata(t *testing.T) {
+	for text, want := range map[string]bool{"true": true, "1": true, "false": false, "False": false, "no": false} {
+		if got := wantsMetadata(map[string]string{"enable-ecs-log-metadata": text}); got != want {
+			t.Errorf("%q is %t", text, got)
+		}
+	}
+	if !wantsMetadata(nil) {
+		t.Error("by default there is none")
+	}
+}

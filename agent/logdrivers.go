@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (s shipping) openLog(ctx context.Context, spec *task.ContainerSpec) error {
 	if err := logdriver.Check(c.Type, c.Config); err != nil {
 		return daemonSays("CannotCreateContainerError", err)
 	}
-	d, sends, err := destination(spec)
+	d, sends, err := destination(spec, func() (env, labels map[string]string, err error) { return s.ImageSays(ctx, spec.Image) })
 	if err == nil {
 		err = setLimits(spec, s.agent.shipper.File(spec.ID), sends)
 	}
@@ -111,13 +112,16 @@ func setLimits(spec *task.ContainerSpec, sent string, sends bool) error {
 	return logs.SetLimits(spec.LogPath, limits)
 }
 
+// ofImage are the variables and the labels of a container's image.
+type ofImage func() (env, labels map[string]string, err error)
+
 // destination is where a container's lines go, if they go anywhere.
-func destination(spec *task.ContainerSpec) (d logs.Destination, sends bool, err error) {
+func destination(spec *task.ContainerSpec, image ofImage) (d logs.Destination, sends bool, err error) {
 	c := spec.HostConfig.LogConfig
 	if c.Type != logdriver.AWSLogs && !logdriver.Sends(c.Type) {
 		return d, false, nil
 	}
-	f, err := facts(spec)
+	f, err := facts(spec, image)
 	if err != nil {
 		return d, false, err
 	}
@@ -135,14 +139,36 @@ func destination(spec *task.ContainerSpec) (d logs.Destination, sends bool, err 
 }
 
 // facts are what log drivers tell of the container.
-func facts(spec *task.ContainerSpec) (logdriver.Facts, error) {
+func facts(spec *task.ContainerSpec, image ofImage) (logdriver.Facts, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return logdriver.Facts{}, fmt.Errorf("read the node's name: %w", err)
 	}
-	extra, err := logdriver.Extra(spec.HostConfig.LogConfig.Config, spec.Labels, spec.Environment)
+	extra, err := chosen(spec, image)
 	return logdriver.Facts{
 		ID: spec.ID, Name: metadata.DockerName(&spec.Task, spec.Name), Image: spec.Image, ImageID: spec.Labels[task.LabelDigest],
 		Command: strings.Join(slices.Concat(spec.Container.EntryPoint, spec.Container.Command), " "), Created: time.Now(), Host: host, Extra: extra,
 	}, err
+}
+
+// chosen are the container's labels and variables that the options name, those of its image too, which is asked only for that.
+func chosen(spec *task.ContainerSpec, image ofImage) (map[string]string, error) {
+	options := spec.HostConfig.LogConfig.Config
+	if options["env"]+options["env-regex"]+options["labels"]+options["labels-regex"] == "" {
+		return nil, nil
+	}
+	env, labels, err := image()
+	if err != nil {
+		return nil, err
+	}
+	env, labels = maps.Clone(env), maps.Clone(labels)
+	if env == nil {
+		env = map[string]string{}
+	}
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(env, spec.Environment)
+	maps.Copy(labels, spec.Labels)
+	return logdriver.Extra(options, labels, env)
 }

@@ -29,16 +29,19 @@ func TestLogDestination(t *testing.T) {
 		driver string
 		extra  map[string]string
 	}{
-		"no driver":            {spec("", nil), false, "", "", nil},
-		"json-file":            {spec("json-file", map[string]string{"env": "STAGE"}), false, "", "", nil},
-		"awslogs":              {spec("awslogs", map[string]string{"awslogs-group": "g"}), true, "t1-web", "", nil},
-		"awslogs with a tag":   {spec("awslogs", map[string]string{"awslogs-group": "g", "tag": "{{.Name}}"}), true, "ecs-web-7-web-t1", "", nil},
-		"awslogs, named":       {spec("awslogs", map[string]string{"awslogs-group": "g", "tag": "x", "awslogs-stream": "s"}), true, "s", "", nil},
-		"syslog":               {spec("syslog", nil), true, "", "syslog", map[string]string{}},
-		"fluentd with details": {spec("fluentd", map[string]string{"env": "STAGE", "labels-regex": "^te"}), true, "", "fluentd", map[string]string{"STAGE": "prod", "team": "a"}},
+		"no driver":          {spec("", nil), false, "", "", nil},
+		"json-file":          {spec("json-file", map[string]string{"env": "STAGE"}), false, "", "", nil},
+		"awslogs":            {spec("awslogs", map[string]string{"awslogs-group": "g"}), true, "t1-web", "", nil},
+		"awslogs with a tag": {spec("awslogs", map[string]string{"awslogs-group": "g", "tag": "{{.Name}}"}), true, "ecs-web-7-web-t1", "", nil},
+		"awslogs, named":     {spec("awslogs", map[string]string{"awslogs-group": "g", "tag": "x", "awslogs-stream": "s"}), true, "s", "", nil},
+		"syslog":             {spec("syslog", nil), true, "", "syslog", map[string]string{}},
+		"fluentd with details": {spec("fluentd", map[string]string{"env": "STAGE,IMAGE", "labels-regex": "^te|^of"}), true, "", "fluentd",
+			map[string]string{"STAGE": "prod", "IMAGE": "yes", "team": "a", "of": "image"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, sends, err := destination(c.spec)
+			d, sends, err := destination(c.spec, func() (env, labels map[string]string, err error) {
+				return map[string]string{"STAGE": "image", "IMAGE": "yes"}, map[string]string{"team": "image", "of": "image"}, nil
+			})
 			if err != nil || sends != c.sends || d.Stream != c.stream {
 				t.Fatalf("%+v %t %v", d, sends, err)
 			}

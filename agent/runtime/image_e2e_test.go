@@ -219,3 +219,19 @@ func (g *gate) Write(b []byte) (int, error) {
 }
 
 func (g *gate) Unwrap() http.ResponseWriter { return g.ResponseWriter }
+
+// Log drivers are told variables and labels that only the image has.
+func TestImageSays(t *testing.T) {
+	e := newEnv(t)
+	e.push(t, "said:1", v1.Config{Env: []string{"A=b=c", "EMPTY="}, Labels: map[string]string{"stage": "image"}, Cmd: []string{"/bin/true"}})
+	if _, _, err := e.rt.ImageSays(t.Context(), e.image("said:1")); err == nil {
+		t.Error("an image that is not here says something")
+	}
+	_, err := e.rt.Pull(within(t, time.Minute), e.image("said:1"), nil)
+	must(t, err)
+	env, labels, err := e.rt.ImageSays(t.Context(), e.image("said:1"))
+	must(t, err)
+	if len(env) != 2 || env["A"] != "b=c" || len(labels) != 1 || labels["stage"] != "image" {
+		t.Errorf("%v %v", env, labels)
+	}
+}
