@@ -2,6 +2,8 @@ package logs
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,7 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/roadstead/roadstead/agent/logdriver"
 )
@@ -222,4 +227,92 @@ func readOne(path string, offset int64, parts map[string]part) ([]logdriver.Mess
 		return nil, 0, nil, err
 	}
 	return readMessages(short, "c", offset, parts)
+}
+
+// far is a receiver with faults, and the driver to it.
+type far struct {
+	mu    sync.Mutex
+	lines []string
+	away  bool
+	lost  int // answers that will be
+}
+
+func (f *far) Connect(ctx context.Context) error { return ctx.Err() }
+func (f *far) Close() error                      { return nil }
+
+func (f *far) Send(ctx context.Context, messages []logdriver.Message) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ctx.Err() != nil || f.away {
+		return errors.Join(ctx.Err(), errors.New("away"))
+	}
+	for _, m := range messages {
+		f.lines = append(f.lines, m.Line)
+	}
+	if len(messages) > 0 && f.lost > 0 {
+		f.lost--
+		return errors.New("the answer is lost")
+	}
+	return nil
+}
+
+// Whatever fails and whenever the agent is killed, each line arrives, for the first time in order.
+func TestReceiverHasAll(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := t.TempDir()
+		steps := rapid.SliceOfN(rapid.IntRange(0, 9), 5, 40).Draw(rt, "steps")
+		synctest.Test(t, func(t *testing.T) {
+			f := &far{}
+			d := newDock(rt, dir)
+			d.driver = func(string, map[string]string, logdriver.Facts) (logdriver.Driver, error) { return f, nil }
+			d.start()
+			if err := d.ship.Open(t.Context(), "c", d.path, Destination{Receiver: &Receiver{Driver: "far"}}); err != nil {
+				rt.Fatal(err)
+			}
+			var want []string
+			for i, step := range steps {
+				f.mu.Lock()
+				switch step {
+				case 0:
+					f.away = !f.away
+				case 1:
+					f.lost++
+				case 2, 3: // killed: nothing is sent at the end, and what is not on the disk is forgotten
+					before := f.away
+					f.away = true
+					f.mu.Unlock()
+					saved, err := os.ReadFile(filepath.Join(d.dir, "c.json"))
+					if err != nil {
+						rt.Fatal(err)
+					}
+					d.end()
+					if err := os.WriteFile(filepath.Join(d.dir, "c.json"), saved, 0o600); err != nil {
+						rt.Fatal(err)
+					}
+					f.mu.Lock()
+					f.away = before
+					d.start()
+				}
+				f.mu.Unlock()
+				for k := range step {
+					want = append(want, fmt.Sprintf("%d line %d", k, i))
+					d.write([]string{Stdout, Stderr}[k%2], want[len(want)-1]+"\n")
+				}
+				time.Sleep(time.Duration(step) * 70 * time.Millisecond)
+			}
+			f.mu.Lock()
+			f.away, f.lost = false, 0
+			f.mu.Unlock()
+			time.Sleep(2 * time.Minute)
+			if err := d.ship.Flush(t.Context(), "c"); err != nil {
+				rt.Fatal(err)
+			}
+			d.end()
+			seen := map[string]bool{}
+			got := slices.DeleteFunc(f.lines, func(l string) bool { twice := seen[l]; seen[l] = true; return twice })
+			if !slices.Equal(got, want) {
+				rt.Fatalf("got %q, want %q", got, want)
+			}
+		})
+	})
 }

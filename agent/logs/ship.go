@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roadstead/roadstead/agent/logdriver"
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -22,7 +23,9 @@ type ShipperConfig struct {
 	Dir string // what has been sent, a file a container
 	// Call calls an operation of CloudWatch Logs for the task with the ARN; refusals are *model.Error.
 	Call func(ctx context.Context, task, op string, in, out any) error
-	Log  *slog.Logger // nil means slog.Default()
+	// Driver makes the driver of a Receiver; nil means logdriver.New.
+	Driver func(name string, options map[string]string, f logdriver.Facts) (logdriver.Driver, error)
+	Log    *slog.Logger // nil means slog.Default()
 }
 
 // Shipper sends what containers write to where their log drivers send it, out of the files that the keeper fills: what could not be
@@ -103,6 +106,9 @@ func datetimePattern(format string) string {
 func NewShipper(cfg ShipperConfig) (*Shipper, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.Driver == nil {
+		cfg.Driver = logdriver.New
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of log shipments: %w", err)

@@ -17,6 +17,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/roadstead/roadstead/agent/logdriver"
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -102,6 +103,8 @@ type dock struct {
 	path  string
 	ship  *Shipper
 	end   func()
+
+	driver func(string, map[string]string, logdriver.Facts) (logdriver.Driver, error)
 }
 
 func newDock(t rapid.TB, dir string) *dock {
@@ -109,7 +112,7 @@ func newDock(t rapid.TB, dir string) *dock {
 }
 
 func (d *dock) start() {
-	s, err := NewShipper(ShipperConfig{Dir: d.dir, Call: func(ctx context.Context, _, op string, in, out any) error { return d.cloud.call(ctx, op, in, out) }, Log: slog.New(slog.DiscardHandler)})
+	s, err := NewShipper(ShipperConfig{Dir: d.dir, Driver: d.driver, Call: func(ctx context.Context, _, op string, in, out any) error { return d.cloud.call(ctx, op, in, out) }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		d.t.Fatal(err)
 	}

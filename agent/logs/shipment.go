@@ -39,7 +39,7 @@ type shipment struct {
 func newShipment(s *Shipper) *shipment { return &shipment{shipper: s, nudge: make(chan struct{}, 1)} }
 
 func (sh *shipment) makeDriver() (err error) {
-	sh.driver, err = logdriver.New(sh.Receiver.Driver, sh.Receiver.Options, sh.Receiver.Facts)
+	sh.driver, err = sh.shipper.cfg.Driver(sh.Receiver.Driver, sh.Receiver.Options, sh.Receiver.Facts)
 	return err
 }
 
