@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -81,10 +80,7 @@ func (e *Env) awaitEvents(task string, least int) int {
 
 // events reads the task's stream; nothing while it cannot be read.
 func (e *Env) events(ctx context.Context, task string) []string {
-	client := cloudwatchlogs.New(cloudwatchlogs.Options{
-		Region: region, BaseEndpoint: aws.String(e.URL), Retryer: aws.NopRetryer{}, HTTPClient: e.http,
-		Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, ""),
-	})
+	client := e.logs()
 	var lines []string
 	var token *string
 	for {

@@ -55,6 +55,7 @@ var verbs = map[string]func(string) error{
 	"fetch":  fetch,
 	"talk":   converse,
 	"flood":  flood,
+	"lines":  lines,
 	"aws":    callAWS,
 	"metadata": func(path string) error {
 		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)

@@ -57,3 +57,16 @@ func flood(mib string) error {
 	}
 	return w.Flush()
 }
+
+// lines writes so many MiB: lines of 128 bytes, "N " with N = 0, 1, 2 ... and dots.
+func lines(mib string) error {
+	n, err := strconv.Atoi(mib)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(os.Stdout, 1<<16)
+	for i := range n << 20 / 128 {
+		fmt.Fprintf(w, "%010d %s\n", i, strings.Repeat(".", 116))
+	}
+	return w.Flush()
+}
