@@ -102,6 +102,12 @@ func requestMembers(key string) []string {
 		return []string{"origin"}
 	case "kms:MultiRegion":
 		return []string{"multiRegion"}
+	case "kms:GrantOperations":
+		return []string{"operations[]"}
+	case "kms:GranteePrincipal":
+		return []string{"granteePrincipal"}
+	case "kms:RetiringPrincipal":
+		return []string{"retiringPrincipal"}
 	case "kms:SigningAlgorithm":
 		return []string{"signingAlgorithm"}
 	case "kms:MessageType":

@@ -1,9 +1,11 @@
 package access
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/roadstead/roadstead/keyring"
@@ -30,6 +32,10 @@ func (d *decider) kmsTargets() []target {
 		action = "kms:ReEncryptFrom"
 	}
 	refs := d.every("keyId", "targetKeyId", "sourceKeyId")
+	if token := d.one("grantToken"); token != "" {
+		key, _ := GrantToken(token)
+		refs = append(refs, cmp.Or(key, token))
+	}
 	if by, ok := keyring.Encrypted(blobOf(d.Input)); ok {
 		scope := d.Principal.Scope()
 		if by.Account != "" {
@@ -70,6 +76,7 @@ func (d *decider) kmsKey(ref string) target {
 		if t.policy, err = d.compiled.get(policy.KeyPolicy, t.arn, row.Policy); err != nil {
 			t.policy = policy.Empty(policy.KeyPolicy, t.arn) // one that cannot be read names nobody
 		}
+		t.around, _ = d.grants(row) // likewise
 	}
 	return t
 }
@@ -89,6 +96,15 @@ func (d *decider) kmsFacts(c *policy.Context, key string, t target) {
 		if d.Via != "" {
 			c.Set(key, d.Via+"."+d.Principal.Region+".amazonaws.com")
 		}
+	case "kms:GrantConstraintType":
+		switch {
+		case policy.Given(d.Input, "constraints.encryptionContextEquals"):
+			c.Set(key, "EncryptionContextEquals")
+		case policy.Given(d.Input, "constraints.encryptionContextSubset"):
+			c.Set(key, "EncryptionContextSubset")
+		}
+	case "kms:GrantIsForAWSResource":
+		c.Set(key, strconv.FormatBool(d.Via != ""))
 	case "kms:CallerAccount":
 		c.Set(key, d.Principal.Account)
 	case "kms:RequestAlias":
@@ -132,7 +148,17 @@ func (d *decider) encryptionContext(t target) map[string]string {
 	case "kms:ReEncryptTo":
 		member = "DestinationEncryptionContext"
 	}
-	if f := reflect.Indirect(reflect.ValueOf(d.Input)).FieldByName(member); f.IsValid() {
+	in := reflect.Indirect(reflect.ValueOf(d.Input))
+	if d.Operation == "CreateGrant" { // that which the grant will ask for
+		in, member = reflect.Indirect(in.FieldByName("Constraints")), "EncryptionContextSubset"
+		if policy.Given(d.Input, "constraints.encryptionContextEquals") {
+			member = "EncryptionContextEquals"
+		}
+	}
+	if !in.IsValid() {
+		return nil
+	}
+	if f := in.FieldByName(member); f.IsValid() {
 		context, _ := reflect.TypeAssert[map[string]string](f)
 		return context
 	}

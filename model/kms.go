@@ -73,3 +73,22 @@ func (a *KMSAlias) Key() string { return a.Scope.Key(a.Name) }
 
 // ARN is the alias's Amazon resource name.
 func (a *KMSAlias) ARN() string { return a.Scope.ARN("kms", a.Name) }
+
+// KMSGrant lets a principal use a key beside the key's policy. It never changes. Writer: as of KMSKey.
+type KMSGrant struct {
+	Scope
+	KeyID      string   `json:"keyId"`
+	ID         string   `json:"id"` // 64 hex digits
+	Name       string   `json:"name,omitempty"`
+	Grantee    string   `json:"grantee"`            // ARN of a user, role, session or account
+	Retiring   string   `json:"retiring,omitempty"` // ARN of who may retire it, besides
+	Issuer     string   `json:"issuer"`             // ARN of the account of whoever made it
+	Operations []string `json:"operations"`         // "Decrypt"
+	// Equals is the encryption context that requests have to have, or Subset what theirs has to contain; nil for any.
+	Equals    map[string]string `json:"equals,omitempty"`
+	Subset    map[string]string `json:"subset,omitempty"`
+	CreatedAt Millis            `json:"createdAt"`
+}
+
+// Key is the grant's row key: those of a key stand together.
+func (g *KMSGrant) Key() string { return g.Scope.Key(g.KeyID, g.ID) }

@@ -22,6 +22,10 @@ func kmsRows() []row {
 		{"GenerateDataKeyWithoutPlaintext", onKey, encrypting},
 		{"DescribeKey", onKey, withKey},
 		{"GetPublicKey", onKey, withKey},
+		{"CreateGrant", onKey, ofKey + "kms:EncryptionContext kms:EncryptionContextKeys kms:GrantConstraintType kms:GranteePrincipal kms:GrantIsForAWSResource kms:GrantOperations kms:RetiringPrincipal"},
+		{"ListGrants", onKey, ofKey + "kms:GrantIsForAWSResource"},
+		{"RetireGrant", onKey, ofKey},
+		{"RevokeGrant", onKey, ofKey + "kms:GrantIsForAWSResource"},
 		{"Sign", onKey, withKey + "kms:SigningAlgorithm kms:MessageType"},
 		{"Verify", onKey, withKey + "kms:SigningAlgorithm kms:MessageType"},
 		{"GenerateMac", onKey, withKey + "kms:MacAlgorithm"},
@@ -38,7 +42,7 @@ func kmsRows() []row {
 	} {
 		rows = append(rows, row{name, onKey, ofKey})
 	}
-	for _, name := range []string{"GenerateRandom", "ListAliases", "ListKeys"} {
+	for _, name := range []string{"GenerateRandom", "ListAliases", "ListKeys", "ListRetirableGrants"} {
 		rows = append(rows, row{name, "", ""})
 	}
 	return rows

@@ -61,6 +61,12 @@ func (e *entry) valid() (under string, ok bool) {
 	return "AWS", true
 }
 
+// IsPrincipal says whether an ARN may stand for a principal: a user, a role, one session, or an account as a whole.
+func IsPrincipal(arn string) bool {
+	e := awsEntry(arn)
+	return e.kind == ofAccount && e.value != arn || e.kind == byARN && principalARN(arn)
+}
+
 // principalARN says whether it is the ARN of a user, a role or one session: without wildcards, a group is none [D].
 func principalARN(arn string) bool {
 	p := strings.SplitN(arn, ":", 6)

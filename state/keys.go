@@ -1,6 +1,7 @@
 package state
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/roadstead/roadstead/model"
@@ -28,4 +29,9 @@ func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.
 		return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", id)
 	}
 	return nil, model.Errorf("NotFoundException", "Key '%s' does not exist", s.ARN("kms", "key/"+id))
+}
+
+// GrantsOf yields the grants of a key of KMS.
+func (t *Tables) GrantsOf(k *model.KMSKey) iter.Seq[*model.KMSGrant] {
+	return t.KMSGrants.Prefix(k.Scope.Key(k.ID, ""))
 }

@@ -46,6 +46,7 @@ type Tables struct {
 	SecretValues        *Table[model.SecretValue]
 	KMSKeys             *Table[model.KMSKey]
 	KMSAliases          *Table[model.KMSAlias]
+	KMSGrants           *Table[model.KMSGrant]
 	Users               *Table[model.User]
 	Groups              *Table[model.Group]
 	Roles               *Table[model.Role]
@@ -186,6 +187,7 @@ func newTables() *Tables {
 		SecretValues:        newTable(keyed[model.SecretValue]("secretvalues")),
 		KMSKeys:             newTable(keyed[model.KMSKey]("kmskeys")),
 		KMSAliases:          newTable(keyed[model.KMSAlias]("kmsaliases")),
+		KMSGrants:           newTable(keyed[model.KMSGrant]("kmsgrants")),
 		Users:               newTable(keyed[model.User]("users")),
 		Groups:              newTable(keyed[model.Group]("groups")),
 		Roles:               newTable(keyed[model.Role]("roles")),
@@ -259,6 +261,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.SecretValues)
 	f(t.KMSKeys)
 	f(t.KMSAliases)
+	f(t.KMSGrants)
 	f(t.Users)
 	f(t.Groups)
 	f(t.Roles)
@@ -307,6 +310,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		SecretValues:        frozen(t.SecretValues, prev.SecretValues),
 		KMSKeys:             frozen(t.KMSKeys, prev.KMSKeys),
 		KMSAliases:          frozen(t.KMSAliases, prev.KMSAliases),
+		KMSGrants:           frozen(t.KMSGrants, prev.KMSGrants),
 		Users:               frozen(t.Users, prev.Users),
 		Groups:              frozen(t.Groups, prev.Groups),
 		Roles:               frozen(t.Roles, prev.Roles),
@@ -356,6 +360,7 @@ func (t *Tables) thaw() *Tables {
 		SecretValues:        t.SecretValues.copy(),
 		KMSKeys:             t.KMSKeys.copy(),
 		KMSAliases:          t.KMSAliases.copy(),
+		KMSGrants:           t.KMSGrants.copy(),
 		Users:               t.Users.copy(),
 		Groups:              t.Groups.copy(),
 		Roles:               t.Roles.copy(),

@@ -72,6 +72,11 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "GenerateDataKey", a.generateDataKey)
 	wire.Handle(m, "GenerateDataKeyWithoutPlaintext", a.generateDataKeyWithoutPlaintext)
 	wire.Handle(m, "GenerateRandom", a.generateRandom)
+	wire.Handle(m, "CreateGrant", a.createGrant)
+	wire.Handle(m, "ListGrants", a.listGrants)
+	wire.Handle(m, "ListRetirableGrants", a.listRetirableGrants)
+	wire.Handle(m, "RetireGrant", a.retireGrant)
+	wire.Handle(m, "RevokeGrant", a.revokeGrant)
 	wire.Handle(m, "GetPublicKey", a.getPublicKey)
 	wire.Handle(m, "Sign", a.sign)
 	wire.Handle(m, "Verify", a.verify)
@@ -149,25 +154,42 @@ func (a *api) edit(ctx context.Context, id *string, f func(row *model.KMSKey) er
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(deref(id), "alias/") {
-		return nil, model.Errorf("InvalidArnException", "Invalid keyId %s", deref(id)) // [O]
+	if err := byID(id); err != nil {
+		return nil, err
 	}
-	var row model.KMSKey
+	var row *model.KMSKey
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		old, err := own(s)(tx.FindKMSKey(s, deref(id), a.now()))
-		if err != nil {
+		if row, err = editable(s)(tx.FindKMSKey(s, deref(id), a.now())); err != nil {
 			return err
 		}
-		if row = *old; row.AWS != "" {
-			return model.Errorf("AccessDeniedException", "The key %s is managed by AWS.", row.ARN()) // [I]
-		}
-		if err := f(&row); err != nil {
+		if err := f(row); err != nil {
 			return err
 		}
-		tx.KMSKeys.Put(&row)
+		tx.KMSKeys.Put(row)
 		return nil
 	})
-	return &row, err
+	return row, err
+}
+
+// byID refuses an alias: a key is managed by its id.
+func byID(id *string) error {
+	if strings.Contains(deref(id), "alias/") {
+		return model.Errorf("InvalidArnException", "Invalid keyId %s", deref(id)) // [O]
+	}
+	return nil
+}
+
+// editable is a copy of a customer's key of the scope's account.
+func editable(s model.Scope) func(row *model.KMSKey, err error) (*model.KMSKey, error) {
+	return func(row *model.KMSKey, err error) (*model.KMSKey, error) {
+		if row, err = own(s)(row, err); err != nil {
+			return nil, err
+		}
+		if row.AWS != "" {
+			return nil, model.Errorf("AccessDeniedException", "The key %s is managed by AWS.", row.ARN()) // [I]
+		}
+		return new(*row), nil
+	}
 }
 
 // pageOf returns the page of a listing that begins behind the marker's key, and the marker of the next.

@@ -49,6 +49,9 @@ func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.Creat
 	if err := a.ring.Furnish(row, a.now()); err != nil {
 		return nil, err
 	}
+	if err := checkLockout(ctx, row, in.BypassPolicyLockoutSafetyCheck || in.Policy == nil); err != nil {
+		return nil, err
+	}
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		tx.KMSKeys.Put(row)
 		return nil

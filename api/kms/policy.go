@@ -9,8 +9,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/state"
 )
 
 // onlyPolicy is the name of a key's policy: it has one [D].
@@ -44,6 +46,34 @@ func checkPolicy(text string) error {
 	return nil
 }
 
+// checkLockout refuses a policy that does not let its author put another one, be it by leave of his account [D].
+func checkLockout(ctx context.Context, row *model.KMSKey, bypass bool) error {
+	p, ok := auth.PrincipalFrom(ctx)
+	if bypass || !ok {
+		return nil
+	}
+	doc, err := policy.Parse(policy.KeyPolicy, onlyPolicy, row.Policy)
+	if err != nil {
+		return err
+	}
+	who := &policy.Principal{Kind: policy.User, Account: p.Account, ARN: p.ARN, ID: p.UserID}
+	switch {
+	case p.Session != nil:
+		who.Kind, who.Of = policy.Session, p.Session.Of
+	case p.Kind == model.KeyRoot:
+		who.Kind = policy.Root
+	}
+	c := &policy.Context{}
+	who.Describe(c)
+	c.SetTags("aws:ResourceTag", row.Tags)
+	c.Set("kms:CallerAccount", p.Account)
+	d := policy.Decide(&policy.Request{Principal: who, Action: "kms:PutKeyPolicy", Resource: row.ARN(), Context: c}, &policy.Policies{Resource: doc})
+	if d.Explicit || !d.Allowed && d.Layer == policy.ByResource {
+		return model.Errorf("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.") // [O]
+	}
+	return nil
+}
+
 func checkPolicyName(name *string) error {
 	if name != nil && *name != onlyPolicy {
 		return model.Errorf("NotFoundException", "No such policy exists") // [O]
@@ -69,11 +99,25 @@ func (a *api) putKeyPolicy(ctx context.Context, in *sdk.PutKeyPolicyInput) (*sdk
 	if err := checkPolicy(deref(in.Policy)); err != nil {
 		return nil, err
 	}
-	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
+	if err := byID(in.KeyId); err != nil {
+		return nil, err
+	}
+	s, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.PutKeyPolicyOutput{}, a.DB.Update(ctx, func(tx *state.Tx) error {
+		row, err := editable(s)(tx.FindKMSKey(s, deref(in.KeyId), a.now()))
+		if err != nil {
+			return err
+		}
+		if err := waits(row); err != nil {
+			return err
+		}
 		row.Policy = *in.Policy
-		return waits(row)
+		tx.KMSKeys.Put(row)
+		return checkLockout(ctx, row, in.BypassPolicyLockoutSafetyCheck)
 	})
-	return &sdk.PutKeyPolicyOutput{}, err
 }
 
 func (a *api) listKeyPolicies(ctx context.Context, in *sdk.ListKeyPoliciesInput) (*sdk.ListKeyPoliciesOutput, error) {

@@ -25,6 +25,13 @@ func (r *reaper) kmsKeys() {
 		if k.GoneAt == 0 || !r.take(k.GoneAt) {
 			continue
 		}
+		for _, g := range slices.Collect(r.tx.GrantsOf(k)) {
+			if r.left == 0 {
+				return // the key goes with the last of them
+			}
+			r.left--
+			r.tx.KMSGrants.Delete(g.Key())
+		}
 		for _, a := range slices.Collect(r.tx.KMSAliases.Prefix(k.Scope.Key(""))) {
 			if a.KeyID == k.ID {
 				r.tx.KMSAliases.Delete(a.Key())
