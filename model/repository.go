@@ -92,6 +92,9 @@ type Replication struct {
 	Failure    string      `json:"failure,omitempty"`    // code
 	PushedAt   Millis      `json:"pushedAt"`             // of the push that it is about: a second one is copied again
 	FinishedAt Millis      `json:"finishedAt,omitempty"` // when the image was there
+	// Backfill is the id of the backfill that it is part of, "" if it follows a push; Tags are the image's then.
+	Backfill string   `json:"backfill,omitempty"`
+	Tags     []string `json:"tags,omitempty"`
 }
 
 // Key is the replication's row key.

@@ -28,6 +28,7 @@ type Tables struct {
 	RepositoryTemplates *Table[model.RepositoryTemplate]
 	ImageScans          *Table[model.ImageScan]
 	Replications        *Table[model.Replication]
+	Backfills           *Table[model.Backfill]
 	PullThroughRules    *Table[model.PullThroughRule]
 	UpstreamLooks       *Table[model.UpstreamLook]
 	ImagePulls          *Table[model.ImagePull]
@@ -169,6 +170,7 @@ func newTables() *Tables {
 		RepositoryTemplates: newTable(keyed[model.RepositoryTemplate]("repositorytemplates")),
 		ImageScans:          newTable(keyed[model.ImageScan]("imagescans")),
 		Replications:        newTable(keyed[model.Replication]("replications")),
+		Backfills:           newTable(keyed[model.Backfill]("backfills")),
 		PullThroughRules:    newTable(keyed[model.PullThroughRule]("pullthroughrules")),
 		UpstreamLooks:       newTable(keyed[model.UpstreamLook]("upstreamlooks")),
 		ImagePulls:          newTable(keyed[model.ImagePull]("imagepulls")),
@@ -243,6 +245,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.RepositoryTemplates)
 	f(t.ImageScans)
 	f(t.Replications)
+	f(t.Backfills)
 	f(t.PullThroughRules)
 	f(t.UpstreamLooks)
 	f(t.ImagePulls)
@@ -292,6 +295,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		RepositoryTemplates: frozen(t.RepositoryTemplates, prev.RepositoryTemplates),
 		ImageScans:          frozen(t.ImageScans, prev.ImageScans),
 		Replications:        frozen(t.Replications, prev.Replications),
+		Backfills:           frozen(t.Backfills, prev.Backfills),
 		PullThroughRules:    frozen(t.PullThroughRules, prev.PullThroughRules),
 		UpstreamLooks:       frozen(t.UpstreamLooks, prev.UpstreamLooks),
 		ImagePulls:          frozen(t.ImagePulls, prev.ImagePulls),
@@ -342,6 +346,7 @@ func (t *Tables) thaw() *Tables {
 		RepositoryTemplates: t.RepositoryTemplates.copy(),
 		ImageScans:          t.ImageScans.copy(),
 		Replications:        t.Replications.copy(),
+		Backfills:           t.Backfills.copy(),
 		PullThroughRules:    t.PullThroughRules.copy(),
 		UpstreamLooks:       t.UpstreamLooks.copy(),
 		ImagePulls:          t.ImagePulls.copy(),

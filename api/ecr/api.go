@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/registry"
@@ -42,8 +44,10 @@ type Config struct {
 	Secret func(s model.Scope, arn string) (string, error)
 	// May says whether the caller of a request may do something else besides ("CreateRepository"). nil: all may.
 	May func(ctx context.Context, action string, s model.Scope, repository string) error
-	Now func() time.Time // nil means time.Now
-	Log *slog.Logger     // nil means slog.Default()
+	// NewID makes ids of backfills; nil means uuid.NewString.
+	NewID func() string
+	Now   func() time.Time // nil means time.Now
+	Log   *slog.Logger     // nil means slog.Default()
 }
 
 // API has the handlers, and what the leader does with images. Run it.
@@ -62,6 +66,9 @@ type API struct {
 func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = uuid.NewString
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -91,6 +98,10 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DescribeRegistry", a.describeRegistry)
 	wire.Handle(m, "PutReplicationConfiguration", a.putReplicationConfiguration)
 	wire.Handle(m, "DescribeImageReplicationStatus", a.describeImageReplicationStatus)
+	wire.Handle(m, "StartReplicationBackfill", a.startReplicationBackfill)
+	wire.Handle(m, "StopReplicationBackfill", a.stopReplicationBackfill)
+	wire.Handle(m, "ListReplicationBackfills", a.listReplicationBackfills)
+	wire.Handle(m, "DescribeReplicationBackfillResults", a.describeReplicationBackfillResults)
 	wire.Handle(m, "GetAccountSetting", a.getAccountSetting)
 	wire.Handle(m, "PutAccountSetting", a.putAccountSetting)
 	wire.Handle(m, "GetRegistryScanningConfiguration", a.getRegistryScanningConfiguration)

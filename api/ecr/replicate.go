@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -28,6 +29,11 @@ func (a *API) Pushed(s model.Scope, name string) {
 		a.fresh[s] = append(a.fresh[s], name)
 	}
 	a.mu.Unlock()
+	a.wake()
+}
+
+// wake has the leader look for what is to be copied.
+func (a *API) wake() {
 	select {
 	case a.came <- struct{}{}:
 	default: // it will look anyway
@@ -47,6 +53,7 @@ func (a *API) replications(ctx context.Context) error {
 			a.Replicate(ctx)
 		case <-a.came:
 			a.replicateFresh(ctx)
+			a.fillAll(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -79,6 +86,7 @@ func (a *API) Replicate(ctx context.Context) {
 			a.replicateFrom(ctx, row)
 		}
 	}
+	a.fillAll(ctx)
 	if err := a.forgetReplications(ctx); err != nil && ctx.Err() == nil {
 		a.Log.Warn("forget replications of images that are gone", "err", err)
 	}
@@ -104,7 +112,7 @@ func (a *API) replicateFrom(ctx context.Context, row *model.Repository) {
 			if !isDue(a.DB.Snapshot().Tables, row, i, d) {
 				continue
 			}
-			if err := a.replicate(ctx, row, i, d, images); err != nil && ctx.Err() == nil {
+			if err := a.replicate(ctx, row, i, d, images, ""); err != nil && ctx.Err() == nil {
 				a.Log.Warn("replicate an image", "repository", row.ARN(), "image", i.Digest, "to", d.RegistryID+" "+d.Region, "err", err)
 			}
 		}
@@ -133,12 +141,16 @@ func isCopy(t *state.Tables, row *model.Repository, i registry.Arrival) bool {
 	return false
 }
 
-// replicate copies an image to one registry, and writes down how that goes.
-func (a *API) replicate(ctx context.Context, row *model.Repository, i registry.Arrival, to model.Destination, images *registry.Repository) error {
+// replicate copies an image to one registry, by itself or as a part of a backfill, and writes down how that goes.
+func (a *API) replicate(ctx context.Context, row *model.Repository, i registry.Arrival, to model.Destination, images *registry.Repository, backfill string) error {
 	r := model.Replication{
 		Scope: row.Scope, Repository: row.Name, Digest: i.Digest, To: to, PushedAt: i.PushedAt, Status: string(types.ReplicationStatusInProgress),
+		Backfill: backfill,
 	}
-	if have, ok := a.DB.Snapshot().Replications.Get(r.Key()); !ok || *have != r {
+	if backfill != "" {
+		r.Tags = i.Tags
+	}
+	if have, ok := a.DB.Snapshot().Replications.Get(r.Key()); !ok || !reflect.DeepEqual(*have, r) {
 		if err := a.putReplication(ctx, r); err != nil {
 			return err
 		}
