@@ -394,3 +394,26 @@ func TestRoleChain(t *testing.T) {
 	_, err = guest.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
 	refused(t, err, "AccessDeniedException", "User: arn:aws:sts::000000000000:federated-user/guest is not authorized to perform: ecs:CreateCluster")
 }
+
+// [D] GetAccessKeyInfo tells whose account a key belongs to, to those who may ask.
+func TestAccessKeyInfo(t *testing.T) {
+	s, _ := open(t, server.Config{Dev: true})
+	root := as(s, "root", "secret", "")
+	ann := user(t, s, root, "ann", document(statement("Allow", "sts:GetAccessKeyInfo", "*", "")))
+	key, err := root.iam.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String("ann")})
+	ok(t, err)
+	id := key.AccessKeyMetadata[0].AccessKeyId
+	for _, who := range []somebody{root, ann} {
+		out, err := who.sts.GetAccessKeyInfo(t.Context(), &sts.GetAccessKeyInfoInput{AccessKeyId: id})
+		if err != nil || *out.Account != "000000000000" {
+			t.Errorf("%+v %v", out, err)
+		}
+	}
+	bob := user(t, s, root, "bob", "")
+	_, err = bob.sts.GetAccessKeyInfo(t.Context(), &sts.GetAccessKeyInfoInput{AccessKeyId: id})
+	refused(t, err, "AccessDenied", "sts:GetAccessKeyInfo")
+	for given, text := range map[string]string{"AKIA": "accessKeyId", "AKIA-IS-NO-KEY-ID": "accessKeyId", "AKIAIOSFODNN7EXAMPLE": "is not known"} {
+		_, err := root.sts.GetAccessKeyInfo(t.Context(), &sts.GetAccessKeyInfoInput{AccessKeyId: &given})
+		refused(t, err, "ValidationError", text)
+	}
+}

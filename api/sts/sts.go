@@ -50,6 +50,7 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "AssumeRole", a.assumeRole)
 	wire.Handle(m, "GetSessionToken", a.getSessionToken)
 	wire.Handle(m, "GetFederationToken", a.getFederationToken)
+	wire.Handle(m, "GetAccessKeyInfo", a.getAccessKeyInfo)
 	wire.Handle(m, "AssumeRoleWithWebIdentity", a.assumeRoleWithWebIdentity)
 	wire.Handle(m, "GetWebIdentityToken", a.getWebIdentityToken)
 	return m
@@ -73,6 +74,29 @@ func getCallerIdentity(ctx context.Context, _ *sts.GetCallerIdentityInput) (*sts
 		Account: aws.String(p.Account), Arn: aws.String(p.ARN), UserId: aws.String(p.UserID),
 	}, nil
 }
+
+// getAccessKeyInfo tells the account of an access key, whoever's it is [D]. The keys of sessions say nothing of it, for no row holds
+// them: only the caller's own is known.
+func (a *api) getAccessKeyInfo(ctx context.Context, in *sts.GetAccessKeyInfoInput) (*sts.GetAccessKeyInfoOutput, error) {
+	p, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id := value(in.AccessKeyId)
+	if n := len(id); n < 16 || n > 128 || !accessKeyID.MatchString(id) {
+		return nil, invalid(id, "accessKeyId", `Member must have length between 16 and 128, and satisfy regular expression pattern: [\w]*`) // [I]
+	}
+	if id == p.AccessKeyID {
+		return &sts.GetAccessKeyInfoOutput{Account: aws.String(p.Account)}, nil
+	}
+	k, ok := a.DB.Snapshot().AccessKeys.Get(id)
+	if !ok {
+		return nil, model.Errorf("ValidationError", "The access key %s is not known.", id) // [I]: AWS reads the account off any id
+	}
+	return &sts.GetAccessKeyInfoOutput{Account: aws.String(k.Account)}, nil
+}
+
+var accessKeyID = regexp.MustCompile(`^\w*$`)
 
 // invalid is the refusal of a value by STS's model [O].
 func invalid(given, member, constraint string) error {
