@@ -52,8 +52,8 @@ func (a *Access) Authorize(t *state.Tables, c *Call) error {
 	if op.Action == "" {
 		return nil
 	}
-	if c.Service == "iam" && c.Principal.Kind == model.KeyUser && c.Principal.Session != nil {
-		return auth.ErrUnrecognized() // what GetSessionToken gives is none for IAM [D]
+	if c.Service == "iam" && c.Principal.Session != nil && c.Principal.Kind != auth.KindRole {
+		return auth.ErrUnrecognized() // what GetSessionToken and GetFederationToken give is none for IAM [D]
 	}
 	d := decider{Access: a, Call: c, tables: t, op: &op, who: who, policies: ps}
 	for _, target := range d.targets() {

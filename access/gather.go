@@ -44,7 +44,7 @@ func (a *Access) session(t *state.Tables, who *policy.Principal, p *auth.Princip
 	var err error
 	if p.Kind == auth.KindFederated {
 		who.Kind = policy.FederatedUser
-		_, ps, err = a.user(t, &policy.Principal{Account: s.Account}, s.Of, s.OfID)
+		ps, err = a.maker(t, s)
 		who.Tags = s.Tags
 	} else {
 		r, ok := t.Roles.Get(model.IAMKey(s.Account, nameOf(s.Of)))
@@ -73,6 +73,16 @@ func (a *Access) session(t *state.Tables, who *policy.Principal, p *auth.Princip
 		ps.Session = append(ps.Session, doc)
 	}
 	return who, ps, nil
+}
+
+// maker are the policies of who made a federated user: a user's, or that the root user may do everything.
+func (a *Access) maker(t *state.Tables, s *auth.Session) (*policy.Policies, error) {
+	if s.Of == "arn:aws:iam::"+s.Account+":root" {
+		all, err := a.managed(t, "arn:aws:iam::aws:policy/AdministratorAccess")
+		return &policy.Policies{Identity: []*policy.Policy{all}}, err
+	}
+	_, ps, err := a.user(t, &policy.Principal{Account: s.Account}, s.Of, s.OfID)
+	return ps, err
 }
 
 // runs says whether the task with the ARN is there, and not STOPPED.

@@ -69,6 +69,11 @@ func queryRefusal(code string, authentic, ec2 bool) (string, int, bool) {
 			return "InvalidParameterValue", 400, true
 		}
 		return "MalformedInput", 400, true
+	case "UnrecognizedClientException": // also of a session whose user or role is found to be gone when the call is decided
+		if ec2 {
+			return "AuthFailure", 401, true
+		}
+		return "InvalidClientTokenId", 403, true
 	case "UnknownOperationException":
 		return "InvalidAction", 400, true
 	case "RequestEntityTooLargeException":
@@ -88,8 +93,6 @@ func queryRefusal(code string, authentic, ec2 bool) (string, int, bool) {
 		return "MissingAuthenticationToken", 403, true
 	case "InvalidSignatureException":
 		return "SignatureDoesNotMatch", 403, true
-	case "UnrecognizedClientException":
-		return "InvalidClientTokenId", 403, true
 	case "ExpiredTokenException":
 		return "ExpiredToken", 403, true
 	case "IncompleteSignatureException":

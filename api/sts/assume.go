@@ -215,8 +215,8 @@ func (a *api) getSessionToken(ctx context.Context, in *sts.GetSessionTokenInput)
 	return &sts.GetSessionTokenOutput{Credentials: credentials(c)}, nil
 }
 
-// getFederationToken gives a user credentials for somebody whom IAM does not know. He may do what both the user's policies and
-// those of the session allow.
+// getFederationToken gives a user, or the root user, credentials for somebody whom IAM does not know. He may do what both the user's
+// policies and those of the session allow.
 func (a *api) getFederationToken(ctx context.Context, in *sts.GetFederationTokenInput) (*sts.GetFederationTokenOutput, error) {
 	p, err := caller(ctx)
 	switch {
@@ -224,13 +224,15 @@ func (a *api) getFederationToken(ctx context.Context, in *sts.GetFederationToken
 		return nil, err
 	case p.Session != nil || p.Kind == model.KeyNode:
 		return nil, model.Errorf("AccessDenied", "Cannot call GetFederationToken with session credentials") // [O]
-	case p.Kind == model.KeyRoot:
-		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead does not serve GetFederationToken to the root user: call it as an IAM user.")
 	}
 	if err := checkName("name", value(in.Name), 32); err != nil {
 		return nil, err
 	}
-	d, err := duration(in.DurationSeconds, longestRole, longestUser)
+	usual, most := longestRole, longestUser
+	if p.Kind == model.KeyRoot {
+		usual, most = longestRoot, longestRoot
+	}
+	d, err := duration(in.DurationSeconds, usual, most)
 	if err != nil {
 		return nil, err
 	}
