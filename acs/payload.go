@@ -217,7 +217,7 @@ type FileVolume struct {
 type FileSource struct {
 	Name      string `json:"name,omitempty"`
 	ValueFrom string `json:"valueFrom"`
-	Provider  string `json:"provider"` // ssm, asm, s3, or sts: a token of the task's role for the audiences in ValueFrom
+	Provider  string `json:"provider"` // ssm, asm, s3; ssm-path: a file for each parameter below a path; sts: a token of the task's role for the audiences in ValueFrom
 	Algorithm string `json:"algorithm,omitempty"`
 	Duration  int64  `json:"duration,omitempty"` // of a token, seconds
 }

@@ -72,6 +72,12 @@ func readSources(ctx context.Context, c *client.Client, sources []acs.FileSource
 	}
 	out := map[string][]byte{}
 	for i, s := range sources {
+		if s.Provider == "ssm-path" {
+			if err := addParameters(ctx, c, s.ValueFrom, out); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		value, err := []byte(params[strconv.Itoa(i)]), error(nil)
 		switch s.Provider {
 		case "asm":
@@ -89,17 +95,41 @@ func readSources(ctx context.Context, c *client.Client, sources []acs.FileSource
 	return out, nil
 }
 
+// addParameters adds a file for each parameter that lies right below a path, by the last part of its name.
+func addParameters(ctx context.Context, c *client.Client, path string, out map[string][]byte) error {
+	in := map[string]any{"Path": path, "WithDecryption": true}
+	for {
+		var page struct {
+			Parameters []struct{ Name, Value string }
+			NextToken  string
+		}
+		if err := c.Call(ctx, "ssm", "GetParametersByPath", in, &page); err != nil {
+			return noSecrets("unable to retrieve secrets from ssm: %w", err)
+		}
+		for _, p := range page.Parameters {
+			if err := addFile(out, p.Name[strings.LastIndexByte(p.Name, '/')+1:], []byte(p.Value)); err != nil {
+				return err
+			}
+		}
+		if page.NextToken == "" {
+			return nil
+		}
+		in["NextToken"] = page.NextToken
+	}
+}
+
+func addFile(out map[string][]byte, name string, b []byte) error {
+	if _, twice := out[name]; twice {
+		return noSecrets("two values are for the file %s", name)
+	}
+	out[name] = b
+	return nil
+}
+
 // addFiles adds the file of a source, or those of the members of its JSON object.
 func addFiles(out map[string][]byte, s acs.FileSource, value []byte) error {
-	add := func(name string, b []byte) error {
-		if _, twice := out[name]; twice {
-			return noSecrets("two values are for the file %s", name)
-		}
-		out[name] = b
-		return nil
-	}
 	if s.Name != "" {
-		return add(s.Name, value)
+		return addFile(out, s.Name, value)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(value, &members); err != nil || members == nil { // its text is nobody's business
@@ -108,7 +138,7 @@ func addFiles(out map[string][]byte, s acs.FileSource, value []byte) error {
 	for name, v := range members {
 		text, err := memberText(v)
 		if err == nil {
-			err = add(name, []byte(text))
+			err = addFile(out, name, []byte(text))
 		}
 		if err != nil {
 			return err

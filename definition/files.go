@@ -102,6 +102,9 @@ func files(v *types.Volume, driver fileDriver) (*acs.FileVolume, error) {
 		case option == driver.list:
 			must = "FILE=VALUEFROM, several of them with spaces between, and plain file names"
 			ok = fileList(out, value)
+		case option == "path":
+			must, ok = "the path of parameters, from / on", strings.HasPrefix(value, "/")
+			out.Sources = append(out.Sources, acs.FileSource{ValueFrom: value, Provider: "ssm-path"})
 		case option == "signal":
 			out.Signal = "SIG" + strings.TrimPrefix(value, "SIG")
 			must, ok = "one of "+strings.Join(reloads, ", "), slices.Contains(reloads, out.Signal)
@@ -122,7 +125,7 @@ func files(v *types.Volume, driver fileDriver) (*acs.FileVolume, error) {
 		}
 	}
 	if len(out.Sources) == 0 {
-		return nil, refuse("Volume '%s' needs the driver option '%s' or '%s'.", deref(v.Name), driver.whole, driver.list)
+		return nil, refuse("Volume '%s' needs the driver option '%s', '%s' or 'path'.", deref(v.Name), driver.whole, driver.list)
 	}
 	return out, nil
 }

@@ -35,13 +35,14 @@ func TestRefusedFiles(t *testing.T) {
 	opt := func(s string) string { return fileVolume("roadstead-secret", s) }
 	const invalid = client + "Invalid driver option '%s' of volume 'v'. It must be "
 	runRefusals(t, []refusal{
-		{"nothing", opt(``), client + "Volume 'v' needs the driver option 'secret' or 'secrets'."},
+		{"nothing", opt(``), client + "Volume 'v' needs the driver option 'secret', 'secrets' or 'path'."},
 		{"another driver's option", fileVolume("roadstead-config", `"secret":"x"`), client + "Unknown driver option 'secret' of volume 'v'."},
 		{"empty", opt(`"secret":""`), fmt.Sprintf(invalid, "secret") + "a valueFrom of a secret, a parameter or an S3 object."},
 		{"no file", opt(`"secrets":"/app/x"`), fmt.Sprintf(invalid, "secrets") + "FILE=VALUEFROM, several of them with spaces between, and plain file names."},
 		{"a path", opt(`"secrets":"../x=/app/x"`), fmt.Sprintf(invalid, "secrets") + "FILE=VALUEFROM, several of them with spaces between, and plain file names."},
 		{"twice", opt(`"secrets":"a=/x a=/y"`), fmt.Sprintf(invalid, "secrets") + "FILE=VALUEFROM, several of them with spaces between, and plain file names."},
 		{"only spaces", opt(`"secrets":" , "`), fmt.Sprintf(invalid, "secrets") + "FILE=VALUEFROM, several of them with spaces between, and plain file names."},
+		{"path", opt(`"path":"app"`), fmt.Sprintf(invalid, "path") + "the path of parameters, from / on."},
 		{"mode", opt(`"secret":"x","mode":"0800"`), fmt.Sprintf(invalid, "mode") + "an octal number of at most 0777."},
 		{"setuid", opt(`"secret":"x","mode":"4755"`), fmt.Sprintf(invalid, "mode") + "an octal number of at most 0777."},
 		{"uid", opt(`"secret":"x","uid":"root"`), fmt.Sprintf(invalid, "uid") + "a user id."},
@@ -74,8 +75,8 @@ func TestFiles(t *testing.T) {
 			acs.FileVolume{Mode: 0o440, UID: 7, GID: 8, Signal: "SIGHUP", Refresh: 120, Sources: []acs.FileSource{
 				{Name: "a", ValueFrom: asmARN + ":k::", Provider: "asm"}, {Name: "b.pem", ValueFrom: "/app/b", Provider: "ssm"},
 				{Name: "c", ValueFrom: "arn:aws:s3:::box/c", Provider: "s3"}}}},
-		{"roadstead-config", `"config":"/app/all","configs":"x=/app/x:3","refresh":"off"`, acs.FileVolume{Mode: 0o444, Sources: []acs.FileSource{
-			{ValueFrom: "/app/all", Provider: "ssm"}, {Name: "x", ValueFrom: "/app/x:3", Provider: "ssm"}}}},
+		{"roadstead-config", `"config":"/app/all","configs":"x=/app/x:3","path":"/app/","refresh":"off"`, acs.FileVolume{Mode: 0o444, Sources: []acs.FileSource{
+			{ValueFrom: "/app/all", Provider: "ssm"}, {Name: "x", ValueFrom: "/app/x:3", Provider: "ssm"}, {ValueFrom: "/app/", Provider: "ssm-path"}}}},
 		{"roadstead-web-identity", `"audience":"a,b","file":"t","duration":"10m","algorithm":"ES384"`, acs.FileVolume{Mode: 0o400, Refresh: 150, Sources: []acs.FileSource{
 			{Name: "t", ValueFrom: "a,b", Provider: "sts", Algorithm: "ES384", Duration: 600}}}},
 	} {

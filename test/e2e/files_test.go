@@ -17,7 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // TestSecretFiles: secrets are files in memory that follow their values, of tasks in and out of user namespaces, also over a kill of
@@ -34,7 +36,7 @@ func TestSecretFiles(t *testing.T) {
 		must(t, err)
 	}
 	role := e.role("reads-files", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"`+
-		strings.TrimSuffix(*made.ARN, "/")+`"},{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}`)
+		*made.ARN+`"},{"Effect":"Allow","Action":["ecr:*","ssm:GetParameters","ssm:GetParametersByPath","s3:GetObject"],"Resource":"*"}]}`)
 	volume := func(driver string, opts map[string]string) types.Volume {
 		return types.Volume{Name: aws.String("s"), DockerVolumeConfiguration: &types.DockerVolumeConfiguration{Driver: &driver, DriverOpts: opts}}
 	}
@@ -59,6 +61,7 @@ func TestSecretFiles(t *testing.T) {
 			}
 		}
 	}
+	e.configFiles(role)
 	rotate("sesame-two")
 	for _, arn := range all {
 		e.AwaitLog(arn, "SIGHUP: /s/pass 0:0 400: sesame-two")
@@ -85,6 +88,35 @@ func TestSecretFiles(t *testing.T) {
 	reason := aws.ToString(bad.StoppedReason)
 	if bad.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.HasPrefix(reason, "ResourceInitializationError: unable to pull secrets or registry auth: ") {
 		t.Errorf("without the value: %s %s", bad.StopCode, reason)
+	}
+}
+
+// configFiles: configuration comes from parameters, from all below a path, and from objects, for users that are not root.
+func (e *Env) configFiles(role string) {
+	t := e.t
+	who := credentials.NewStaticCredentialsProvider(key, e.secret, "")
+	params := ssm.New(ssm.Options{Region: region, BaseEndpoint: &e.URL, Credentials: who})
+	for name, value := range map[string]string{"/conf/app/a": "alpha", "/conf/app/b": "beta", "/conf/app/below/c": "gamma", "/conf/json": `{"port":8080}`} {
+		_, err := params.PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: &value, Type: "String"})
+		must(t, err)
+	}
+	box := s3.New(s3.Options{Region: region, BaseEndpoint: &e.URL, Credentials: who, UsePathStyle: true})
+	_, err := box.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("conf-box")})
+	must(t, err)
+	_, err = box.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("conf-box"), Key: aws.String("web/nginx.conf"), Body: strings.NewReader("worker 1;")})
+	must(t, err)
+	c := e.container("c", "read=/c/a", "read=/c/b", "read=/c/c", "read=/c/port", "read=/c/web.conf", "exit=0")
+	c.User = aws.String("1234:2345")
+	c.MountPoints = []types.MountPoint{mount("c", "/c")}
+	arn := e.RunTask(e.Define("configured", ecs.RegisterTaskDefinitionInput{ExecutionRoleArn: &role, Volumes: []types.Volume{{Name: aws.String("c"),
+		DockerVolumeConfiguration: &types.DockerVolumeConfiguration{Driver: aws.String("roadstead-config"), DriverOpts: map[string]string{
+			"path": "/conf/app", "config": "/conf/json", "configs": "web.conf=arn:aws:s3:::conf-box/web/nginx.conf", "mode": "0440", "gid": "2345"}}}}}, c))
+	task := e.AwaitStatus(arn, "STOPPED")
+	log := e.Logs(arn)
+	for _, want := range []string{"/c/a 0:2345 440: alpha", "/c/b 0:2345 440: beta", "not read: /c/c", "/c/port 0:2345 440: 8080", "/c/web.conf 0:2345 440: worker 1;"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%s is not in %s: %s", want, log, story(&task))
+		}
 	}
 }
 
