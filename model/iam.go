@@ -126,7 +126,8 @@ func (p *InstanceProfile) ARN() string { return IAMARN(p.Account, "instance-prof
 // TokenIssuer makes tokens that say who an account's users and roles are, for those who are not of this deployment. Writer: api/iam.
 type TokenIssuer struct {
 	Account   string      `json:"account"`
-	ID        string      `json:"id"` // a uuid, the end of its URL
+	ID        string      `json:"id"`  // a uuid, the end of its URL
+	URL       string      `json:"url"` // as tokens say it, whoever leads
 	Enabled   bool        `json:"enabled"`
 	CreatedAt Millis      `json:"createdAt"`
 	Keys      []IssuerKey `json:"keys"` // the newest of an algorithm signs

@@ -28,7 +28,8 @@ type Config struct {
 	Account, RootKeyID, RootSecret string
 	// SealKey is the file with the key that seals secrets, "" for none (seal.ReadKeys). Members must agree.
 	SealKey string
-	// IssuerURL is where others find the keys of tokens that say who users and roles are, if that is not Advertise. Members must agree.
+	// IssuerURL is where others find the keys of tokens that say who users and roles are, if that is not Advertise; it counts for
+	// issuers that are enabled from then on. Members should agree.
 	IssuerURL string
 	// DenyWideRoles: no task is started with a role that may do everything.
 	DenyWideRoles bool

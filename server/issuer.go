@@ -17,14 +17,14 @@ import (
 // issuerPath is where the documents of issuers are; an account's id follows (docs/decisions/033).
 const issuerPath = "/oidc/"
 
-// issuerURL is the URL of an account's issuer as its tokens say it.
+// issuerURL is the URL of an account's issuer when it is enabled.
 func (s *Server) issuerURL(id string) string {
 	return strings.TrimSuffix(cmp.Or(s.cfg.IssuerURL, s.cfg.Advertise), "/") + issuerPath + id
 }
 
 func (s *Server) stsConfig() sts.Config {
 	return sts.Config{
-		DB: s.db, Sessions: s.tokens, AssumeWeb: s.assumeWeb, Tokens: &oidc.Verifier{Now: s.cfg.Now}, IssuerURL: s.issuerURL, Seal: s.seal, Now: s.cfg.Now,
+		DB: s.db, Sessions: s.tokens, AssumeWeb: s.assumeWeb, Tokens: &oidc.Verifier{Now: s.cfg.Now}, Seal: s.seal, Now: s.cfg.Now,
 	}
 }
 
@@ -51,6 +51,6 @@ func (s *Server) issuerRoutes(mux *http.ServeMux) {
 			http.NotFound(w, r)
 		})
 	}
-	serve(oidc.DiscoveryPath, func(row *model.TokenIssuer) any { return oidc.Describe(s.issuerURL(row.ID), *sts.PublicKeys(row)) })
+	serve(oidc.DiscoveryPath, func(row *model.TokenIssuer) any { return oidc.Describe(row.URL, *sts.PublicKeys(row)) })
 	serve(oidc.KeysPath, func(row *model.TokenIssuer) any { return sts.PublicKeys(row) })
 }

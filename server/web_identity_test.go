@@ -136,7 +136,8 @@ func TestWebIdentityGoesRound(t *testing.T) {
 	refused(t, err, "MissingAuthenticationToken", "")
 
 	stop()
-	s, _ = open(t, server.Config{Dev: true, DataDir: dir, IssuerURL: "https://id.example/ours"})
+	s, _ = open(t, server.Config{Dev: true, DataDir: dir}) // as another member, which calls itself otherwise
+	root = as(s, "root", "secret", "")
 	var later oidc.JWKS
 	fetchJSON(t, s.URL()+"/oidc/"+id+oidc.KeysPath, &later)
 	if later.Keys[0] != keys.Keys[0] || later.Keys[1] != keys.Keys[1] {
@@ -144,6 +145,15 @@ func TestWebIdentityGoesRound(t *testing.T) {
 	}
 	_, err = become(t, s, web, token)
 	ok(t, err)
+	info, err := root.iam.GetOutboundWebIdentityFederationInfo(t.Context(), nil)
+	if err != nil || *info.IssuerIdentifier != issuer || !info.JwtVendingEnabled {
+		t.Errorf("%+v %v", info, err)
+	}
+	again, err := ask(root, "ES384", "us")
+	ok(t, err)
+	if iss, err := oidc.Issuer(*again.WebIdentityToken); err != nil || iss != issuer {
+		t.Errorf("tokens are of %s now: %v", iss, err)
+	}
 	_, err = as(s, "root", "secret", "").iam.DisableOutboundWebIdentityFederation(t.Context(), nil)
 	ok(t, err)
 	_, err = ask(as(s, "root", "secret", ""), "RS256", "us")

@@ -99,3 +99,13 @@ func (t *Tables) KMSKeyByID(s model.Scope, id string) *model.KMSKey {
 	row, _ := t.KMSKeys.Get(s.Key(id))
 	return row
 }
+
+// Issuer is the token issuer with the URL, of whatever account, nil if there is none.
+func (t *Tables) Issuer(url string) *model.TokenIssuer {
+	for i := range t.TokenIssuers.All() {
+		if i.URL == url {
+			return i
+		}
+	}
+	return nil
+}

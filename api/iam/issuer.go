@@ -29,7 +29,8 @@ func errDisabled() error {
 	return model.Errorf("FeatureDisabled", "Outbound web identity federation is not enabled for this account.") // [I]
 }
 
-// enableIssuer lets the account's users and roles have tokens for others. Keys and the issuer's URL are made once, and stay [I].
+// enableIssuer lets the account's users and roles have tokens for others. Keys and the issuer's id are made once, and stay [I]; its URL
+// is what the server calls itself now.
 func (a *api) enableIssuer(ctx context.Context, _ *iam.EnableOutboundWebIdentityFederationInput) (*iam.EnableOutboundWebIdentityFederationOutput, error) {
 	t, account, err := a.look(ctx)
 	if err != nil {
@@ -44,7 +45,7 @@ func (a *api) enableIssuer(ctx context.Context, _ *iam.EnableOutboundWebIdentity
 			return nil, err
 		}
 	}
-	var id string
+	var at string
 	err = a.change(ctx, func(tx *state.Tx, account string) error {
 		row := *fresh
 		if old, ok := tx.TokenIssuers.Get(account); ok {
@@ -52,14 +53,15 @@ func (a *api) enableIssuer(ctx context.Context, _ *iam.EnableOutboundWebIdentity
 				return errEnabled()
 			}
 		}
-		row.Enabled, id = true, row.ID
+		at = a.IssuerURL(row.ID)
+		row.Enabled, row.URL = true, at
 		tx.TokenIssuers.Put(&row)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &iam.EnableOutboundWebIdentityFederationOutput{IssuerIdentifier: aws.String(a.IssuerURL(id))}, nil
+	return &iam.EnableOutboundWebIdentityFederationOutput{IssuerIdentifier: &at}, nil
 }
 
 // newIssuer makes an issuer with a key for each algorithm.
@@ -111,5 +113,5 @@ func (a *api) getIssuer(ctx context.Context, _ *iam.GetOutboundWebIdentityFedera
 	if !ok {
 		return nil, errDisabled()
 	}
-	return &iam.GetOutboundWebIdentityFederationInfoOutput{IssuerIdentifier: aws.String(a.IssuerURL(row.ID)), JwtVendingEnabled: row.Enabled}, nil
+	return &iam.GetOutboundWebIdentityFederationInfoOutput{IssuerIdentifier: aws.String(row.URL), JwtVendingEnabled: row.Enabled}, nil
 }

@@ -30,7 +30,7 @@ func (a *api) serveProviders(m *wire.Mux) {
 
 func (a *api) createProvider(ctx context.Context, in *iam.CreateOpenIDConnectProviderInput) (*iam.CreateOpenIDConnectProviderOutput, error) {
 	u, err := url.Parse(value(in.Url))
-	own := a.IssuerURL != nil && strings.HasPrefix(value(in.Url), a.IssuerURL("")) // its keys are here, and travel nowhere
+	own := a.DB.Snapshot().Issuer(value(in.Url)) != nil // its keys are here, and travel nowhere
 	if err != nil || u.Scheme != "https" && !own || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, model.Errorf("ValidationError", "Invalid Open ID Connect Provider URL") // [O]
 	}

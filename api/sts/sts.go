@@ -30,10 +30,9 @@ type Config struct {
 	// AssumeWeb makes the session of a web identity, if the role trusts it; Tokens verifies who it is.
 	AssumeWeb func(t *state.Tables, q *WebIdentity) (auth.Credentials, *auth.Session, error)
 	Tokens    *oidc.Verifier
-	// IssuerURL is the URL of a model.TokenIssuer by its id, and what it begins with for "". Seal opens the keys of issuers.
-	IssuerURL func(id string) string
-	Seal      *seal.Sealer
-	Now       func() time.Time // nil means time.Now
+	// Seal opens the keys of issuers.
+	Seal *seal.Sealer
+	Now  func() time.Time // nil means time.Now
 }
 
 // api holds the handlers. It has no state of its own.

@@ -56,7 +56,7 @@ func (a *api) getWebIdentityToken(ctx context.Context, in *sts.GetWebIdentityTok
 	}
 	expires := now.Add(life).Truncate(time.Second)
 	claims := describe(t, &p, tags)
-	claims["iss"], claims["aud"], claims["jti"] = a.IssuerURL(issuer.ID), audience(in.Audience), uuid.NewString()
+	claims["iss"], claims["aud"], claims["jti"] = issuer.URL, audience(in.Audience), uuid.NewString()
 	claims["iat"], claims["exp"] = now.Unix(), expires.Unix()
 	if text, err := json.Marshal(claims); err != nil || len(text) > mostPayload {
 		return nil, model.Errorf("JWTPayloadSizeExceededException", "The token payload exceeds the maximum allowed size of %d bytes.", mostPayload) // [I]

@@ -108,26 +108,15 @@ func (a *api) provider(t *state.Tables, account, token string) (oidc.Provider, *
 	if err != nil {
 		return oidc.Provider{}, nil, err
 	}
-	own := a.ownKeys(t, iss)
+	var own *oidc.JWKS
+	if i := t.Issuer(iss); i != nil {
+		own = PublicKeys(i)
+	}
 	row, ok := t.OIDCProviders.Get(account + "/" + oidc.Host(iss))
 	if !ok || own == nil && !strings.HasPrefix(iss, "https://") {
 		return oidc.Provider{}, nil, model.Errorf("InvalidIdentityToken", "No OpenIDConnect provider found in your account for %s", iss) // [O]
 	}
 	return oidc.Provider{Issuer: iss, Audiences: row.ClientIDs, Thumbprints: row.Thumbprints, Keys: own}, row, nil
-}
-
-// ownKeys are the keys of an issuer of this deployment, nil if it is none.
-func (a *api) ownKeys(t *state.Tables, iss string) *oidc.JWKS {
-	id, ok := strings.CutPrefix(iss, a.IssuerURL(""))
-	if !ok {
-		return nil
-	}
-	for row := range t.TokenIssuers.All() {
-		if row.ID == id {
-			return PublicKeys(row)
-		}
-	}
-	return nil
 }
 
 // PublicKeys are those that an issuer's tokens are verified with.
