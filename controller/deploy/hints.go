@@ -211,7 +211,7 @@ func (l *Loop) forget(key string) {
 }
 
 // Touched appends the services that a changed row concerns: its own; those with tasks on an instance, those that follow
-// instances, and those that lack room.
+// instances, and those that lack room, or a role that is changed.
 func (l *Loop) Touched(dst []string, c *state.Change) []string {
 	switch c.Table {
 	case "services":
@@ -236,6 +236,14 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.hints.room(dst, c.Key)
+	case "roles": // one that could not be assumed may be trusted now
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, place := range slices.Sorted(maps.Keys(l.hints.unplaced)) {
+			if strings.HasPrefix(place, before(c.Key)+"/") {
+				dst = l.hints.room(dst, place)
+			}
+		}
 	}
 	return dst
 }
