@@ -98,7 +98,7 @@ func TestWideRolesAreTold(t *testing.T) {
 	root = as(s, "root", "secret", "")
 	_, err = root.ecs.RegisterTaskDefinition(t.Context(), definition("other", arns["attached"]))
 	refused(t, err, "ClientException", "The role '"+arns["attached"]+"' allows every action on every resource (statement 1 of the policy arn:aws:iam::aws:policy/AdministratorAccess), and this control plane runs no tasks with such roles.")
-	refused(t, run(root, "inline"), "ClientException", "ECS was unable to assume the role '"+arns["inline"]+"'")
+	refused(t, run(root, "inline"), "ClientException", "The role '"+arns["inline"]+"' allows every action on every resource (statement 1 of the policy p), and this control plane runs no tasks with such roles.")
 	admitted(t, run(root, "bounded"))
 	_, err = root.ecs.RegisterTaskDefinition(t.Context(), definition("other", arns["bounded"]))
 	ok(t, err)

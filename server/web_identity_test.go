@@ -57,6 +57,27 @@ func fetchJSON(t *testing.T, url string, into any) {
 	ok(t, json.Unmarshal(b, into))
 }
 
+// tokensOf gets a token in each algorithm, verifies them as others do, and returns one.
+func tokensOf(t *testing.T, ann somebody, issuer string, keys *oidc.JWKS) string {
+	t.Helper()
+	var v oidc.Verifier
+	var token string
+	for _, alg := range []string{"RS256", "ES384"} {
+		out, err := ann.sts.GetWebIdentityToken(t.Context(), &sts.GetWebIdentityTokenInput{Audience: []string{"us"}, SigningAlgorithm: &alg})
+		ok(t, err)
+		token = *out.WebIdentityToken
+		who, err := v.Verify(t.Context(), token, oidc.Provider{Issuer: issuer, Audiences: []string{"us"}, Keys: keys})
+		if err != nil || who.Subject != "arn:aws:iam::000000000000:user/ann" || time.Until(*out.Expiration) > 5*time.Minute {
+			t.Errorf("%s: %+v %v", alg, who, err)
+		}
+		said, _ := who.Claims["https://sts.amazonaws.com/"].(map[string]any)
+		if said["aws_account"] != "000000000000" || said["source_region"] != "us-east-1" {
+			t.Errorf("%v", who.Claims)
+		}
+	}
+	return token
+}
+
 // [D] A role's token says who it is, others verify it with the issuer's documents, and it makes its bearer another role of an account
 // that trusts the issuer. The issuer, and its keys, survive the server (MISSION row 77).
 func TestWebIdentityGoesRound(t *testing.T) {
@@ -88,24 +109,14 @@ func TestWebIdentityGoesRound(t *testing.T) {
 	if about.Issuer != issuer || about.KeysURL != issuer+oidc.KeysPath || len(keys.Keys) != 2 || strings.Join(about.Algorithms, " ") != "ES384 RS256" {
 		t.Errorf("%+v %+v", about, keys)
 	}
-	_, err = ask(ann, "RS256", "them")
-	refused(t, err, "AccessDenied", "sts:GetWebIdentityToken")
-	var v oidc.Verifier
-	var token string
-	for _, alg := range []string{"RS256", "ES384"} {
-		out, err := ask(ann, alg, "us")
-		ok(t, err)
-		token = *out.WebIdentityToken
-		who, err := v.Verify(t.Context(), token, oidc.Provider{Issuer: issuer, Audiences: []string{"us"}, Keys: &keys})
-		if err != nil || who.Subject != "arn:aws:iam::000000000000:user/ann" || time.Until(*out.Expiration) > 5*time.Minute {
-			t.Errorf("%s: %+v %v", alg, who, err)
-		}
-		said, _ := who.Claims["https://sts.amazonaws.com/"].(map[string]any)
-		if said["aws_account"] != "000000000000" || said["source_region"] != "us-east-1" {
-			t.Errorf("%v", who.Claims)
+	for _, k := range s.DB().Snapshot().Issuer(issuer).Keys {
+		if _, err := oidc.ParseKey(k.ID, k.Algorithm, k.Sealed); err == nil {
+			t.Errorf("the key %s lies open in its row", k.ID)
 		}
 	}
-
+	_, err = ask(ann, "RS256", "them")
+	refused(t, err, "AccessDenied", "sts:GetWebIdentityToken")
+	token := tokensOf(t, ann, issuer, &keys)
 	_, err = become(t, s, "arn:aws:iam::000000000000:role/web", token)
 	refused(t, err, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for "+issuer)
 	p, err := root.iam.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: &issuer, ClientIDList: []string{"us"}})

@@ -202,8 +202,7 @@ func TestFilesAreWhole(t *testing.T) {
 // A tree has what was written last and nothing else, whatever was there and wherever an earlier write was cut short.
 func TestTreeHoldsTheLast(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "tree")
-		must(t, err)
+		dir := t.TempDir()
 		about := &acs.FileVolume{Mode: 0o400, UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 		values := rapid.MapOf(rapid.SampledFrom([]string{"a", "b", ".c", "d e"}), rapid.SliceOf(rapid.Byte()))
 		for range rapid.IntRange(1, 5).Draw(rt, "writes") {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,7 +100,7 @@ func (t tree) link(name, to string) error {
 
 // tidy makes the links of the current files, and removes what is not current.
 func (t tree) tidy(values map[string][]byte, current string) error {
-	for name := range maps.Keys(values) {
+	for name := range values {
 		if err := t.link(name, filepath.Join(currentName, name)); err != nil {
 			return err
 		}

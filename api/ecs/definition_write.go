@@ -65,19 +65,27 @@ func (a *api) registerDefinition(ctx context.Context, in *sdk.RegisterTaskDefini
 	return out, nil
 }
 
+// wideRole says that a role may do everything, "" if it may not.
+func (a *api) wideRole(t *state.Tables, role string) string {
+	if a.Wide == nil || role == "" {
+		return ""
+	}
+	wide := a.Wide(t, role)
+	if len(wide) == 0 {
+		return ""
+	}
+	return "The role '" + role + "' allows every action on every resource (" + strings.Join(wide, ", ") + ")"
+}
+
 // checkWide warns of roles of a definition that may do everything, or refuses it (MISSION row 82).
 func (a *api) checkWide(tx *state.Tx, d *model.TaskDefinition) error {
-	if a.Wide == nil {
-		return nil
-	}
 	for _, role := range []*string{d.Spec.TaskRoleArn, d.Spec.ExecutionRoleArn} {
-		wide := a.Wide(tx.Tables, value(role))
-		if len(wide) == 0 {
+		reason := a.wideRole(tx.Tables, value(role))
+		if reason == "" {
 			continue
 		}
-		reason := "The role '" + *role + "' allows every action on every resource (" + strings.Join(wide, ", ") + ")"
 		if a.DenyWide {
-			return refused("%s, and this control plane runs no tasks with such roles.", reason)
+			return errWide(reason)
 		}
 		detail, err := json.Marshal(map[string]string{"eventType": "WARN", "eventName": "OVER_PERMISSIVE_ROLE", "resource": d.ARN(), "role": *role, "principal": d.RegisteredBy,
 			"reason": reason + "."})
@@ -87,6 +95,10 @@ func (a *api) checkWide(tx *state.Tx, d *model.TaskDefinition) error {
 		tx.Events.Put(&model.Event{Scope: d.Scope, ID: a.NewUUID(), At: d.RegisteredAt, DetailType: model.DetailOverPermissive, Resources: []string{d.ARN(), *role}, Detail: string(detail)})
 	}
 	return nil
+}
+
+func errWide(reason string) error {
+	return refused("%s, and this control plane runs no tasks with such roles.", reason)
 }
 
 // deregisterDefinition makes one revision INACTIVE (SEMANTICS §2.4).

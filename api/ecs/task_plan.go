@@ -60,6 +60,9 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 		return nil, unsupported("Roadstead does not serve %s yet.", what)
 	}
 	for _, role := range []*string{spec.TaskRoleArn, spec.ExecutionRoleArn} {
+		if reason := a.wideRole(t, value(role)); a.DenyWide && reason != "" {
+			return nil, errWide(reason)
+		}
 		if value(role) != "" && a.Trusts != nil && !a.Trusts(t, c, *role) {
 			return nil, model.Errorf("ClientException", "%s", definition.Unassumable(*role)) // [O]
 		}
