@@ -72,10 +72,12 @@ func unsupported(member string) error {
 }
 
 func fargateVolume(v *types.Volume) error {
-	switch _, ours := fileDriverOf(v); {
+	switch driver, ours := fileDriverOf(v); {
 	case v.Host != nil && v.Host.SourcePath != nil:
 		return unsupported("sourcePath")
-	case v.DockerVolumeConfiguration != nil && !ours: // files in memory are nothing of the host
+	case ours: // files in memory are nothing of the host
+		return fargateFiles(v, driver)
+	case v.DockerVolumeConfiguration != nil:
 		return unsupported("dockerVolumeConfiguration")
 	case v.FsxWindowsFileServerVolumeConfiguration != nil:
 		return unsupported("fsxWindowsFileServerVolumeConfiguration")

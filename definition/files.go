@@ -190,10 +190,20 @@ func octal(text string, into *uint32) bool {
 }
 
 func number(text string, into *uint32) bool {
-	n, err := strconv.ParseUint(text, 10, 16) // those of a user namespace
+	n, err := strconv.ParseUint(text, 10, 31)
 	*into = uint32(n)
 	return err == nil
 }
+
+// fargateFiles: FARGATE tasks have the users of a namespace only (docs/decisions/018).
+func fargateFiles(v *types.Volume, driver fileDriver) error {
+	if f, err := files(v, driver); err == nil && max(f.UID, f.GID) > maxNamespaceUser {
+		return refuse("Invalid driver options of volume '%s'. Fargate supports user and group ids up to %d.", deref(v.Name), maxNamespaceUser)
+	}
+	return nil
+}
+
+const maxNamespaceUser = 65535
 
 func refresh(text string, seconds *int64) bool {
 	if text == refreshOff {
