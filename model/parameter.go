@@ -2,13 +2,14 @@ package model
 
 import "fmt"
 
-// Parameter is a parameter of Parameter Store: what is the same of all its versions. Writer: api/ssm.
+// Parameter is a parameter of Parameter Store: what is the same of all its versions. Writer: api/ssm; controller/reap deletes it.
 type Parameter struct {
 	Scope
 	Name    string `json:"name"`    // "/a/b" or "b"
 	Version int64  `json:"version"` // the newest one's number, from 1 on
 	Oldest  int64  `json:"oldest"`  // the number of the oldest one that is kept
 	Tags    []Tag  `json:"tags,omitempty"`
+	GoneAt  Millis `json:"goneAt,omitempty"` // when its policy deletes it, 0 for never
 }
 
 // Key is the parameter's row key.
@@ -44,6 +45,7 @@ type ParameterVersion struct {
 	DataType       string   `json:"dataType"`
 	Description    string   `json:"description,omitempty"`
 	AllowedPattern string   `json:"allowedPattern,omitempty"`
+	Policies       string   `json:"policies,omitempty"` // as they were written, a JSON list
 	Labels         []string `json:"labels,omitempty"`
 	At             Millis   `json:"at"`
 	By             string   `json:"by"` // ARN of who wrote it

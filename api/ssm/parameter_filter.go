@@ -69,6 +69,9 @@ func (a *api) search(t *state.Tables, s model.Scope, op string, filters []filter
 		asked = append(asked, f.values...)
 	}
 	for row := range t.Parameters.Prefix(s.Key("")) {
+		if a.gone(row) {
+			continue
+		}
 		if f, ok := meets(t, row, filters); ok {
 			all = append(all, f)
 		}

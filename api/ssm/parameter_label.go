@@ -28,7 +28,7 @@ func validLabel(label string) bool {
 // relabel changes labels of a version, 0 for the newest, and says which one it was.
 func (a *api) relabel(ctx context.Context, ref string, version int64, f func(tx *state.Tx, row *model.Parameter, v *model.ParameterVersion) error) (n int64, err error) {
 	err = a.change(ctx, func(tx *state.Tx, p auth.Principal) error {
-		row, err := find(tx.Tables, p.Scope(), ref)
+		row, err := a.find(tx.Tables, p.Scope(), ref)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (a *api) retag(ctx context.Context, kind types.ResourceTypeForTagging, id s
 		return model.Errorf("UnsupportedFeatureException", "Roadstead has tags of parameters only, not of %s.", kind)
 	}
 	return a.change(ctx, func(tx *state.Tx, p auth.Principal) error {
-		old, err := find(tx.Tables, p.Scope(), id)
+		old, err := a.find(tx.Tables, p.Scope(), id)
 		if err != nil {
 			return errNoResource(id)
 		}
@@ -169,7 +169,7 @@ func (a *api) listTags(ctx context.Context, in *sdk.ListTagsForResourceInput) (*
 	if in.ResourceType != types.ResourceTypeForTaggingParameter {
 		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead has tags of parameters only, not of %s.", in.ResourceType)
 	}
-	row, err := find(t, s, *in.ResourceId)
+	row, err := a.find(t, s, *in.ResourceId)
 	if err != nil {
 		return nil, errNoResource(*in.ResourceId)
 	}

@@ -27,11 +27,16 @@ func (a *api) look(ctx context.Context) (*state.Tables, model.Scope, error) {
 }
 
 // find returns the parameter with the name or ARN. Another account shares none with us.
-func find(t *state.Tables, s model.Scope, ref string) (*model.Parameter, error) {
-	if row := t.ParameterByID(s, ref); row != nil && row.Scope == s {
+func (a *api) find(t *state.Tables, s model.Scope, ref string) (*model.Parameter, error) {
+	if row := t.ParameterByID(s, ref); row != nil && row.Scope == s && !a.gone(row) {
 		return row, nil
 	}
 	return nil, errNotFound
+}
+
+// gone says whether the parameter's policy has deleted it: rows go a little later.
+func (a *api) gone(row *model.Parameter) bool {
+	return row.GoneAt != 0 && row.GoneAt <= a.Now().UnixMilli()
 }
 
 // versions yields those of a parameter that are kept, the oldest first.
@@ -65,9 +70,9 @@ func selector(ref string) (name, which string) {
 }
 
 // choose finds the version that a reference means: NAME, NAME:VERSION or NAME:LABEL.
-func choose(t *state.Tables, s model.Scope, ref string) (v *model.ParameterVersion, which string, err error) {
+func (a *api) choose(t *state.Tables, s model.Scope, ref string) (v *model.ParameterVersion, which string, err error) {
 	name, which := selector(ref)
-	row, err := find(t, s, name)
+	row, err := a.find(t, s, name)
 	if err != nil || which == "" {
 		if err == nil {
 			v = newest(t, row)
@@ -120,7 +125,7 @@ func (a *api) getParameter(ctx context.Context, in *sdk.GetParameterInput) (*sdk
 	if err != nil {
 		return nil, err
 	}
-	v, which, err := choose(t, s, *in.Name)
+	v, which, err := a.choose(t, s, *in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +143,7 @@ func (a *api) getParameters(ctx context.Context, in *sdk.GetParametersInput) (*s
 	}
 	out := &sdk.GetParametersOutput{Parameters: []types.Parameter{}, InvalidParameters: []string{}}
 	for _, ref := range in.Names {
-		v, which, err := choose(t, s, ref)
+		v, which, err := a.choose(t, s, ref)
 		if err != nil {
 			out.InvalidParameters = append(out.InvalidParameters, ref)
 			continue
@@ -203,7 +208,7 @@ func (a *api) getParameterHistory(ctx context.Context, in *sdk.GetParameterHisto
 	if err != nil {
 		return nil, err
 	}
-	row, err := find(t, s, *in.Name)
+	row, err := a.find(t, s, *in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +225,7 @@ func (a *api) getParameterHistory(ctx context.Context, in *sdk.GetParameterHisto
 		out.Parameters = append(out.Parameters, types.ParameterHistory{
 			Name: aws.String(v.Name), Type: types.ParameterType(v.Type), Value: &text, Version: v.Version, Tier: types.ParameterTier(v.Tier),
 			DataType: aws.String(v.DataType), KeyId: optional(v.KeyID), Description: optional(v.Description), AllowedPattern: optional(v.AllowedPattern),
-			Labels: append([]string{}, v.Labels...), LastModifiedDate: at(v.At), LastModifiedUser: aws.String(v.By), Policies: []types.ParameterInlinePolicy{},
+			Labels: append([]string{}, v.Labels...), LastModifiedDate: at(v.At), LastModifiedUser: aws.String(v.By), Policies: policyViews(v.Policies),
 		})
 	}
 	return out, nil
@@ -256,7 +261,7 @@ func (a *api) describeParameters(ctx context.Context, in *sdk.DescribeParameters
 		out.Parameters = append(out.Parameters, types.ParameterMetadata{
 			Name: aws.String(v.Name), ARN: aws.String(model.ParameterARN(v.Scope, v.Name)), Type: types.ParameterType(v.Type), Version: v.Version,
 			Tier: types.ParameterTier(v.Tier), DataType: aws.String(v.DataType), KeyId: optional(v.KeyID), Description: optional(v.Description),
-			AllowedPattern: optional(v.AllowedPattern), LastModifiedDate: at(v.At), LastModifiedUser: aws.String(v.By), Policies: []types.ParameterInlinePolicy{},
+			AllowedPattern: optional(v.AllowedPattern), LastModifiedDate: at(v.At), LastModifiedUser: aws.String(v.By), Policies: policyViews(v.Policies),
 		})
 	}
 	return out, nil

@@ -76,7 +76,12 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 		v := *next
 		v.Scope, v.By, v.At = p.Scope(), p.ARN, a.Now().UnixMilli()
 		row := model.Parameter{Scope: v.Scope, Name: v.Name, Oldest: 1, Tags: tags}
-		if old, ok := tx.Parameters.Get(row.Key()); ok {
+		old, ok := tx.Parameters.Get(row.Key())
+		if ok && a.gone(old) {
+			drop(tx, old)
+			ok = false
+		}
+		if ok {
 			if !overwrite {
 				return model.Errorf("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.") // [O]
 			}
@@ -88,6 +93,9 @@ func (a *api) putParameter(ctx context.Context, in *sdk.PutParameterInput) (*sdk
 			}
 		} else if v.Type == "" {
 			return invalid("A parameter type is required when you create a parameter.") // [O]
+		}
+		if row.GoneAt, err = expiration(v.Policies); err != nil {
+			return err
 		}
 		row.Version++
 		v.Version = row.Version
@@ -110,6 +118,9 @@ func succeed(tx *state.Tx, row *model.Parameter, v *model.ParameterVersion) erro
 	}
 	if v.Description == "" {
 		v.Description = last.Description
+	}
+	if v.Policies == "" {
+		v.Policies = last.Policies // who wants none says an empty list [D]
 	}
 	if v.Tier == string(types.ParameterTierStandard) && last.Tier == string(types.ParameterTierAdvanced) {
 		v.Tier = last.Tier // an advanced parameter stays one [D]
@@ -154,16 +165,13 @@ func checkName(name string) error {
 func readParameter(in *sdk.PutParameterInput) (*model.ParameterVersion, error) {
 	v := &model.ParameterVersion{
 		Name: *in.Name, Value: *in.Value, Type: string(in.Type), Tier: string(in.Tier), DataType: deref(in.DataType), KeyID: deref(in.KeyId),
-		Description: deref(in.Description), AllowedPattern: deref(in.AllowedPattern),
+		Description: deref(in.Description), AllowedPattern: deref(in.AllowedPattern), Policies: deref(in.Policies),
 	}
 	if err := checkName(v.Name); err != nil {
 		return nil, err
 	}
 	if v.Type != "" && !slices.Contains(in.Type.Values(), in.Type) {
 		return nil, invalid("1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [SecureString, StringList, String]", v.Type)
-	}
-	if deref(in.Policies) != "" {
-		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead does not serve policies of parameters.")
 	}
 	switch v.DataType {
 	case "":
@@ -173,6 +181,9 @@ func readParameter(in *sdk.PutParameterInput) (*model.ParameterVersion, error) {
 		return nil, invalid("The following data type is not supported: %s (Data type names are all lowercase.)", v.DataType) // [O]
 	}
 	if err := readTier(v); err != nil {
+		return nil, err
+	}
+	if err := checkPolicies(v); err != nil {
 		return nil, err
 	}
 	if v.AllowedPattern != "" {
@@ -192,7 +203,7 @@ func readTier(v *model.ParameterVersion) error {
 	size := utf8.RuneCountInString(v.Value)
 	if v.Tier == string(types.ParameterTierIntelligentTiering) || v.Tier == "" {
 		tiered := v.Tier != ""
-		if v.Tier = string(types.ParameterTierStandard); tiered && size > standard {
+		if v.Tier = string(types.ParameterTierStandard); tiered && (size > standard || hasPolicies(v.Policies)) {
 			v.Tier = string(types.ParameterTierAdvanced)
 		}
 	}
@@ -210,7 +221,7 @@ func readTier(v *model.ParameterVersion) error {
 
 func (a *api) deleteParameter(ctx context.Context, in *sdk.DeleteParameterInput) (*sdk.DeleteParameterOutput, error) {
 	return &sdk.DeleteParameterOutput{}, a.change(ctx, func(tx *state.Tx, p auth.Principal) error {
-		if !remove(tx, p.Scope(), *in.Name) {
+		if !a.remove(tx, p.Scope(), *in.Name) {
 			return errNotFound
 		}
 		return nil
@@ -225,7 +236,7 @@ func (a *api) deleteParameters(ctx context.Context, in *sdk.DeleteParametersInpu
 	err := a.change(ctx, func(tx *state.Tx, p auth.Principal) error {
 		*out = sdk.DeleteParametersOutput{DeletedParameters: []string{}, InvalidParameters: []string{}}
 		for _, name := range in.Names {
-			if remove(tx, p.Scope(), name) {
+			if a.remove(tx, p.Scope(), name) {
 				out.DeletedParameters = append(out.DeletedParameters, name)
 			} else {
 				out.InvalidParameters = append(out.InvalidParameters, name)
@@ -237,16 +248,20 @@ func (a *api) deleteParameters(ctx context.Context, in *sdk.DeleteParametersInpu
 }
 
 // remove deletes a parameter with all its versions.
-func remove(tx *state.Tx, s model.Scope, ref string) bool {
-	row, err := find(tx.Tables, s, ref)
+func (a *api) remove(tx *state.Tx, s model.Scope, ref string) bool {
+	row, err := a.find(tx.Tables, s, ref)
 	if err != nil {
 		return false
 	}
+	drop(tx, row)
+	return true
+}
+
+func drop(tx *state.Tx, row *model.Parameter) {
 	for v := range versions(tx.Tables, row) {
 		tx.ParameterVersions.Delete(v.Key())
 	}
 	tx.Parameters.Delete(row.Key())
-	return true
 }
 
 func deref[T any](p *T) (v T) {

@@ -63,6 +63,8 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = row.GoneAt != 0
 	case *model.KMSKey:
 		ends = row.GoneAt != 0
+	case *model.Parameter:
+		ends = row.GoneAt != 0
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
 	case *model.Deployment:
@@ -109,6 +111,7 @@ func (r *reaper) reap(keep Retention) time.Time {
 	r.definitions()
 	r.secrets()
 	r.kmsKeys()
+	r.parameters()
 	switch {
 	case r.left == 0:
 		return time.UnixMilli(r.now)

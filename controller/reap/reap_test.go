@@ -67,6 +67,18 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 		for x := range s.TaskSets.All() {
 			left = append(left, "set "+x.Service+"/"+x.ID)
 		}
+		for x := range s.KMSKeys.All() {
+			left = append(left, "key "+x.ID)
+		}
+		for x := range s.KMSGrants.All() {
+			left = append(left, "grant "+x.KeyID+"/"+x.ID)
+		}
+		for x := range s.Parameters.All() {
+			left = append(left, "parameter "+x.Name)
+		}
+		for x := range s.ParameterVersions.All() {
+			left = append(left, fmt.Sprintf("version %s@%d", x.Name, x.Version))
+		}
 		for x := range s.Messages.All() {
 			left = append(left, "message "+x.Service+"/"+x.Text)
 		}

@@ -40,3 +40,24 @@ func (r *reaper) kmsKeys() {
 		r.tx.KMSKeys.Delete(k.Key())
 	}
 }
+
+// parameters deletes those that their policies let expire, with all their versions.
+func (r *reaper) parameters() {
+	for _, p := range slices.Collect(r.tx.Parameters.All()) {
+		if p.GoneAt == 0 || !r.take(p.GoneAt) {
+			continue
+		}
+		for n := p.Oldest; n <= p.Version; n++ {
+			key := model.ParameterVersionKey(p.Scope, p.Name, n)
+			if _, ok := r.tx.ParameterVersions.Get(key); !ok {
+				continue
+			}
+			if r.left == 0 {
+				return // the parameter goes with the last of them
+			}
+			r.left--
+			r.tx.ParameterVersions.Delete(key)
+		}
+		r.tx.Parameters.Delete(p.Key())
+	}
+}

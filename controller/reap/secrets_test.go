@@ -31,3 +31,34 @@ func TestSecretsGo(t *testing.T) {
 		t.Errorf("to be asked again at %v, want %v", wake, want)
 	}
 }
+
+// [D] A key goes with its grants when its waiting period is over, a parameter with its versions when it expires; what does not go in
+// one transaction goes in the next, and the key or parameter last.
+func TestKeysAndParametersGo(t *testing.T) {
+	now := time.UnixMilli(10 * 3600 * 1000)
+	over := now.Add(-time.Second).UnixMilli()
+	fill := func(tx *state.Tx) {
+		for id, gone := range map[string]model.Millis{"lives": 0, "gone": over} {
+			tx.KMSKeys.Put(&model.KMSKey{Scope: scope, ID: id, GoneAt: gone})
+			for _, g := range []string{"1", "2"} {
+				tx.KMSGrants.Put(&model.KMSGrant{Scope: scope, KeyID: id, ID: g})
+			}
+			tx.Parameters.Put(&model.Parameter{Scope: scope, Name: id, Oldest: 2, Version: 3, GoneAt: gone})
+			for n := range int64(2) {
+				tx.ParameterVersions.Put(&model.ParameterVersion{Scope: scope, Name: id, Version: n + 2})
+			}
+		}
+	}
+	const lives = "key lives, grant lives/1, grant lives/2, parameter lives, version lives@2, version lives@3"
+	left, _ := reaped(t, now, 100, fill)
+	if got := strings.Join(left, ", "); got != lives {
+		t.Errorf("left %s", got)
+	}
+	left, wake := reaped(t, now, 2, fill)
+	if got := strings.Join(left, ", "); got != "key gone, key lives, grant gone/2, grant lives/1, grant lives/2, parameter gone, parameter lives, version gone@2, version gone@3, version lives@2, version lives@3" {
+		t.Errorf("left %s", got)
+	}
+	if !wake.Equal(now) {
+		t.Errorf("to be asked again at %v", wake)
+	}
+}
