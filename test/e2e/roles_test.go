@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
@@ -197,6 +198,16 @@ func secrets(t *testing.T, e *Env) {
 	if got := said(run(mine, made["mine"]+":password::", made["mine"]+":port:AWSCURRENT:")); got != "S0=sesame-json S1=5432" {
 		t.Errorf("members of a secret: %s", got)
 	}
+	keyed := e.keyedSecret(store, "keyed")
+	if got := said(run(reader("keyed"), keyed)); got != "S0=sesame-keyed S1=" {
+		t.Errorf("with a key of KMS: %s", got)
+	}
+	noKey := e.role("reads-no-key", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"},
+		{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}`)
+	shut := run(noKey, keyed)
+	if reason := aws.ToString(shut.StoppedReason); shut.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.Contains(reason, "AccessDeniedException: Access to KMS is not allowed") {
+		t.Errorf("without the key: %s %s", shut.StopCode, reason)
+	}
 	for ref, text := range map[string]string{
 		made["theirs"]:           "unable to retrieve secret from asm: call secretsmanager GetSecretValue: AccessDeniedException: ",
 		made["mine"] + ":user::": "retrieved secret from Secrets Manager did not contain json key user",
@@ -236,6 +247,20 @@ func secrets(t *testing.T, e *Env) {
 			t.Errorf("%s was not searched: %v", dir, err)
 		}
 	}
+}
+
+// keyedSecret makes a secret with a key of KMS that the account's policies decide about, and returns its ARN.
+func (e *Env) keyedSecret(store *secretsmanager.Client, name string) string {
+	e.t.Helper()
+	key, err := kms.New(kms.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")}).CreateKey(e.t.Context(), &kms.CreateKeyInput{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	out, err := store.CreateSecret(e.t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("sesame-keyed"), KmsKeyId: key.KeyMetadata.Arn})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return *out.ARN
 }
 
 // privateRegistry: with repositoryCredentials the node logs in with what a secret says, and with no right of its own; ours stands for
