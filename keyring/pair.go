@@ -7,7 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // RSAES_OAEP_SHA_1 is what AWS offers
+	"crypto/sha1" // RSAES_OAEP_SHA_1 is what AWS offers
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"

@@ -278,6 +278,31 @@ func TestRotationSurvives(t *testing.T) {
 	})
 }
 
+// [I] What is answered to a rotation that was cancelled meanwhile is of no interest, also if another one is at the same step.
+func TestRotationIsLetGo(t *testing.T) {
+	inTurns(t, func(w *turns) {
+		w.answer = func(string, string) (int, string) { return 0, "" } // no answer
+		first, err := w.rotate()
+		w.must(first, err)
+		synctest.Wait()
+		w.must(w.cancelRotateSecret(w.root(), &sdk.CancelRotateSecretInput{SecretId: aws.String("s")}))
+		synctest.Wait()
+		_, err = w.rotate()
+		w.refused("while AWSPENDING is left behind", err, "InvalidRequestException")
+		w.must(w.updateSecretVersionStage(w.root(), &sdk.UpdateSecretVersionStageInput{SecretId: aws.String("s"), VersionStage: aws.String(pending), RemoveFromVersionId: &first}))
+		w.mu.Lock()
+		w.answer = func(string, string) (int, string) { return 200, `{"SecretString":"second"}` }
+		w.mu.Unlock()
+		second, err := w.rotate()
+		w.must(second, err)
+		synctest.Wait()
+		d := w.describe()
+		if got := w.get(current); got != "second" || !slices.Equal(d.VersionIdsToStages[second], []string{current}) || d.VersionIdsToStages[first] != nil {
+			t.Errorf("it is %s, %v", got, d.VersionIdsToStages)
+		}
+	})
+}
+
 // [D] Rotations come by themselves when a window opens.
 func TestRotationWindows(t *testing.T) {
 	for _, c := range []struct {
