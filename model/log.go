@@ -72,3 +72,16 @@ type LogPolicy struct {
 
 // Key is the policy's row key.
 func (p *LogPolicy) Key() string { return p.Scope.Key(p.Name) }
+
+// LogQuery is a query definition: an Insights query that somebody has given a name. Writer: api/logs.
+type LogQuery struct {
+	Scope
+	ID        string   `json:"id"` // UUID
+	Name      string   `json:"name"`
+	Text      string   `json:"text"`
+	Groups    []string `json:"groups,omitempty"` // names
+	UpdatedAt Millis   `json:"updatedAt"`
+}
+
+// Key is the definition's row key.
+func (q *LogQuery) Key() string { return q.Scope.Key(q.ID) }

@@ -68,7 +68,7 @@ func logsRows() []row {
 	}
 	for _, name := range []string{
 		"DeleteQueryDefinition", "DeleteResourcePolicy", "DescribeQueries", "DescribeQueryDefinitions", "DescribeResourcePolicies",
-		"GetLogRecord", "GetQueryResults", "ListLogGroups", "PutQueryDefinition", "PutResourcePolicy", "StopQuery", "TestMetricFilter",
+		"GetLogRecord", "GetQueryResults", "ListLogGroups", "ListLogGroupsForQuery", "PutQueryDefinition", "PutResourcePolicy", "StopQuery", "TestMetricFilter",
 	} {
 		rows = append(rows, row{name, "", ""})
 	}

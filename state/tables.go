@@ -41,6 +41,7 @@ type Tables struct {
 	Events              *Table[model.Event]
 	LogGroups           *Table[model.LogGroup]
 	LogPolicies         *Table[model.LogPolicy]
+	LogQueries          *Table[model.LogQuery]
 	Parameters          *Table[model.Parameter]
 	ParameterVersions   *Table[model.ParameterVersion]
 	Secrets             *Table[model.Secret]
@@ -183,6 +184,7 @@ func newTables() *Tables {
 		Events:              newTable(keyed[model.Event]("events")),
 		LogGroups:           newTable(keyed[model.LogGroup]("loggroups")),
 		LogPolicies:         newTable(keyed[model.LogPolicy]("logpolicies")),
+		LogQueries:          newTable(keyed[model.LogQuery]("logqueries")),
 		Parameters:          newTable(keyed[model.Parameter]("parameters")),
 		ParameterVersions:   newTable(keyed[model.ParameterVersion]("parameterversions")),
 		Secrets:             newTable(keyed[model.Secret]("secrets")),
@@ -258,6 +260,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.Events)
 	f(t.LogGroups)
 	f(t.LogPolicies)
+	f(t.LogQueries)
 	f(t.Parameters)
 	f(t.ParameterVersions)
 	f(t.Secrets)
@@ -308,6 +311,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		Events:              frozen(t.Events, prev.Events),
 		LogGroups:           frozen(t.LogGroups, prev.LogGroups),
 		LogPolicies:         frozen(t.LogPolicies, prev.LogPolicies),
+		LogQueries:          frozen(t.LogQueries, prev.LogQueries),
 		Parameters:          frozen(t.Parameters, prev.Parameters),
 		ParameterVersions:   frozen(t.ParameterVersions, prev.ParameterVersions),
 		Secrets:             frozen(t.Secrets, prev.Secrets),
@@ -359,6 +363,7 @@ func (t *Tables) thaw() *Tables {
 		Events:              t.Events.copy(),
 		LogGroups:           t.LogGroups.copy(),
 		LogPolicies:         t.LogPolicies.copy(),
+		LogQueries:          t.LogQueries.copy(),
 		Parameters:          t.Parameters.copy(),
 		ParameterVersions:   t.ParameterVersions.copy(),
 		Secrets:             t.Secrets.copy(),

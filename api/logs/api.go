@@ -76,6 +76,10 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "GetQueryResults", a.getQueryResults)
 	wire.Handle(m, "StopQuery", a.stopQuery)
 	wire.Handle(m, "DescribeQueries", a.describeQueries)
+	wire.Handle(m, "ListLogGroupsForQuery", a.listLogGroupsForQuery)
+	wire.Handle(m, "PutQueryDefinition", a.putQueryDefinition)
+	wire.Handle(m, "DescribeQueryDefinitions", a.describeQueryDefinitions)
+	wire.Handle(m, "DeleteQueryDefinition", a.deleteQueryDefinition)
 	wire.Handle(m, "GetLogRecord", a.getLogRecord)
 	wire.Handle(m, "GetLogGroupFields", a.getLogGroupFields)
 
