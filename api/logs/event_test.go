@@ -1,6 +1,10 @@
 package logs_test
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"pgregory.net/rapid"
+
+	"github.com/roadstead/roadstead/api/logs"
+	"github.com/roadstead/roadstead/logquery"
+	"github.com/roadstead/roadstead/logstore"
 )
 
 // What a PutLogEvents may bring [D], in AWS's words [O].
@@ -179,6 +188,53 @@ func TestFilter(t *testing.T) {
 	wantError(t, err, "InvalidParameterException", "Invalid filter pattern: Invalid character(s) in term 'a:b'")
 	_, err = w.FilterLogEvents(t.Context(), &sdk.FilterLogEventsInput{LogGroupName: aws.String("g"), LogStreamNames: []string{"none"}})
 	wantError(t, err, "ResourceNotFoundException", "The specified log stream does not exist.")
+}
+
+// However little a page looks through, all pages together have each event that matches once, in order, both ways.
+func TestFilterPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "logs")
+		must(t, err)
+		defer os.RemoveAll(dir)
+		store, err := logstore.Open(logstore.Config{Dir: dir, Segment: 300, Sync: func(*os.File) error { return nil }})
+		must(t, err)
+		defer store.Close()
+		g, err := store.Group("g")
+		must(t, err)
+		must(t, g.CreateStream("a", 1))
+		must(t, g.CreateStream("b", 1))
+		for i := range rapid.IntRange(0, 40).Draw(t, "events") {
+			e := logstore.Event{Time: rapid.Int64Range(1, 20).Draw(t, "time"), Message: fmt.Sprint(rapid.SampledFrom([]string{"x", "y y y y y"}).Draw(t, "word"), " ", i)}
+			must(t, g.Append(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "stream"), []logstore.Event{e}, 1))
+		}
+		pattern, err := logquery.ParsePattern("x")
+		must(t, err)
+		q := logstore.Query{Reverse: rapid.Bool().Draw(t, "reverse")}
+		var want, got []string
+		for e, err := range g.Events(q) {
+			if must(t, err); pattern.Match(e.Message) {
+				want = append(want, e.Message)
+			}
+		}
+		size, most := rapid.IntRange(1, 5).Draw(t, "size"), rapid.IntRange(0, 300).Draw(t, "most")
+		for {
+			found, next, err := logs.FilterPage(context.Background(), g, q, pattern, size, most)
+			must(t, err)
+			for _, e := range found {
+				got = append(got, e.Message)
+			}
+			if len(found) > size {
+				t.Fatalf("a page of %d", len(found))
+			}
+			if next == nil {
+				break
+			}
+			q.After = *next
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("pages have %q, want %q", got, want)
+		}
+	})
 }
 
 // Metric filters are stored and described, and patterns tried [D].

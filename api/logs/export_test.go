@@ -1,4 +1,7 @@
 package logs
 
+// FilterPage is a page of FilterLogEvents that may look through less.
+var FilterPage = filterPage //nolint:gochecknoglobals // a function's name
+
 // StartLiveTail is the handler, for tests in a bubble: its stream without a connection.
 var StartLiveTail = (*API).startLiveTail //nolint:gochecknoglobals // a method's name

@@ -13,7 +13,7 @@ import (
 	"github.com/roadstead/roadstead/wire"
 )
 
-// maxScan is how many bytes of messages one FilterLogEvents looks through before it answers what it has, and a token.
+// maxScan is how many bytes of messages one FilterLogEvents looks through, about, before it answers what it has, and a token.
 const maxScan = 64 << 20
 
 func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
@@ -51,7 +51,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogE
 			return nil, err
 		}
 	}
-	found, next, err := filterPage(ctx, g, q, pattern, size)
+	found, next, err := filterPage(ctx, g, q, pattern, size, maxScan)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func chooseStreams(g *logstore.Group, names []string, prefix *string) ([]string,
 	return names, nil
 }
 
-// filterPage returns the next events that match, and where to go on if there may be more.
-func filterPage(ctx context.Context, g *logstore.Group, q logstore.Query, p *logquery.Pattern, size int) (
+// filterPage returns the next events that match, and where to go on if there may be more. It looks through about most bytes.
+func filterPage(ctx context.Context, g *logstore.Group, q logstore.Query, p *logquery.Pattern, size, most int) (
 	found []logstore.Event, next *logstore.Position, err error,
 ) {
 	var at logstore.Position
@@ -117,7 +117,7 @@ func filterPage(ctx context.Context, g *logstore.Group, q logstore.Query, p *log
 	// Once enough has been looked through every event is let through: the next one is where the page ends.
 	q.Match = func(message string) bool {
 		scanned += len(message) + eventOverhead
-		return scanned > maxScan || ctx.Err() != nil || p.Match(message)
+		return scanned > most || ctx.Err() != nil || p.Match(message)
 	}
 	for e, err := range g.Events(q) {
 		switch {
@@ -134,7 +134,7 @@ func filterPage(ctx context.Context, g *logstore.Group, q logstore.Query, p *log
 			}
 			found = append(found, e)
 		}
-		if at = e.At(); scanned > maxScan {
+		if at = e.At(); scanned > most {
 			return found, &at, nil
 		}
 	}

@@ -127,7 +127,10 @@ func (w *world) tryPut(ctx context.Context, group, stream string, lines ...strin
 	return w.PutLogEvents(ctx, in)
 }
 
-func must(t *testing.T, err error) {
+func must(t interface {
+	Helper()
+	Fatal(args ...any)
+}, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
