@@ -48,7 +48,7 @@ func putSubscription(r *model.LogGroup, f model.LogSubscription) error {
 	i, found := slices.BinarySearchFunc(r.Subscriptions, f.Name, subscriptionByName)
 	switch {
 	case r.Class != string(types.LogGroupClassStandard): // [D]; the words are [I]
-		return model.Errorf("OperationAbortedException", "Subscription filters are available for log groups of the class STANDARD only.")
+		return model.Errorf("InvalidOperationException", "Subscription filters are available for log groups of the class STANDARD only.")
 	case found:
 		f.ID, f.CreatedAt = r.Subscriptions[i].ID, r.Subscriptions[i].CreatedAt
 		r.Subscriptions[i] = f

@@ -73,6 +73,12 @@ func TestSubscriptionFiltersRefused(t *testing.T) {
 	in.LogGroupName = aws.String("none")
 	_, err = w.PutSubscriptionFilter(t.Context(), in)
 	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	_, err = w.CreateLogGroup(t.Context(), &sdk.CreateLogGroupInput{LogGroupName: aws.String("rare"), LogGroupClass: types.LogGroupClassInfrequentAccess})
+	must(t, err)
+	in = subscription("f", "https://logs.example/in")
+	in.LogGroupName = aws.String("rare")
+	_, err = w.PutSubscriptionFilter(t.Context(), in)
+	wantError(t, err, "InvalidOperationException", "STANDARD")
 	if len(w.checked) != 0 {
 		t.Errorf("sent to %v", w.checked)
 	}

@@ -224,12 +224,9 @@ func (s *sample[T]) add(v T) {
 
 // take returns the chosen, and whether there were others.
 func (s *sample[T]) take() ([]T, bool) {
-	if len(s.kept) <= s.most {
-		return append([]T{}, s.kept...), s.seen > len(s.kept)
-	}
-	out := make([]T, s.most)
+	out := make([]T, min(len(s.kept), s.most))
 	for i := range out {
-		out[i] = s.kept[i*len(s.kept)/s.most]
+		out[i] = s.kept[i*len(s.kept)/len(out)]
 	}
-	return out, true
+	return out, s.seen > len(out)
 }
