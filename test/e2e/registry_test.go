@@ -7,16 +7,20 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -129,4 +133,72 @@ func TestRegistryAway(t *testing.T) {
 	if code := back.Containers[0].ExitCode; code == nil || *code != 7 {
 		t.Errorf("the registry comes back: %s", story(&back))
 	}
+}
+
+// TestReplicatedImageRuns: what is pushed in one Region is run from another by the same digest, within seconds (MISSION row 94).
+func TestReplicatedImageRuns(t *testing.T) {
+	t.Parallel()
+	e := NewServer(t, "--ecr-regions", "eu-west-1")
+	e.CreateCluster("default")
+	e.StartAgent()
+	own := ecr.New(ecr.Options{Region: region, BaseEndpoint: &e.URL, HTTPClient: e.http, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	_, err := own.PutReplicationConfiguration(t.Context(), &ecr.PutReplicationConfigurationInput{ReplicationConfiguration: &ecrtypes.ReplicationConfiguration{
+		Rules: []ecrtypes.ReplicationRule{{Destinations: []ecrtypes.ReplicationDestination{{Region: aws.String("eu-west-1"), RegistryId: aws.String("000000000000")}}}}}})
+	must(t, err)
+	e.BuildImage("sailed:1")
+	id := &ecrtypes.ImageIdentifier{ImageTag: aws.String("1")}
+	took := poll(t, patience, func(ctx context.Context) error {
+		out, err := own.DescribeImageReplicationStatus(ctx, &ecr.DescribeImageReplicationStatusInput{RepositoryName: aws.String("sailed"), ImageId: id})
+		if err != nil {
+			return err
+		}
+		if s := out.ReplicationStatuses; len(s) != 1 || s[0].Status != ecrtypes.ReplicationStatusComplete {
+			return errAgain(fmt.Sprintf("replication: %+v", s))
+		}
+		return nil
+	})
+	t.Logf("replicated %s after the push", ms(took))
+	out, err := own.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: aws.String("sailed"), ImageIds: []ecrtypes.ImageIdentifier{*id}})
+	must(t, err)
+	digest := aws.ToString(out.ImageDetails[0].ImageDigest)
+	c := e.container("c", "exit=7")
+	c.Image = aws.String("000000000000.dkr.ecr.eu-west-1.amazonaws.com/sailed:1")
+	task := e.AwaitStatus(e.RunTask(e.Define("sailed", ecs.RegisterTaskDefinitionInput{}, c)), "STOPPED")
+	if code := task.Containers[0].ExitCode; code == nil || *code != 7 || aws.ToString(task.Containers[0].ImageDigest) != digest {
+		t.Errorf("from the other Region: %s, image %s, want %s", story(&task), aws.ToString(task.Containers[0].ImageDigest), digest)
+	}
+	for blob, n := range e.links() {
+		if n > 1 {
+			t.Errorf("blob %s lies on the disk %d times", blob, n)
+		}
+	}
+}
+
+// links counts the files of each blob that are not the same file.
+func (e *Env) links() map[string]int {
+	e.t.Helper()
+	type file struct{ device, inode uint64 }
+	files := map[string]map[file]bool{}
+	err := filepath.WalkDir(filepath.Join(e.Dir, "server", "registry"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "data" || !strings.Contains(path, "/v2/blobs/") {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		digest := filepath.Base(filepath.Dir(path))
+		if files[digest] == nil {
+			files[digest] = map[file]bool{}
+		}
+		s, _ := info.Sys().(*syscall.Stat_t)
+		files[digest][file{s.Dev, s.Ino}] = true
+		return nil
+	})
+	must(e.t, err)
+	count := map[string]int{}
+	for digest, f := range files {
+		count[digest] = len(f)
+	}
+	return count
 }
