@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
@@ -23,6 +24,7 @@ func TestFirelens(t *testing.T) {
 	for _, mode := range []types.NetworkMode{types.NetworkModeBridge, types.NetworkModeAwsvpc, types.NetworkModeHost} {
 		t.Run(string(mode), func(t *testing.T) { routes(t, e, mode, types.LaunchTypeEc2) })
 	}
+	t.Run("a configuration in S3", func(t *testing.T) { routerFromS3(t, e) })
 	t.Run("fargate", func(t *testing.T) { routes(t, e, types.NetworkModeAwsvpc, types.LaunchTypeFargate) })
 }
 
@@ -86,5 +88,38 @@ func routes(t *testing.T, e *Env, mode types.NetworkMode, launch types.LaunchTyp
 	left, err := os.ReadDir(filepath.Join(e.Dir, "n", "engine", "logs", id(task), "firelens"))
 	if err != nil || len(left) != 2 {
 		t.Errorf("of the router: %v %v", left, err)
+	}
+}
+
+// routerFromS3: the router has the file that its configuration includes, if the execution role may read it; options without an output end
+// the task with the agent's words.
+func routerFromS3(t *testing.T, e *Env) {
+	store := s3.New(s3.Options{Region: region, BaseEndpoint: &e.URL, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	_, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("routers")})
+	must(t, err)
+	_, err = store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("routers"), Key: aws.String("mine.conf"), Body: strings.NewReader("[FILTER]\n    Name mine\n")})
+	must(t, err)
+	role := e.role("routers", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::routers/mine.conf"},{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}`)
+	run := func(file string, options ...string) types.Task {
+		router := e.container("router", "read=/fluentd/etc/external.conf", "read=/fluentd/etc/fluent.conf", "exit=0")
+		router.FirelensConfiguration = &types.FirelensConfiguration{Type: types.FirelensConfigurationTypeFluentd, Options: map[string]string{
+			"config-file-type": "s3", "config-file-value": "arn:aws:s3:::routers/" + file, "enable-ecs-log-metadata": "false"}}
+		app := logTo(e.container("app", "wait=0"), types.LogDriverAwsfirelens, options...)
+		return e.AwaitStatus(e.RunTask(e.Define("included", ecs.RegisterTaskDefinitionInput{ExecutionRoleArn: &role}, router, app)), "STOPPED")
+	}
+	task := run("mine.conf", "@type", "stdout")
+	got := e.Logs(*task.TaskArn)
+	for _, want := range []string{"/fluentd/etc/external.conf 0:0 644: [FILTER] Name mine", "@include /fluentd/etc/external.conf", "<match app-firelens**> @type stdout </match>"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s; %s", want, got, story(&task))
+		}
+	}
+	for want, task := range map[string]types.Task{
+		"ResourceInitializationError: unable to download firelens s3 config file: get object theirs.conf: AccessDenied: ":                                                 run("theirs.conf", "@type", "stdout"),
+		"ResourceInitializationError: unable to generate firelens config file: unable to apply log options of container app to firelens config: missing output key @type": run("mine.conf", "region", "r"),
+	} {
+		if got := aws.ToString(task.StoppedReason); task.StopCode != types.TaskStopCodeTaskFailedToStart || !strings.HasPrefix(got, want) {
+			t.Errorf("%s %s, want %s", task.StopCode, got, want)
+		}
 	}
 }
