@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,23 +61,25 @@ func noToken(format string, args ...any) error {
 
 // readSources gets the files by their names.
 func readSources(ctx context.Context, c *client.Client, sources []acs.FileSource) (map[string][]byte, error) {
-	var refs []acs.Secret // parameters, by the number of their source: one call gets several
-	for i, s := range sources {
-		refs = append(refs, acs.Secret{Name: strconv.Itoa(i), ValueFrom: s.ValueFrom, Provider: s.Provider})
+	var refs []string // parameters: one call gets several
+	for _, s := range sources {
+		if s.Provider == "ssm" {
+			refs = append(refs, s.ValueFrom)
+		}
 	}
 	params := map[string]string{}
 	if err := parameters(ctx, c, refs, params); err != nil {
 		return nil, err
 	}
 	out := map[string][]byte{}
-	for i, s := range sources {
+	for _, s := range sources {
 		if s.Provider == "ssm-path" {
 			if err := addParameters(ctx, c, s.ValueFrom, out); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		value, err := []byte(params[strconv.Itoa(i)]), error(nil)
+		value, err := []byte(params[s.ValueFrom]), error(nil)
 		switch s.Provider {
 		case "asm":
 			value, err = binaryOrText(ctx, c, s.ValueFrom)
