@@ -25,7 +25,7 @@ func (s *Server) upstreamLogin(scope model.Scope, arn string) (string, error) {
 		if !ok {
 			break
 		}
-		plain, err := s.seal.Open(kept.Sealed, kept.Key())
+		plain, err := s.secrets.Open(context.Background(), t, row, kept)
 		if err != nil {
 			return "", model.Errorf("UnableToDecryptSecretValueException", "The secret is accessible but is unable to be decrypted. Verify the resource permissions and try again.")
 		}
