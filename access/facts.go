@@ -241,8 +241,7 @@ func value[T any](v reflect.Value) (T, bool) {
 		var none T
 		return none, false
 	}
-	t, ok := v.Interface().(T)
-	return t, ok
+	return reflect.TypeAssert[T](v)
 }
 
 func textOf(v reflect.Value) string {

@@ -49,14 +49,12 @@ func TestGoesOnWhereItWas(t *testing.T) {
 		}
 		w.stop()
 		w.begin()
-		g, err := w.store.Group("g")
-		must(t, err)
 		if got := w.got(time.Hour); got != "a: 1 2\nb: 1" {
 			t.Errorf("after a restart: %q", got)
 		}
 		w.stop()
 		w.begin()
-		g, err = w.store.Group("g")
+		g, err := w.store.Group("g")
 		must(t, err)
 		for i := range 100 { // several sealed files
 			w.add(g, "a", fmt.Sprint(i, strings.Repeat(".", 100)))

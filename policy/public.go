@@ -13,10 +13,10 @@ func (p *Policy) Public() bool {
 }
 
 // anybody says whether no principal is left out.
-func (p *principals) anybody() bool {
-	for _, e := range p.entries {
+func (ps *principals) anybody() bool {
+	for _, e := range ps.entries {
 		if e.kind == anybody {
-			return !p.not
+			return !ps.not
 		}
 	}
 	return false

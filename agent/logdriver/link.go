@@ -205,8 +205,7 @@ func (l *link) drop(failed error) {
 		l.ended = nil
 	}
 	reset := !errors.Is(why, io.EOF) || errors.Is(failed, syscall.ECONNRESET)
-	for i := len(l.recent) - 1; i >= 0; i-- {
-		c := l.recent[i]
+	for _, c := range slices.Backward(l.recent) {
 		if left <= 0 && (!reset || time.Since(c.at) > unreadFor) {
 			break
 		}

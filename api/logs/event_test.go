@@ -192,10 +192,9 @@ func TestFilter(t *testing.T) {
 
 // However little a page looks through, all pages together have each event that matches once, in order, both ways.
 func TestFilterPages(t *testing.T) {
+	outer := t
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "logs")
-		must(t, err)
-		defer os.RemoveAll(dir)
+		dir := outer.TempDir()
 		store, err := logstore.Open(logstore.Config{Dir: dir, Segment: 300, Sync: func(*os.File) error { return nil }})
 		must(t, err)
 		defer store.Close()

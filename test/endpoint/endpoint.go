@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -189,12 +190,5 @@ func Statement(effect, actions, more string) string {
 
 // Document is a policy of statements.
 func Document(statements ...string) string {
-	out := `{"Version":"2012-10-17","Statement":[`
-	for i, s := range statements {
-		if i > 0 {
-			out += ","
-		}
-		out += s
-	}
-	return out + `]}`
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
 }
