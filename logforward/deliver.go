@@ -156,7 +156,7 @@ func (p *parcel) add(d *delivery, e *logstore.Event) {
 	p.size += len(e.Message)
 }
 
-// named takes the "$" off the names of columns: here they have none [O].
+// named takes the "$" off the names of columns: here they have none [I].
 func named(fields map[string]string) map[string]string {
 	if fields == nil {
 		return nil

@@ -141,9 +141,9 @@ func (v *Verifier) checkTimes(claims jwt.MapClaims) error {
 	case bad || bad2 || bad3:
 		return errNoToken()
 	case !ok:
-		return model.Errorf(codeInvalid, "Missing a required claim: exp") // [O]
+		return model.Errorf(codeInvalid, "Missing a required claim: exp") // [I]
 	case !issued:
-		return model.Errorf(codeInvalid, "Missing a required claim: iat") // [O]
+		return model.Errorf(codeInvalid, "Missing a required claim: iat") // [I]
 	case now.Unix() >= exp:
 		return model.Errorf(codeExpired, "Token expired: current date/time %d must be before the expiration date/time%d", now.Unix(), exp) // [O]
 	case iat > now.Add(skew).Unix() || begins && nbf > now.Add(skew).Unix():
@@ -170,11 +170,11 @@ func identify(claims jwt.MapClaims, p *Provider) (Identity, error) {
 	id := Identity{Claims: claims}
 	id.Subject, _ = claims["sub"].(string)
 	if id.Subject == "" {
-		return id, model.Errorf(codeInvalid, "Missing a required claim: sub") // [O]
+		return id, model.Errorf(codeInvalid, "Missing a required claim: sub") // [I]
 	}
 	audiences, err := claims.GetAudience()
 	if err != nil || len(audiences) == 0 {
-		return id, model.Errorf(codeInvalid, "Missing a required claim: aud") // [O]
+		return id, model.Errorf(codeInvalid, "Missing a required claim: aud") // [I]
 	}
 	if azp, _ := claims["azp"].(string); azp != "" {
 		audiences = []string{azp}
