@@ -102,6 +102,9 @@ func errNotConnected() error {
 	return model.Errorf("TargetNotConnectedException", "The execute command failed due to an internal error. Try again later.")
 }
 
+// Words splits a command as Open does, and says why it cannot.
+func Words(command string) ([]string, error) { return words(command) }
+
 // Open makes a session on the task's node. It begins when its client comes to StreamURL with the token.
 func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 	args := r.Args

@@ -55,6 +55,9 @@ func (s *Server) startSession(ctx context.Context, scope model.Scope, r ssm.Sess
 	if t == nil {
 		return ssm.Session{}, errTarget(r.Target)
 	}
+	if _, err := exec.Words(r.Command); err != nil {
+		return ssm.Session{}, model.Errorf("InvalidParameters", "The command cannot be split into words: %s.", err) // [I]
+	}
 	p, _ := auth.PrincipalFrom(ctx)
 	call, _ := wire.CallFrom(ctx)
 	q := exec.Request{Task: t, Container: c.Name, Command: r.Command, Terminal: true, Principal: p.ARN}
