@@ -358,12 +358,12 @@ func TestPort(t *testing.T) {
 		})
 		c := s.connect("p1", nil)
 		synctest.Wait()
-		if n := c.unacknowledged(); n != 0 || c.complete {
-			t.Errorf("%d messages are not acknowledged; the handshake is complete: %t", n, c.complete)
+		if n, complete := c.shook(); n != 0 || complete {
+			t.Errorf("%d messages are not acknowledged; the handshake is complete: %t", n, complete)
 		}
 		time.Sleep(300 * time.Millisecond)
 		synctest.Wait()
-		if !c.complete {
+		if _, complete := c.shook(); !complete {
 			t.Error("the handshake is not complete")
 		}
 		b, _ := json.Marshal(c.asked)

@@ -358,10 +358,11 @@ func (c *client) pour(n int) {
 	}
 }
 
-func (c *client) unacknowledged() int {
+// shook says how far the handshake is.
+func (c *client) shook() (unacknowledged int, complete bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.channel.Unacknowledged()
+	return c.channel.Unacknowledged(), c.complete
 }
 
 func (c *client) typed(text string) { c.send(datachannel.Output, []byte(text)) }
