@@ -6,7 +6,7 @@ import (
 )
 
 // String is host:port.
-func (p *RoadsteadExecPort) String() string {
+func (p *ExecPort) String() string {
 	return net.JoinHostPort(p.Host, strconv.Itoa(int(p.Port)))
 }
 
@@ -45,11 +45,11 @@ type (
 		// from output, and wants the exit code.
 		Plain bool `json:"plain,omitempty"`
 		// Port makes it a session without a command, which carries connections.
-		Port *RoadsteadExecPort `json:"port,omitempty"`
+		Port *ExecPort `json:"port,omitempty"`
 	}
 
-	// RoadsteadExecPort is what the connections of a session go to, seen from the container.
-	RoadsteadExecPort struct {
+	// ExecPort is what the connections of a session go to, seen from the container.
+	ExecPort struct {
 		Host      string `json:"host"` // "localhost" is the container itself
 		Port      uint16 `json:"port"`
 		LocalPort string `json:"localPort,omitempty"` // where the client listens, which only the client understands

@@ -80,7 +80,7 @@ type Request struct {
 	Container string // "" if the task has only one
 	Command   string // of the API: words are split as a shell does
 	Args      []string
-	Port      *acs.RoadsteadExecPort // not nil: a session without a command, which carries connections
+	Port      *acs.ExecPort // not nil: a session without a command, which carries connections
 	Terminal  bool
 	Plain     bool   // for our own client, see acs.RoadsteadOpenExec
 	Principal string // ARN

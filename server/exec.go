@@ -62,7 +62,7 @@ func (s *Server) startSession(ctx context.Context, scope model.Scope, r ssm.Sess
 	call, _ := wire.CallFrom(ctx)
 	q := exec.Request{Task: t, Container: c.Name, Command: r.Command, Terminal: true, Principal: p.ARN}
 	if r.Port != nil {
-		q.Terminal, q.Port = false, &acs.RoadsteadExecPort{Host: r.Port.Host, Port: r.Port.Number, LocalPort: r.Port.Local}
+		q.Terminal, q.Port = false, &acs.ExecPort{Host: r.Port.Host, Port: r.Port.Number, LocalPort: r.Port.Local}
 	}
 	x, err := s.exec.Open(ctx, q)
 	if err != nil {

@@ -354,7 +354,7 @@ func TestTwoSessions(t *testing.T) {
 func TestPort(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.open("p1", func(m *acs.RoadsteadOpenExec) {
-			m.Command, m.Terminal, m.Port = nil, false, &acs.RoadsteadExecPort{Host: "localhost", Port: 80, LocalPort: "8080"}
+			m.Command, m.Terminal, m.Port = nil, false, &acs.ExecPort{Host: "localhost", Port: 80, LocalPort: "8080"}
 		})
 		c := s.connect("p1", nil)
 		synctest.Wait()
