@@ -24,6 +24,7 @@ type Refused struct {
 // Explain asks every candidate: it costs as much as there are instances, and is meant for when Place has left copies over,
 // or somebody wants to know.
 func Explain(x *Index, req Request) Explanation {
+	x.settle()
 	var e Explanation
 	f := x.newFilters(&req)
 	passed := map[string]int{} // by the filter, so that counts are in the filters' order

@@ -10,6 +10,7 @@ import (
 // Dump returns all that the index knows, in an order of its own: two indices that know the same have the same dump. It
 // panics if the index contradicts itself.
 func (x *Index) Dump() string {
+	x.settle()
 	var b strings.Builder
 	numbers := slices.Clone(x.numbers)
 	for _, n := range x.nodes {

@@ -18,6 +18,7 @@ type Index struct {
 	groups  map[groupKey]*group
 	exprs   map[string]parsed
 	numbers []int // that nodes had, to be given again: all others below the number of nodes are in use
+	attempt attempt
 	scratch scratch
 }
 
@@ -53,6 +54,7 @@ func IndexOf(t *state.Tables) *Index {
 
 // Instance implements state.Index.
 func (x *Index) Instance(old, new *model.Instance) {
+	x.settle()
 	row := new
 	if row == nil {
 		row = old
@@ -112,9 +114,10 @@ func (x *Index) Task(old, new *model.Task) {
 			x.node(nodeOf(new)).running += d
 		}
 		return
-	case !was && !is:
+	case !was && !is, !was && x.adopt(new):
 		return
 	}
+	x.settle()
 	if was {
 		n := x.node(nodeOf(old))
 		n.take(&old.Reserved, -1)
@@ -139,9 +142,12 @@ func holds(t *model.Task) bool { return t != nil && t.Instance != "" && t.Last !
 func runs(t *model.Task) bool { return t.Last == model.TaskRunning && t.Desired == model.TaskRunning }
 
 func sameHold(a, b *model.Task) bool {
-	r, s := &a.Reserved, &b.Reserved
 	return a.Instance == b.Instance && a.InstanceCluster == b.InstanceCluster && a.Group == b.Group && a.Definition == b.Definition &&
-		r.CPU == s.CPU && r.Memory == s.Memory && r.ENIs == s.ENIs && slices.Equal(r.PortsTCP, s.PortsTCP) &&
+		sameResources(&a.Reserved, &b.Reserved)
+}
+
+func sameResources(r, s *model.Resources) bool {
+	return r.CPU == s.CPU && r.Memory == s.Memory && r.ENIs == s.ENIs && slices.Equal(r.PortsTCP, s.PortsTCP) &&
 		slices.Equal(r.PortsUDP, s.PortsUDP) && slices.Equal(r.GPUs, s.GPUs) && slices.Equal(r.Addresses, s.Addresses)
 }
 

@@ -31,6 +31,7 @@ func (e *entry) before(f *entry) bool {
 type order struct {
 	blocks []block
 	size   int
+	spare  []entry // the memory of a block that is gone, for the next one
 }
 
 type block struct {
@@ -100,9 +101,12 @@ func (o *order) remove(e entry) {
 	o.shift(i+1, -1)
 	switch {
 	case len(b.entries) == 0:
+		o.spare = b.entries
 		o.blocks = slices.Delete(o.blocks, i, i+1)
 	case len(b.entries) < blockSize/4 && i+1 < len(o.blocks) && len(o.blocks[i+1].entries) < blockSize/2:
 		b.entries = append(b.entries, o.blocks[i+1].entries...)
+		clear(o.blocks[i+1].entries)
+		o.spare = o.blocks[i+1].entries[:0]
 		o.blocks = slices.Delete(o.blocks, i+1, i+2)
 		o.blocks[i].measure()
 	case e.b == b.most || at == len(b.entries):
@@ -121,7 +125,11 @@ func (o *order) shift(i, n int) {
 // split makes two half blocks of a full one.
 func (o *order) split(i int) {
 	const half = blockSize / 2
-	rest := append(make([]entry, 0, blockSize), o.blocks[i].entries[half:]...)
+	rest := o.spare
+	if o.spare = nil; cap(rest) < blockSize {
+		rest = make([]entry, 0, blockSize)
+	}
+	rest = append(rest, o.blocks[i].entries[half:]...)
 	o.blocks = slices.Insert(o.blocks, i+1, block{start: o.blocks[i].start + half, entries: rest})
 	clear(o.blocks[i].entries[half:])
 	o.blocks[i].entries = o.blocks[i].entries[:half]

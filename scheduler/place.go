@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/roadstead/roadstead/model"
@@ -56,13 +55,15 @@ type Result struct {
 }
 
 // Place decides where the copies go (SEMANTICS §5): of the ACTIVE instances that pass every filter, those that the strategy
-// prefers, each copy counting for the next. It leaves the index as it was.
+// prefers, each copy counting for the next. It leaves the index as it was, as far as anybody can see.
 func Place(x *Index, req Request) Result {
+	x.settle()
 	x.scratch.req = req
 	s, ok := x.newSearch(&x.scratch.req)
 	if !ok {
 		return Result{Unplaced: req.Count}
 	}
+	x.attempt.key = s.key
 	r := Result{Unplaced: req.Count}
 	for _, c := range s.shape.standing {
 		r.Instances += c.size()
@@ -79,14 +80,12 @@ func Place(x *Index, req Request) Result {
 		p := s.placement(n)
 		r.Placements = append(r.Placements, p)
 		if r.Unplaced--; r.Unplaced > 0 {
-			s.try(n, &p, +1)
+			x.try(n, &p, +1)
 			tried = append(tried, n)
 		}
 	}
-	for i, n := range slices.Backward(tried) {
-		s.try(n, &r.Placements[i], -1)
-	}
 	x.scratch.tried = tried
+	x.attempt.nodes, x.attempt.placements = tried, r.Placements
 	return r
 }
 
@@ -99,22 +98,10 @@ func (s *search) placement(n *node) Placement {
 	return p
 }
 
-// try places a copy for as long as the decision takes (sign 1), or takes it back (-1).
-func (s *search) try(n *node, p *Placement, sign int) {
-	r := s.req.Need
-	r.GPUs = p.GPUs
-	if p.Address != "" {
-		s.scratch.address[0] = p.Address
-		r.Addresses = s.scratch.address[:]
-	}
-	n.take(&r, int64(sign))
-	n.countFamily(s.req.Family, sign)
-	s.member(n, s.key, sign)
-}
-
 // Start decides whether one copy fits on the instance with the row key, ACTIVE or DRAINING, whatever a strategy would choose
 // (StartTask: SEMANTICS §2.3). The rejection is valid if ok is false; it has no instance if there is none.
 func Start(x *Index, req Request, instanceKey string) (p Placement, why Rejection, ok bool) {
+	x.settle()
 	key := nodeKey{Scope: req.Scope}
 	if rest, ours := strings.CutPrefix(instanceKey, req.Key("")); ours {
 		key.cluster, key.id, _ = strings.Cut(rest, "/")
@@ -140,6 +127,7 @@ func Eligible(x *Index, req Request) iter.Seq[*model.Instance] {
 	return func(yield func(*model.Instance) bool) {
 		f := x.newFilters(&req)
 		for _, n := range x.candidates(&req) {
+			x.settle()
 			if f.eligible(n) && !yield(n.instance) {
 				return
 			}

@@ -34,6 +34,7 @@ type scratch struct {
 	stretches [2][]stretch
 	mark      int
 	tried     []*node
+	reserved  model.Resources
 	address   [1]string
 }
 

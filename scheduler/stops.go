@@ -36,6 +36,7 @@ type Stop struct {
 // do not run yet come first, then unhealthy ones, those on DRAINING instances, those of older deployments [I]; then what the
 // service's strategy would rather not have [D], without one the zone and then the instance with the most [I]; then chance.
 func ChooseStops(x *Index, req StopRequest) []Stop {
+	x.settle()
 	s := newStops(x, &req)
 	var left []int // members, by their places
 	for i, m := range req.Members {

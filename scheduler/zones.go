@@ -8,6 +8,7 @@ import (
 // Zones are the availability zones, sorted, of the instances that satisfy what the request asks of them apart from resources
 // and other tasks: those over which a service can be spread (SEMANTICS §8.10).
 func Zones(x *Index, req Request) []string {
+	x.settle()
 	s, ok := x.newSearch(&req)
 	if !ok {
 		return nil
