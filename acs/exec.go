@@ -46,6 +46,18 @@ type (
 		Plain bool `json:"plain,omitempty"`
 		// Port makes it a session without a command, which carries connections.
 		Port *ExecPort `json:"port,omitempty"`
+		// Log is where what the session shows is to be when it is over; nil: nowhere.
+		Log *ExecLog `json:"log,omitempty"`
+	}
+
+	// ExecLog is a log group, a bucket, or both.
+	ExecLog struct {
+		Group  string `json:"group,omitempty"`
+		Bucket string `json:"bucket,omitempty"`
+		Prefix string `json:"prefix,omitempty"` // of the object's key: a folder
+		// What is encrypted only may be used: there is no session if it is not.
+		GroupEncrypted  bool `json:"groupEncrypted,omitempty"`
+		BucketEncrypted bool `json:"bucketEncrypted,omitempty"`
 	}
 
 	// ExecPort is what the connections of a session go to, seen from the container.
@@ -86,6 +98,20 @@ type (
 		BytesOut  int64    `json:"bytesOut"`
 		ExitCode  *int32   `json:"exitCode,omitempty"` // nil if the command was not seen to end by itself
 		Reason    string   `json:"reason"`
+		// Transcript is nil if nobody wished to have one.
+		Transcript *ExecTranscript `json:"transcript,omitempty"`
+	}
+
+	// ExecTranscript says where the transcript of a session is, and what is missing.
+	ExecTranscript struct {
+		Group  string `json:"logGroup,omitempty"`
+		Stream string `json:"logStream,omitempty"`
+		Bucket string `json:"bucket,omitempty"`
+		Key    string `json:"key,omitempty"`
+		Bytes  int64  `json:"bytes"`
+		Missed int64  `json:"notRecorded,omitempty"` // bytes that there was no room for
+		Error  string `json:"error,omitempty"`       // why it is not everywhere where it should be
+		Kept   string `json:"kept,omitempty"`        // then: where the node keeps it
 	}
 
 	// RoadsteadExecNoted acknowledges RoadsteadExecEnded.
