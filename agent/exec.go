@@ -16,14 +16,34 @@ import (
 	"github.com/roadstead/roadstead/agent/runtime"
 	"github.com/roadstead/roadstead/agent/task"
 	"github.com/roadstead/roadstead/datachannel"
+	"github.com/roadstead/roadstead/model"
 )
 
 // newExec makes the node's sessions with commands in containers.
 func (a *Agent) newExec() *exec.Sessions {
 	return exec.New(exec.Config{
-		Start: a.startCommand, Dial: a.dialFrom, Log: a.cfg.Log,
+		Start: a.startCommand, Dial: a.dialFrom, Dir: a.dir("exec"), Role: a.ownRole, Log: a.cfg.Log,
 		NewID: func() (id datachannel.ID) { _, _ = rand.Read(id[:]); return id }, // never fails
 	})
+}
+
+// ownRole is a caller with the rights of a task's own role: a session's transcript is put away as the task's programs would do it.
+func (a *Agent) ownRole(ctx context.Context, taskARN string) (exec.Caller, error) {
+	e := a.engine.Load()
+	if e == nil {
+		return nil, errors.New("the agent has just begun")
+	}
+	if _, here := e.Get(taskARN); !here {
+		return nil, model.Errorf("NoRole", "the task is not on its node any more, and its role neither")
+	}
+	role, err := a.awaitRole(ctx, func() *acs.RoleCreds { return a.roleOf(taskARN, false) })
+	switch {
+	case err != nil:
+		return nil, err
+	case role == nil:
+		return nil, model.Errorf("NoRole", "the task has no role of its own")
+	}
+	return a.client.As(role.AccessKeyID, role.SecretAccessKey, role.SessionToken), nil
 }
 
 func (a *Agent) startCommand(ctx context.Context, c exec.Command) (exec.Process, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/api/ecs"
 )
 
@@ -124,6 +125,7 @@ type execDetail struct {
 	Forward                             string
 	EndedAt, BytesIn, BytesOut          int64
 	ExitCode                            *int
+	Transcript                          *acs.ExecTranscript
 }
 
 func (d *execDetail) row() string {
@@ -141,5 +143,29 @@ func (d *execDetail) row() string {
 	if d.ExitCode != nil {
 		code = strconv.Itoa(*d.ExitCode)
 	}
-	return fmt.Sprintf("%s ended: exit code %s, %d bytes in, %d out", what, code, d.BytesIn, d.BytesOut)
+	return fmt.Sprintf("%s ended: exit code %s, %d bytes in, %d out%s", what, code, d.BytesIn, d.BytesOut, transcriptAt(d.Transcript))
+}
+
+// transcriptAt says where a session's transcript is, and what is wrong with it.
+func transcriptAt(t *acs.ExecTranscript) string {
+	if t == nil {
+		return ""
+	}
+	what := ", transcript"
+	if t.Group != "" {
+		what += " in " + t.Group + ":" + t.Stream
+	}
+	if t.Bucket != "" {
+		what += " in s3://" + t.Bucket + "/" + t.Key
+	}
+	if t.Missed > 0 {
+		what += fmt.Sprintf(" (without %d bytes)", t.Missed)
+	}
+	if t.Error != "" {
+		what += " refused: " + t.Error
+	}
+	if t.Kept != "" {
+		what += " (its node keeps it in " + t.Kept + ")"
+	}
+	return what
 }

@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/coder/websocket"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/definition"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -126,6 +128,7 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 	defer cancel()
 	err = e.cfg.Nodes.Open(ctx, r.Task, acs.RoadsteadOpenExec{
 		SessionID: id, Container: c.Name, Command: args, Terminal: r.Terminal, Plain: r.Plain, Port: r.Port, Principal: r.Principal,
+		Log: e.logOf(r.Task, c.Name),
 	})
 	if err != nil {
 		e.cfg.Log.Warn("open a session", "task", r.Task.ID, "container", c.Name, "err", err)
@@ -135,6 +138,24 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, err
 	}
 	return Session{ID: id, Token: e.token(id, r.Task), Container: c}, nil
+}
+
+// logOf is where the transcript of a session in a container of the task is to be.
+func (e *Exec) logOf(t *model.Task, container string) *acs.ExecLog {
+	tables := e.cfg.DB.Snapshot().Tables
+	row, ok := tables.Definition(t.Scope, t.Definition)
+	if !ok {
+		return nil
+	}
+	def, err := definition.Effective(row, t)
+	if err != nil {
+		return nil // the task could not run
+	}
+	var conf *types.ClusterConfiguration
+	if c, ok := tables.Clusters.Get(model.ClusterKey(t.Scope, t.Cluster)); ok {
+		conf = c.Configuration
+	}
+	return definition.ExecLog(conf, def, container)
 }
 
 // openPatience bounds the wait for a node's answer.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
@@ -322,13 +324,42 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// The node is told where the transcript is to be: as the cluster says when the session is opened.
+func TestLogOfASession(t *testing.T) {
+	w := newWorld(t)
+	w.change(func(task *model.Task) { task.Definition = "f:1" })
+	err := w.db.Update(t.Context(), func(tx *state.Tx) error {
+		tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "f", Revision: 1, Spec: types.TaskDefinition{
+			TaskRoleArn: aws.String("r"), ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("app"),
+				LogConfiguration: &types.LogConfiguration{LogDriver: "awslogs", Options: map[string]string{"awslogs-group": "/own"}}}}}})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	err = w.db.Update(t.Context(), func(tx *state.Tx) error {
+		tx.Clusters.Put(&model.Cluster{Scope: scope, Name: "c", Configuration: &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{
+			Logging: "OVERRIDE", LogConfiguration: &types.ExecuteCommandLogConfiguration{S3BucketName: aws.String("b")}}}})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	if a, b := w.opened[0].Log, w.opened[1].Log; a == nil || a.Group != "/own" || b == nil || *b != (acs.ExecLog{Bucket: "b"}) {
+		t.Errorf("%+v, then %+v", a, b)
+	}
+}
+
 // The record of a session that comes twice is kept once.
 func TestEnded(t *testing.T) {
 	w := newWorld(t)
 	task := w.change(func(*model.Task) {})
 	code := int32(7)
 	m := acs.RoadsteadExecEnded{SessionID: "s1", TaskArn: task.ARN(), Container: "app", Command: []string{"sh"}, Principal: "arn:root",
-		StartedAt: 1, EndedAt: 2, BytesIn: 3, BytesOut: 4, ExitCode: &code, Reason: "well"}
+		StartedAt: 1, EndedAt: 2, BytesIn: 3, BytesOut: 4, ExitCode: &code, Reason: "well",
+		Transcript: &acs.ExecTranscript{Group: "/g", Stream: "s1", Bytes: 4, Error: "AccessDenied: no", Kept: "/k"}}
 	for range 2 {
 		if err := w.exec.Ended(t.Context(), task, &m); err != nil {
 			t.Fatal(err)
@@ -338,7 +369,8 @@ func TestEnded(t *testing.T) {
 	for e := range w.db.Snapshot().Events.All() {
 		n++
 		want := `{"sessionId":"s1","taskArn":"` + task.ARN() + `","containerName":"app","command":["sh"],"principal":"arn:root",` +
-			`"startedAt":1,"endedAt":2,"bytesIn":3,"bytesOut":4,"exitCode":7,"reason":"well"}`
+			`"startedAt":1,"endedAt":2,"bytesIn":3,"bytesOut":4,"exitCode":7,"reason":"well",` +
+			`"transcript":{"logGroup":"/g","logStream":"s1","bytes":4,"error":"AccessDenied: no","kept":"/k"}}`
 		if e.DetailType != exec.DetailEnded || e.At != 2 || e.Detail != want {
 			t.Errorf("got  %+v\nwant %s", e, want)
 		}

@@ -43,6 +43,8 @@ type ending struct {
 	BytesOut      int64        `json:"bytesOut"`
 	ExitCode      *int32       `json:"exitCode"` // null: the command was not seen to end
 	Reason        string       `json:"reason"`
+	// Transcript is nil if the cluster's configuration wants none.
+	Transcript *acs.ExecTranscript `json:"transcript,omitempty"`
 }
 
 // opened keeps the record that a session was asked for: a node that dies tells no end.
@@ -61,6 +63,7 @@ func (e *Exec) Ended(ctx context.Context, t *model.Task, m *acs.RoadsteadExecEnd
 	return e.keep(ctx, t, m.SessionID, DetailEnded, m.EndedAt, ending{
 		SessionID: m.SessionID, TaskArn: m.TaskArn, ContainerName: m.Container, Command: m.Command, Forward: m.Forward, Principal: m.Principal,
 		StartedAt: m.StartedAt, EndedAt: m.EndedAt, BytesIn: m.BytesIn, BytesOut: m.BytesOut, ExitCode: m.ExitCode, Reason: m.Reason,
+		Transcript: m.Transcript,
 	})
 }
 

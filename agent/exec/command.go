@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
@@ -33,6 +34,14 @@ func (x *session) begin(ctx context.Context) {
 
 // start makes the process, whose life is ctx, within the time of call.
 func (x *session) start(ctx, call context.Context) (Process, error) {
+	if x.journal.records() {
+		if err := x.mayRecord(call); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.journal.begin(time.Now()); err != nil {
+		return nil, err
+	}
 	if p := x.open.Port; p != nil {
 		return newForward(ctx, func(ctx context.Context) (net.Conn, error) {
 			return x.cfg.Dial(ctx, Target{TaskArn: x.open.TaskArn, Container: x.open.Container, Host: p.Host, Port: p.Port})
@@ -43,6 +52,19 @@ func (x *session) start(ctx, call context.Context) (Process, error) {
 	})
 }
 
+// mayRecord refuses a session whose transcript must be encrypted where it goes, and would not be.
+func (x *session) mayRecord(ctx context.Context) error {
+	l := x.open.Log
+	if !l.GroupEncrypted && !l.BucketEncrypted {
+		return nil
+	}
+	who, err := x.cfg.Role(ctx, x.open.TaskArn)
+	if err != nil {
+		return fmt.Errorf("look whether the session's transcript is encrypted: %w", err)
+	}
+	return checkEncrypted(ctx, who, l)
+}
+
 // wrote sends a piece of output.
 func (x *session) wrote(p datachannel.Piece) {
 	x.active = time.Now()
@@ -50,6 +72,7 @@ func (x *session) wrote(p datachannel.Piece) {
 		return
 	}
 	x.record.BytesOut += int64(len(p.Payload))
+	x.journal.shows(p.Payload)
 	x.send(p.Type, p.Payload)
 }
 

@@ -16,6 +16,7 @@ const (
 	endDisconnected = "its client was cut off and did not come back"
 	endUnclaimed    = "its client never came"
 	endAgent        = "the agent has ended"
+	endKilled       = "the agent was killed"
 )
 
 // agentVersion is what the handshake says: the plugin asks nothing of it.
@@ -23,13 +24,14 @@ const agentVersion = "3.3.0.0"
 
 // session is one data channel and its command. Its fields below over belong to the goroutine of run.
 type session struct {
-	cfg    *Config
-	open   *acs.RoadsteadOpenExec
-	attach chan *attachment
-	lost   chan *attachment
-	frames chan received
-	stops  chan string   // reasons; has room for one
-	over   chan struct{} // closed when run has ended
+	cfg     *Config
+	open    *acs.RoadsteadOpenExec
+	journal *journal
+	attach  chan *attachment
+	lost    chan *attachment
+	frames  chan received
+	stops   chan string   // reasons; has room for one
+	over    chan struct{} // closed when run has ended
 
 	channel *datachannel.Channel
 	client  *attachment // nil while there is none
@@ -50,14 +52,19 @@ type session struct {
 	record   acs.RoadsteadExecEnded
 }
 
-func newSession(cfg *Config, m *acs.RoadsteadOpenExec) *session {
+func newSession(cfg *Config, m *acs.RoadsteadOpenExec, j *journal) *session {
 	return &session{
-		cfg: cfg, open: m, attach: make(chan *attachment), lost: make(chan *attachment), frames: make(chan received),
+		cfg: cfg, open: m, journal: j, attach: make(chan *attachment), lost: make(chan *attachment), frames: make(chan received),
 		stops: make(chan string, 1), over: make(chan struct{}),
 		channel: datachannel.NewServer(cfg.NewID), input: make(chan []byte, queued), room: make(chan struct{}, 1),
-		record: acs.RoadsteadExecEnded{
-			SessionID: m.SessionID, TaskArn: m.TaskArn, Container: m.Container, Command: m.Command, Forward: forwards(m), Principal: m.Principal,
-		},
+		record: endedOf(m),
+	}
+}
+
+// endedOf begins the record of a session.
+func endedOf(m *acs.RoadsteadOpenExec) acs.RoadsteadExecEnded {
+	return acs.RoadsteadExecEnded{
+		SessionID: m.SessionID, TaskArn: m.TaskArn, Container: m.Container, Command: m.Command, Forward: forwards(m), Principal: m.Principal,
 	}
 }
 

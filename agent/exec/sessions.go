@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +56,9 @@ type Target struct {
 type Config struct {
 	Start func(ctx context.Context, c Command) (Process, error)
 	Dial  func(ctx context.Context, t Target) (net.Conn, error)
+	Dir   string // has what is to outlive the agent: journals of sessions
+	// Role is a caller with the rights of the task's own role. A *model.Error says that there will be none.
+	Role  func(ctx context.Context, taskARN string) (Caller, error)
 	NewID func() datachannel.ID
 	Log   *slog.Logger
 }
@@ -69,17 +71,19 @@ type Sessions struct {
 	cfg    Config
 	jobs   chan func(context.Context)
 	closed chan struct{} // Run has ended
+	// putting holds a token while a transcript is being put away.
+	putting chan struct{}
 
 	mu       sync.Mutex
 	sessions map[string]*session
-	records  []acs.RoadsteadExecEnded // oldest first
-	news     chan struct{}            // records has a new one; has room for one
+	records  []*journal    // oldest first
+	news     chan struct{} // records has a new one; has room for one
 }
 
 // New returns Sessions without any.
 func New(cfg Config) *Sessions {
 	return &Sessions{
-		cfg: cfg, jobs: make(chan func(context.Context)), closed: make(chan struct{}), sessions: map[string]*session{}, news: make(chan struct{}, 1),
+		cfg: cfg, jobs: make(chan func(context.Context)), closed: make(chan struct{}), putting: make(chan struct{}, 1), sessions: map[string]*session{}, news: make(chan struct{}, 1),
 	}
 }
 
@@ -88,6 +92,9 @@ func (s *Sessions) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(s.closed)
+	if err := s.recall(func(j *journal) { wg.Go(func() { s.settle(ctx, j) }) }); err != nil {
+		s.cfg.Log.Error("recall the sessions of an earlier agent", "err", err)
+	}
 	for {
 		select {
 		case job := <-s.jobs:
@@ -119,7 +126,7 @@ func (s *Sessions) Open(m *acs.RoadsteadOpenExec) error {
 	}
 	if !s.do(func(ctx context.Context) { s.serve(ctx, x) }) {
 		s.remove(m.SessionID)
-		return errEnded
+		return errors.Join(errEnded, x.journal.remove())
 	}
 	return nil
 }
@@ -139,7 +146,11 @@ func (s *Sessions) add(m *acs.RoadsteadOpenExec) (*session, error) {
 	if len(s.sessions) >= maxSessions {
 		return nil, fmt.Errorf("the node has %d sessions", maxSessions)
 	}
-	x := newSession(&s.cfg, m)
+	j, err := newJournal(s.cfg.Dir, s.cfg.Log, m)
+	if err != nil {
+		return nil, err
+	}
+	x := newSession(&s.cfg, m, j)
 	s.sessions[m.SessionID] = x
 	return x, nil
 }
@@ -151,20 +162,11 @@ func (s *Sessions) serve(ctx context.Context, x *session) {
 	s.remove(x.open.SessionID)
 	s.cfg.Log.Info("session ended", "session", record.SessionID, "task", record.TaskArn, "reason", record.Reason,
 		"in", record.BytesIn, "out", record.BytesOut)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.records = append(s.records, record)
-	if n := len(s.records) - maxRecords; n > 0 { // the log above has them all
-		s.records = slices.Delete(s.records, 0, n)
+	if err := x.journal.end(record); err != nil {
+		s.cfg.Log.Error("write down the end of a session", "session", record.SessionID, "err", err)
 	}
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
+	s.settle(ctx, x.journal)
 }
-
-// maxRecords bounds the records that wait for the control plane.
-const maxRecords = 10_000
 
 func (s *Sessions) remove(id string) {
 	s.mu.Lock()
@@ -203,23 +205,6 @@ func (s *Sessions) End(id string) {
 	if x := s.find(id); x != nil {
 		x.stop(endTerminated)
 	}
-}
-
-// Records are those that were not noted yet, and News says when there may be more.
-func (s *Sessions) Records() []acs.RoadsteadExecEnded {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.records)
-}
-
-// News has something when there is a new record.
-func (s *Sessions) News() <-chan struct{} { return s.news }
-
-// Noted forgets a record.
-func (s *Sessions) Noted(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.records = slices.DeleteFunc(s.records, func(r acs.RoadsteadExecEnded) bool { return r.SessionID == id })
 }
 
 // Times of a session.

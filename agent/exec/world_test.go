@@ -28,6 +28,10 @@ type site struct {
 	t        *testing.T
 	sessions *exec.Sessions
 	refuse   error // of starts
+	dir      string
+	archive  *archive
+	noRole   error
+	stop     func() // ends the sessions
 
 	mu        sync.Mutex
 	processes []*process
@@ -36,20 +40,39 @@ type site struct {
 // bubble runs a test on a site in fake time. At its end nothing must be left.
 func bubble(t *testing.T, f func(t *testing.T, s *site)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &site{t: t}
-		s.sessions = exec.New(exec.Config{Start: s.start, NewID: ids(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.sessions.Run(ctx) }()
+		s := &site{t: t, dir: t.TempDir(), archive: newArchive()}
+		s.restart()
 		f(t, s)
-		cancel()
-		<-ended
+		s.stop()
 		for i, p := range s.processes {
 			if !p.closed {
 				t.Errorf("process %d was not removed", i)
 			}
 		}
 	})
+}
+
+// restart begins anew with what is in the directory.
+func (s *site) restart() {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.sessions = exec.New(exec.Config{
+		Start: s.start, NewID: ids(), Dir: s.dir, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+		Role: func(context.Context, string) (exec.Caller, error) { return s.archive, s.noRole },
+	})
+	ctx, cancel := context.WithCancel(s.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.sessions.Run(ctx) }()
+	s.stop = func() { cancel(); <-ended }
+}
+
+// again is another agent, which begins with what is in the directory.
+func (s *site) again(dir string) *site {
+	next := &site{t: s.t, dir: dir, archive: newArchive()}
+	next.restart()
+	s.t.Cleanup(next.stop)
+	return next
 }
 
 func ids() func() datachannel.ID {

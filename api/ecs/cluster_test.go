@@ -44,8 +44,20 @@ func TestClusterRefusals(t *testing.T) {
 	create := func(in *sdk.CreateClusterInput) func() error {
 		return func() error { return fails(s.CreateCluster(ctx, in)) }
 	}
+	exec := func(logging types.ExecuteCommandLogging, l *types.ExecuteCommandLogConfiguration) *types.ClusterConfiguration {
+		return &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: logging, LogConfiguration: l}}
+	}
 	s.refuses(t, []refused{
 		{"bad name [I]", "InvalidParameterException", "Cluster name must match…", create(&sdk.CreateClusterInput{ClusterName: aws.String("a b")})},
+		{"a log configuration without OVERRIDE [O]", "InvalidParameterException", "You must set logging to 'OVERRIDE' when you supply a log configuration.",
+			create(&sdk.CreateClusterInput{Configuration: exec("DEFAULT", &types.ExecuteCommandLogConfiguration{S3BucketName: aws.String("b")})})},
+		{"OVERRIDE without a log configuration [I]", "InvalidParameterException", "You must supply a log configuration when you set logging to 'OVERRIDE'.",
+			create(&sdk.CreateClusterInput{Configuration: exec("OVERRIDE", nil)})},
+		{"OVERRIDE to nowhere [I]", "InvalidParameterException", "You must supply a CloudWatch log group, an S3 bucket or both…",
+			create(&sdk.CreateClusterInput{Configuration: exec("OVERRIDE", &types.ExecuteCommandLogConfiguration{S3KeyPrefix: aws.String("p")})})},
+		{"logging [I]", "InvalidParameterException", "The logging value 'X' is not valid…", func() error {
+			return fails(s.UpdateCluster(ctx, &sdk.UpdateClusterInput{Cluster: aws.String("c"), Configuration: exec("X", nil)}))
+		}},
 		{"bad setting [I]", "InvalidParameterException", "The cluster setting name 'x' is not valid…", create(&sdk.CreateClusterInput{Settings: setting("x", "y")})},
 		{"bad value [I]", "InvalidParameterException", "The value 'y' is not valid…", create(&sdk.CreateClusterInput{Settings: setting("containerInsights", "y")})},
 		{"reserved tag [O]", "InvalidParameterException", "aws: prefixed tag key names are not allowed for external use.",

@@ -32,6 +32,9 @@ func (a *api) createCluster(ctx context.Context, in *sdk.CreateClusterInput) (*s
 	if fresh.Tags, err = readTags(in.Tags); err != nil {
 		return nil, err
 	}
+	if err := checkExecConfiguration(in.Configuration); err != nil {
+		return nil, err
+	}
 	if err := checkClusterSettings(in.Settings); err != nil {
 		return nil, err
 	}
@@ -107,6 +110,9 @@ func (a *api) changeCluster(ctx context.Context, ref *string, show clusterDetail
 
 // updateCluster changes what is given; an absent member is left as it is (SEMANTICS §1.2, §2.1).
 func (a *api) updateCluster(ctx context.Context, in *sdk.UpdateClusterInput) (*sdk.UpdateClusterOutput, error) {
+	if err := checkExecConfiguration(in.Configuration); err != nil {
+		return nil, err
+	}
 	if err := checkClusterSettings(in.Settings); err != nil {
 		return nil, err
 	}
@@ -168,6 +174,28 @@ func mergeSettings(have, news []types.ClusterSetting) []types.ClusterSetting {
 		}
 	}
 	return out
+}
+
+// checkExecConfiguration: a log configuration goes with the logging OVERRIDE, and that with a log configuration [D], which names
+// somewhere [I].
+func checkExecConfiguration(conf *types.ClusterConfiguration) error {
+	if conf == nil || conf.ExecuteCommandConfiguration == nil {
+		return nil
+	}
+	c := conf.ExecuteCommandConfiguration
+	if c.Logging != "" && !slices.Contains(c.Logging.Values(), c.Logging) {
+		return invalid("The logging value '%s' is not valid. Valid values: %v", c.Logging, c.Logging.Values()) // [I]
+	}
+	override, l := c.Logging == types.ExecuteCommandLoggingOverride, c.LogConfiguration
+	switch {
+	case l != nil && !override:
+		return invalid("You must set logging to 'OVERRIDE' when you supply a log configuration.") // [O]
+	case l == nil && override:
+		return invalid("You must supply a log configuration when you set logging to 'OVERRIDE'.") // [I]
+	case override && value(l.CloudWatchLogGroupName) == "" && value(l.S3BucketName) == "":
+		return invalid("You must supply a CloudWatch log group, an S3 bucket or both in the log configuration.") // [I]
+	}
+	return nil
 }
 
 // deleteCluster makes an empty cluster INACTIVE; the order of the checks is AWS's (SEMANTICS §2.1) [O].
