@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type execSession struct {
 	grant          acs.ExecGrant
 	stdout, stderr io.Writer
 	size           func() datachannel.WindowSize // nil without a terminal
+	begun          func()                        // the handshake is complete; may be nil
+	flag           func(uint32)                  // a flag came; may be nil
 
 	channel *datachannel.Channel
 	ws      *websocket.Conn
@@ -273,7 +276,14 @@ func (x *execSession) take(ctx context.Context, p datachannel.Piece) {
 			x.send(ctx, datachannel.HandshakeResponse, b)
 		}
 	case datachannel.HandshakeComplete:
+		if x.begun != nil {
+			x.begun()
+		}
 		x.tellSize(ctx)
+	case datachannel.Flag:
+		if x.flag != nil && len(p.Payload) == 4 {
+			x.flag(binary.BigEndian.Uint32(p.Payload))
+		}
 	}
 	if err != nil {
 		x.broken = fmt.Errorf("write output: %w", err)

@@ -56,7 +56,7 @@ Looking at what runs:                                      roadstead ps, roadste
   roadstead ps`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newDev(), newServer(), newAgent(), newImage(), newPs(), newLogs(), newExec(), newEvents(), newExplain(), newPlan(), newReport(), newToken(), newAccount(), newReset(), newNode(), newVersion(), newCoverage(), newSimulate(), newLogKeeper())
+	root.AddCommand(newDev(), newServer(), newAgent(), newImage(), newPs(), newLogs(), newExec(), newForward(), newEvents(), newExplain(), newPlan(), newReport(), newToken(), newAccount(), newReset(), newNode(), newVersion(), newCoverage(), newSimulate(), newLogKeeper())
 	return root
 }
 
