@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,10 +150,10 @@ func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
 	if errdefs.IsNotFound(err) {
 		return r.clearShim(ctx, cid)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errSilent) {
 		return fmt.Errorf("look at task: %w", err)
 	}
-	if p.Status != tasktypes.Status_STOPPED {
+	if err != nil || p.Status != tasktypes.Status_STOPPED {
 		_, err := r.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: cid, Signal: uint32(unix.SIGKILL), All: true})
 		if err = errgrpc.ToNative(err); !alreadyGone(err) {
 			return fmt.Errorf("kill task: %w", err)
@@ -169,10 +170,17 @@ func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
 	return nil
 }
 
+// errSilent is a shim that does not answer containerd within its two seconds, on a machine that is busy with other things: containerd
+// then calls the task's status unknown. It passes.
+var errSilent = fmt.Errorf("its shim does not answer: %w", errdefs.ErrUnavailable)
+
 func (r *Runtime) process(ctx context.Context, cid string) (*tasktypes.Process, error) {
 	a, err := r.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: cid})
 	if err != nil {
 		return nil, errgrpc.ToNative(err)
+	}
+	if a.Process.Status == tasktypes.Status_UNKNOWN {
+		return nil, fmt.Errorf("container %s: %w", cid, errSilent)
 	}
 	return r.observed(cid, a.Process), nil
 }

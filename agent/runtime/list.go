@@ -67,6 +67,11 @@ func (r *Runtime) observe(s *task.ContainerState, who identity, p *tasktypes.Pro
 	case p == nil && !s.StartedAt.IsZero(): // its shim died with the machine
 		s.Status, s.ExitCode, s.FinishedAt = task.StatusStopped, exitLost, s.StartedAt
 	case p == nil:
+	case p.Status == tasktypes.Status_UNKNOWN:
+		s.Unsure = true
+		if !s.StartedAt.IsZero() {
+			s.Status, s.PID = task.StatusRunning, who.pid
+		}
 	case p.Status == tasktypes.Status_STOPPED:
 		s.Status, s.ExitCode, s.FinishedAt = task.StatusStopped, int32(p.ExitStatus), p.ExitedAt.AsTime()
 		s.OOMKilled = r.oomKilled(who, p.ExitStatus)

@@ -63,6 +63,9 @@ func (e *Engine) adopt(ctx context.Context) ([]orphan, error) {
 	}
 	slices.SortFunc(runners, func(a, b *runner) int { return cmp.Compare(a.id, b.id) })
 	e.register(runners)
+	if slices.ContainsFunc(containers, unsure) {
+		e.mach.lookSoon()
+	}
 	left := e.removeOnce(ctx, e.findOrphans(containers, sandboxes))
 	e.removeVolumes(ctx)
 	return left, nil
@@ -141,11 +144,25 @@ func (e *Engine) sweep(ctx context.Context, left []orphan) {
 	}
 }
 
+// unsure says that the runtime could not tell how the container is: nobody will tell its end if that was before.
+func unsure(c ContainerState) bool { return c.Unsure }
+
 // watch passes exits on to the runners. After a gap in the events, and now and then anyway, it looks at the whole
-// node.
+// node; and soon again when it could not see all of it.
 func (e *Engine) watch(ctx context.Context, events <-chan Event) {
 	tick := time.NewTicker(resyncEvery)
 	defer tick.Stop()
+	again, pause := time.NewTimer(0), firstRetry
+	defer again.Stop()
+	<-again.C
+	look := func() {
+		if e.resync(ctx) {
+			pause = firstRetry
+			return
+		}
+		again.Reset(pause)
+		pause = min(2*pause, lastRetry)
+	}
 	for {
 		select {
 		case ev, ok := <-events:
@@ -157,16 +174,18 @@ func (e *Engine) watch(ctx context.Context, events <-chan Event) {
 					return
 				}
 				events = e.config.Runtime.Events(ctx)
-				e.resync(ctx)
+				look()
 			case ev.Resync:
-				e.resync(ctx)
+				look()
 			default:
 				e.exited(ev)
 			}
 		case <-tick.C:
-			e.resync(ctx)
+			look()
+		case <-again.C:
+			look()
 		case <-e.mach.look:
-			e.resync(ctx)
+			look()
 		case <-ctx.Done():
 			return
 		}
@@ -184,8 +203,9 @@ func (e *Engine) exited(ev Event) {
 	o.runner.tell(e.done, func(r *runner) { r.state = r.state.Exit(o.name, ev.ExitCode, ev.OOMKilled, at) })
 }
 
-// resync merges a listing of the node into every task. A passing error of the runtime is waited out.
-func (e *Engine) resync(ctx context.Context) {
+// resync merges a listing of the node into every task, and says whether that showed everything. A passing error of the runtime is
+// waited out.
+func (e *Engine) resync(ctx context.Context) bool {
 	var containers []ContainerState
 	var asked time.Time
 	err := retry(ctx, e.config.Log, "list containers", func() (err error) {
@@ -194,7 +214,7 @@ func (e *Engine) resync(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		return // ctx has ended
+		return true // ctx has ended
 	}
 	mine := map[string][]ContainerState{}
 	for _, c := range containers {
@@ -203,6 +223,7 @@ func (e *Engine) resync(ctx context.Context) {
 	for _, r := range e.runners() {
 		r.tell(e.done, func(r *runner) { r.state = r.state.Resync(mine[r.id], asked, time.Now()) })
 	}
+	return !slices.ContainsFunc(containers, unsure)
 }
 
 // runners are those of all tasks, by id.

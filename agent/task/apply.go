@@ -3,6 +3,8 @@ package task
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +29,8 @@ const exitKilled = 137
 const (
 	firstRetry = 200 * time.Millisecond
 	lastRetry  = 30 * time.Second
+	// roomRetry is the longest one when the disk is full: somebody may make room at any time, and a look costs nothing.
+	roomRetry = time.Second
 )
 
 // Apply writes the outcome of an action into the state. An error that is not a *Failure is passing: the action is
@@ -125,7 +129,11 @@ func (c *Container) failed(o Outcome, cancelled bool, now time.Time) {
 // passing for longer than the limit. Without a limit nothing is final: a stop or a clean-up is never given up.
 func (t *Try) retry(o Outcome, limit time.Duration, now time.Time) *Failure {
 	t.Attempts++
-	next := now.Add(min(firstRetry<<min(t.Attempts-1, 10), lastRetry))
+	longest := lastRetry
+	if diskFull(o.Err) {
+		longest = roomRetry
+	}
+	next := now.Add(min(firstRetry<<min(t.Attempts-1, 10), longest))
 	if limit == 0 {
 		t.NotBefore = next
 		return nil
@@ -138,6 +146,11 @@ func (t *Try) retry(o Outcome, limit time.Duration, now time.Time) *Failure {
 		return nil
 	}
 	return &Failure{Name: failureName(o.Verb), Err: fmt.Errorf("timed out after waiting %s: %w", limit, o.Err)}
+}
+
+// diskFull recognises the error also where it comes from another process, as text.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || strings.Contains(err.Error(), syscall.ENOSPC.Error())
 }
 
 // failureName is the agent's name for an action that failed for good without a name of its own (SEMANTICS §11.2).

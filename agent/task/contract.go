@@ -167,6 +167,9 @@ type ContainerState struct {
 	OOMKilled  bool
 	StartedAt  time.Time
 	FinishedAt time.Time
+	// Unsure: whoever runs the container does not answer now, as on a machine that is very busy. Status is what it last was, and no
+	// more than a guess: it may have ended meanwhile. List again soon.
+	Unsure bool
 }
 
 // CheckRun is how a command ended that was run in a container.

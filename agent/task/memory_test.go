@@ -3,6 +3,7 @@ package task_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,30 @@ func TestStoppedIsRememberedBeforeItIsTold(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		settle()
 		s.want("status", s.plane.last("t1").Status, task.StatusStopped)
+		s.end(l)
+	})
+}
+
+// [I] What waits for room on the disk happens within seconds of when there is some.
+func TestRoomIsSeenSoon(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		var full atomic.Bool
+		full.Store(true)
+		s.node.Fail = func(op, _ string) error {
+			if op == "create" && full.Load() {
+				return fmt.Errorf("prepare snapshot: write /x: %s: unknown", syscall.ENOSPC) // as text, from containerd
+			}
+			return nil
+		}
+		l := s.start(nil)
+		s.accept(l, run("t1", app("app")))
+		time.Sleep(2 * time.Minute)
+		settle()
+		s.want("told on a full disk", len(s.plane.told["t1"]), 0)
+		full.Store(false)
+		time.Sleep(2 * time.Second)
+		settle()
+		s.want("with room", s.plane.last("t1").Status, task.StatusRunning)
 		s.end(l)
 	})
 }

@@ -10,8 +10,7 @@ import (
 // the truth, or empty), containers and sandboxes are what the node has now. The node is right about everything that
 // it can tell; the disk adds what it cannot: failures, exits of containers that are gone, digests.
 //
-// Nothing has happened later than now: what says so was noted before the clock was set back, and would let deadlines wait for the
-// difference.
+// All times are put on the clock of now (see onClock).
 func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []Sandbox, now time.Time) State {
 	s := NewState(t)
 	found := make(map[string]ContainerState, len(containers))
@@ -24,6 +23,7 @@ func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []
 			vitals := c.Vitals
 			*c = *old
 			c.Vitals = vitals
+			c.onClock(now)
 		}
 		c.Try, c.Check, c.Delivered = Try{}, Try{}, false
 		if seen, ok := found[c.Name]; ok {
@@ -42,22 +42,25 @@ func Recover(t *acs.Task, saved State, containers []ContainerState, sandboxes []
 		n.adopt(mode(t), sandboxes)
 	}
 	s.Ran, s.Stopping, s.Reason = saved.Ran, saved.Stopping, saved.Reason
-	s.ExecutionStoppedAt, s.StoppedAt = saved.ExecutionStoppedAt, saved.StoppedAt
+	s.ExecutionStoppedAt, s.StoppedAt = onClock(saved.ExecutionStoppedAt, now), onClock(saved.StoppedAt, now)
 	s.Acked, s.Done = saved.Acked, saved.Done
-	s.notLaterThan(now)
 	return s
 }
 
-func (s *State) notLaterThan(now time.Time) {
-	times := []*time.Time{&s.ExecutionStoppedAt, &s.StoppedAt}
-	for i := range s.Containers {
-		c := &s.Containers[i]
-		times = append(times, &c.PullStartedAt, &c.PullStoppedAt, &c.CreatedAt, &c.StartedAt, &c.FinishedAt, &c.RestartedAt, &c.SignalledAt)
+// onClock is a time that comes from a disk or from the runtime, on the clock of this process, whose present is now. Such a time is
+// the wall clock's, which may be set, while a time.Time of this process remembers the monotonic clock, too. What was noted before the
+// wall clock was set back seems to be still to come, and would let deadlines wait for the difference: it is now. And from now on the
+// time keeps its distance from others, whatever is done to the wall clock.
+func onClock(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return at
 	}
-	for _, at := range times {
-		if at.After(now) {
-			*at = now
-		}
+	return now.Add(min(at.Sub(now), 0))
+}
+
+func (c *Container) onClock(now time.Time) {
+	for _, at := range []*time.Time{&c.PullStartedAt, &c.PullStoppedAt, &c.CreatedAt, &c.StartedAt, &c.FinishedAt, &c.RestartedAt, &c.SignalledAt} {
+		*at = onClock(*at, now)
 	}
 }
 
@@ -69,23 +72,25 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 	}
 	if c.Phase == PhaseStopped {
 		// Given up without an exit, or the runtime disagrees with the exit: it must not run on.
-		c.Purge = c.Purge || seen.Status != StatusStopped
+		c.Purge = c.Purge || seen.Status != StatusStopped && !seen.Unsure
 		return
 	}
 	switch seen.Status {
 	case StatusRunning:
-		c.Phase, c.Ran, c.PID, c.Vitals, c.Restarting = PhaseRunning, true, seen.PID, Vitals{}, false
+		c.Phase, c.Ran, c.PID, c.Vitals = PhaseRunning, true, seen.PID, Vitals{}
+		c.Restarting = c.Restarting && seen.Unsure // a restart leaves alone what runs
 		if c.StartedAt.IsZero() {
-			c.StartedAt = seen.StartedAt
+			c.StartedAt = onClock(seen.StartedAt, now)
 		}
 	case StatusStopped:
 		if c.StartedAt.IsZero() {
-			c.StartedAt = seen.StartedAt
+			c.StartedAt = onClock(seen.StartedAt, now)
 		}
-		if at := known(seen.FinishedAt, now); c.Restarting && !at.After(c.RestartedAt) {
+		at := known(seen.FinishedAt, now)
+		if c.Restarting && !at.After(c.RestartedAt) {
 			return // the restart that was decided is still to be made
 		}
-		c.exit(seen.ExitCode, seen.OOMKilled, known(seen.FinishedAt, now))
+		c.exit(seen.ExitCode, seen.OOMKilled, at)
 	default:
 		if c.Ran { // the node was rebooted under it: it is not started a second time
 			c.vanish(now)
@@ -96,12 +101,12 @@ func (c *Container) adopt(seen ContainerState, now time.Time) {
 	}
 }
 
-// known is the time, or now if nobody noted it.
+// known is the time, on the clock of now, or now if nobody noted it.
 func known(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return now
 	}
-	return at
+	return onClock(at, now)
 }
 
 // missing: the runtime does not have the container.
@@ -141,7 +146,7 @@ func (n *Net) adopt(mode string, sandboxes []Sandbox) {
 }
 
 // Resync merges a listing of the node's containers, begun at the time asked, into the state of a live task: exits that
-// no event told, and containers that vanished. What started after asked is not judged.
+// no event told, and containers that vanished. What started after asked is not judged, nor what the runtime is unsure of.
 func (s State) Resync(containers []ContainerState, asked, now time.Time) State {
 	s = s.clone()
 	found := make(map[string]ContainerState, len(containers))
@@ -156,6 +161,7 @@ func (s State) Resync(containers []ContainerState, asked, now time.Time) State {
 		switch seen, ok := found[c.Name]; {
 		case !ok:
 			c.vanish(now)
+		case seen.Unsure:
 		case seen.Status == StatusStopped:
 			c.exit(seen.ExitCode, seen.OOMKilled, known(seen.FinishedAt, now))
 		}

@@ -27,13 +27,15 @@ func (p *step) restart() {
 }
 
 // mayRestart judges by the end of the container alone, so that the answer never changes: it must have run for the policy's
-// period since its last start, and ended with a known code that is not to be ignored.
+// period since its last start, and ended with a known code that is not to be ignored. When it ended before it began, the clock was
+// set back while no agent looked: nobody knows how long it ran, and it has the benefit of the doubt.
 func mayRestart(policy *acs.RestartPolicy, c *Container) bool {
 	if policy == nil || !policy.Enabled || !c.Ran || c.Failed || c.Purge || c.Deleted || c.ExitCode == nil {
 		return false
 	}
 	period := time.Duration(policy.AttemptPeriod) * time.Second
-	return !slices.Contains(policy.IgnoredExitCodes, *c.ExitCode) && c.FinishedAt.Sub(c.begun()) >= period
+	ran := c.FinishedAt.Sub(c.begun())
+	return !slices.Contains(policy.IgnoredExitCodes, *c.ExitCode) && (ran >= period || ran < 0)
 }
 
 // begun is when the container's process was started last.

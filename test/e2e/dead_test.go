@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,7 +37,7 @@ func TestNobodyLooks(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := NewDev(t, "--cleanup-after", "1ms")
+			e := NewDev(t, "--cleanup-after", "1ms", "--log-level", "info")
 			c := e.container("c", "onterm=bye", "wait")
 			c.Memory = aws.Int32(8)
 			def := e.Define("unseen", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c)
@@ -61,6 +62,52 @@ func TestNobodyLooks(t *testing.T) {
 			e.AwaitStatus(arn, "STOPPED")
 		})
 	}
+}
+
+// TestNobodyAnswers has containers end while no agent looks, and keeps their shims from answering the next one at first, as they may on a
+// machine that is very busy: it is not told of an end that was before it, and must look again.
+func TestNobodyAnswers(t *testing.T) {
+	e := NewDev(t, "--cleanup-after", "1ms")
+	c := e.container("c", "onterm=bye", "wait")
+	c.Memory = aws.Int32(8)
+	def := e.Define("silent", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c)
+	arns := e.RunMany(def, 2, 2, inVPC)
+	e.AwaitAll(arns, "RUNNING")
+	e.Dev.Kill9()
+	e.killAll("/probe")
+	<-time.After(time.Second) // containerd is told of the ends
+	shims := e.Leftovers().Shims
+	for _, shim := range shims {
+		must(t, e.signal(shim, syscall.SIGSTOP))
+	}
+	e.Dev.again()
+	e.Dev.AwaitReady(patience)
+	<-time.After(15 * time.Second) // it has looked twice, and waited for each shim for the two seconds that containerd does
+	ctx, cancel := within(patience)
+	all, err := e.Describe(ctx, arns...)
+	cancel()
+	must(t, err)
+	for i := range all {
+		if *all[i].LastStatus != "RUNNING" {
+			t.Errorf("while nobody knows: %s", story(&all[i]))
+		}
+	}
+	for _, shim := range shims {
+		must(t, e.signal(shim, syscall.SIGCONT))
+	}
+	began := time.Now()
+	e.AwaitAll(arns, "STOPPED")
+	t.Logf("%d shims answer again; STOPPED after %s", len(shims), ms(time.Since(began)))
+	e.AwaitNothingOfTasks()
+}
+
+// signal sends a signal to a process that Leftovers names.
+func (e *Env) signal(pid string, s syscall.Signal) error {
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(n, s)
 }
 
 // TestEndAfterNobodyLooked ends the next agent at once, before it has looked at everything.

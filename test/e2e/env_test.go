@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,6 +149,7 @@ func (e *Env) awaitNothingLeft() {
 
 // end stops a process that a test has not stopped itself; one that was killed is started again to clean up.
 func (e *Env) end(p *process, d time.Duration) {
+	e.keep(p)
 	if !p.alive() {
 		if p.cmd.ProcessState.ExitCode() == 0 {
 			return
@@ -159,6 +161,31 @@ func (e *Env) end(p *process, d time.Duration) {
 	}
 	if code := p.Term(d); code != 0 {
 		e.t.Errorf("%s ended with %d\n%s", p.name, code, tail(p.log, 10))
+	}
+}
+
+// keep has a process whose test has failed say where its goroutines are, and copies what it and its helpers wrote to the directory
+// $ROADSTEAD_TEST_KEEP, if there is one: a hang that comes once in many runs is explained by that or not at all.
+func (e *Env) keep(p *process) {
+	to := os.Getenv("ROADSTEAD_TEST_KEEP")
+	if to == "" || !e.t.Failed() {
+		return
+	}
+	if p.alive() {
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+		select {
+		case <-p.ended:
+		case <-time.After(10 * time.Second):
+		}
+	}
+	for _, pattern := range []string{"*.log", "*/*/*.log", "*/*/*/*.log", "*/engine/tasks/journal", "*/*/engine/tasks/journal"} {
+		files, _ := filepath.Glob(filepath.Join(e.Dir, pattern))
+		for _, file := range files {
+			if b, err := os.ReadFile(file); err == nil {
+				name := strings.ReplaceAll(strings.TrimPrefix(file, "/tmp/"), "/", "_")
+				e.t.Logf("kept %s: %v", name, os.WriteFile(filepath.Join(to, name), b, 0o600))
+			}
+		}
 	}
 }
 

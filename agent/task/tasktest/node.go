@@ -20,6 +20,8 @@ type Node struct {
 	Latency func(op, key string) time.Duration
 	// Fail, if it returns an error, makes the operation fail with it and have no effect. nil means: nothing fails.
 	Fail func(op, key string) error
+	// Silent, if it returns true, has List be unsure of a container.
+	Silent func(id string) bool
 	// Images maps the images that can be pulled to their digests; nil means that every image can.
 	Images map[string]string
 

@@ -191,7 +191,14 @@ func (r *Runtime) List(ctx context.Context) ([]task.ContainerState, error) {
 	var out []task.ContainerState
 	err := r.m.do(ctx, "list", "", func(n *Node) error {
 		for _, id := range sortedKeys(n.containers) {
-			out = append(out, n.containers[id].state)
+			s := n.containers[id].state
+			if n.Silent != nil && n.Silent(id) {
+				s = task.ContainerState{ID: s.ID, TaskID: s.TaskID, Name: s.Name, Labels: s.Labels, Status: s.Status, StartedAt: s.StartedAt, Unsure: true}
+				if s.Status == task.StatusStopped {
+					s.Status = task.StatusRunning
+				}
+			}
+			out = append(out, s)
 		}
 		return nil
 	})
