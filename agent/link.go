@@ -31,6 +31,9 @@ type link struct {
 	ended  chan struct{} // closed when the engine has ended
 
 	endpoint string // of the member that the node is connected to; belongs to run
+
+	late     sync.WaitGroup     // a payload that waits for room on the disk
+	stopLate context.CancelFunc // ends that wait, nil without one; belongs to run
 }
 
 // startEngine begins a life of the engine.
@@ -140,6 +143,7 @@ func (l *link) once(ctx context.Context) error {
 	wg.Go(func() { l.watchMembers(ctx) })
 	wg.Go(func() { l.tellExec(ctx, conn) })
 	defer conn.Close("agent leaves")
+	defer l.dropLate()
 	return l.serve(ctx, conn, id)
 }
 
@@ -194,14 +198,7 @@ func (l *link) serve(ctx context.Context, conn *acs.Conn, id identity) error {
 func (l *link) handle(ctx context.Context, conn *acs.Conn, id identity, msg any) error {
 	switch m := msg.(type) {
 	case *acs.PayloadMessage:
-		if err := l.engine.Accept(ctx, m.Tasks); err != nil {
-			l.log.Error("take a payload", "tasks", len(m.Tasks), "err", err)
-			return nil // no ack: it comes again
-		}
-		if err := conn.Send(ctx, acs.AckRequest{Cluster: id.Cluster, ContainerInstance: id.Arn, MessageID: m.MessageID}); err != nil {
-			return err
-		}
-		return acknowledgeRoles(ctx, conn, m)
+		return l.take(ctx, conn, id, m)
 	case *acs.IAMRoleCredentialsMessage:
 		return l.renewRole(ctx, conn, m)
 	case *acs.HeartbeatMessage:
