@@ -30,8 +30,8 @@ import (
 	"github.com/roadstead/roadstead/client"
 )
 
-// Version is what the agent calls itself.
-const Version = "0.1.0"
+// Version is what the agent calls itself. It is a variable for the linker (-X) alone.
+var Version = "0.1.0" //nolint:gochecknoglobals // a constant, but for the linker
 
 // Config is what a node needs to know.
 type Config struct {

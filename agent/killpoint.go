@@ -12,7 +12,7 @@ import (
 )
 
 // killAt is the environment variable with which a test has a process killed at a point of a task's life, as a power cut or the
-// kernel could do at any time: WHO:POINT[#N][+DELAY], where WHO is agent or containerd, POINT as in task.Config.Reached and
+// kernel could do at any time: WHO:POINT[#N][+DELAY], where WHO is agent, containerd or keeper, POINT as in task.Config.Reached and
 // runtime.Config.Reached, N the time that it is reached, the first if not given. "agent:create.begin#2+20ms".
 const killAt = "ROADSTEAD_TEST_KILL_AT"
 
@@ -40,7 +40,7 @@ func newKillPoint(text string, kill func(who string)) (*killPoint, error) {
 	if late && err == nil {
 		k.after, err = time.ParseDuration(delay)
 	}
-	if err != nil || point == "" || who != "agent" && who != "containerd" {
+	if err != nil || point == "" || who != "agent" && who != "containerd" && who != "keeper" {
 		return nil, fmt.Errorf("%s=%s: want WHO:POINT[#N][+DELAY]", killAt, text)
 	}
 	k.left.Store(int64(n))
@@ -58,11 +58,18 @@ func (k *killPoint) reached(point string) {
 	k.kill()
 }
 
-// killNow kills the agent, so that it does not return, or the node's own containerd.
+// killNow kills the agent, so that it does not return, or the node's own containerd, or its log keeper.
 func (a *Agent) killNow(who string) {
 	pid := os.Getpid()
-	if who == "containerd" && a.daemon != nil {
+	switch {
+	case who == "keeper":
+		pid = a.keeper.PID()
+	case who == "containerd" && a.daemon != nil:
 		pid = a.daemon.PID()
+	}
+	if pid == 0 { // 0 would be all of our group
+		a.cfg.Log.Error("nobody to kill", "who", who)
+		return
 	}
 	a.cfg.Log.Warn("killed by "+killAt, "who", who)
 	if err := os.WriteFile(filepath.Join(a.cfg.DataDir, "killed"), []byte(who), 0o600); err != nil {

@@ -12,6 +12,7 @@ func TestKillPoint(t *testing.T) {
 		"agent:create.begin":            {"agent at 0s"},
 		"agent:create.begin#3":          {"agent at 2s"},
 		"containerd:create.begin#2+5ms": {"containerd at 1.005s"},
+		"keeper:create.begin+1s":        {"keeper at 1s"},
 		"agent:start.begin":             nil,
 	} {
 		synctest.Test(t, func(t *testing.T) {

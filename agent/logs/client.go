@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // KeeperConfig says where a keeper lives and how to start it.
@@ -25,7 +27,8 @@ type KeeperConfig struct {
 
 // Keeper is the agent's side of the keeper process: Run keeps one alive, Open and Close tell it what to read.
 type Keeper struct {
-	cfg KeeperConfig
+	cfg    KeeperConfig
+	inputs inputs
 }
 
 // NewKeeper makes the directory; Run starts the process.
@@ -43,6 +46,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 // it then serves the containers that still write and ends after them. Run returns when no containers are left and
 // the process has ended, or three seconds after ctx.
 func (k *Keeper) Run(ctx context.Context) error {
+	defer k.inputs.dropAll()
 	for wait := time.Duration(0); ; {
 		began := time.Now()
 		err := k.attend(ctx)
@@ -77,6 +81,7 @@ func (k *Keeper) attend(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	k.inputs.holdAll(k.cfg.Dir)
 	_, err = io.Copy(io.Discard, conn) // the keeper says nothing unasked: this waits for its end
 	conn.Close()
 	if ctx.Err() == nil {
@@ -127,13 +132,46 @@ func (k *Keeper) dialUntil(ctx context.Context, exited <-chan error) (net.Conn, 
 // Open has the keeper read the fifos stdout and stderr ("" for none) of container id into the file path, and hold
 // stdin ("" for none) open. The fifos must exist and path's directory too. It waits for a keeper that is starting.
 func (k *Keeper) Open(ctx context.Context, id, stdin, stdout, stderr, path string) error {
-	return k.call(ctx, request{Op: "open", container: container{ID: id, Stdin: stdin, Stdout: stdout, Stderr: stderr, Path: path}})
+	c := container{ID: id, Stdin: stdin, Stdout: stdout, Stderr: stderr, Path: path}
+	k.inputs.hold(c) // first: the keeper may be killed as soon as it has answered
+	err := k.call(ctx, request{Op: "open", container: c})
+	if err != nil {
+		k.inputs.drop(id)
+	}
+	return err
 }
 
 // Close ends the reading for a container that will not write any more, or never started. When it returns the file
 // has all that the container wrote.
 func (k *Keeper) Close(ctx context.Context, id string) error {
-	return k.call(ctx, request{Op: "close", container: container{ID: id}})
+	err := k.call(ctx, request{Op: "close", container: container{ID: id}})
+	if err == nil {
+		k.inputs.drop(id)
+	}
+	return err
+}
+
+// PID is the process of the keeper that answers now, 0 for none.
+func (k *Keeper) PID() int {
+	conn, err := dial(k.cfg.Dir, socketName)
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	err = raw.Control(func(fd uintptr) {
+		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(peer.Pid)
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // Dial returns what connects to a Service of the keeper's.

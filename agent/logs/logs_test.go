@@ -171,6 +171,53 @@ func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
 	k.stop()
 }
 
+// A container whose stdin is open never reads its end, whichever of the keeper and the agent is killed, one after the other.
+func TestInputStaysOpen(t *testing.T) {
+	dir := t.TempDir()
+	k := startKeeper(t, dir)
+	p := newPipes(t)
+	in := filepath.Join(filepath.Dir(p.out), "in")
+	must(t, unix.Mkfifo(in, 0o600))
+	reader, err := unix.Open(in, unix.O_RDONLY|unix.O_NONBLOCK, 0) // as the shim does
+	must(t, err)
+	defer unix.Close(reader)
+	must(t, k.Open(t.Context(), "c1", in, p.out, p.err, p.log))
+	out, errs := shim(t, p.out), shim(t, p.err)
+	defer errs.Close()
+	ended := func() bool {
+		n, err := unix.Read(reader, make([]byte, 1))
+		return n == 0 && err == nil
+	}
+	lines := 0
+	another := func() { // a keeper goes on
+		t.Helper()
+		lines++
+		fmt.Fprintln(out, "a line")
+		eventually(t, func() bool { return len(read(t, p.log, logs.ReadOptions{})) == lines })
+	}
+	another()
+	for range 3 {
+		must(t, syscall.Kill(k.PID(), syscall.SIGKILL))
+		if ended() {
+			t.Fatal("without a keeper the container's input has ended")
+		}
+		another()
+		k.stop()
+		if ended() {
+			t.Fatal("without an agent the container's input has ended")
+		}
+		k = startKeeper(t, dir)
+		eventually(t, func() bool { return k.PID() != 0 })
+		another()
+		<-time.After(50 * time.Millisecond) // the agent has looked at what the keeper remembers
+	}
+	must(t, k.Close(t.Context(), "c1"))
+	out.Close()
+	if !ended() {
+		t.Error("the input of a container that is closed is held open")
+	}
+}
+
 func TestCloseEndsWhatNeverStarted(t *testing.T) {
 	k := startKeeper(t, t.TempDir())
 	p := newPipes(t)

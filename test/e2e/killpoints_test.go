@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// TestKillPoints kills the agent, or its containerd, at each named point of a task's life: on the way up the task comes to RUNNING
+// TestKillPoints kills the agent, or its containerd, or its log keeper, at each named point of a task's life: on the way up the task comes to RUNNING
 // with each container started once, on the way down to STOPPED, and nothing is left.
 func TestKillPoints(t *testing.T) {
 	t.Parallel()
@@ -37,10 +37,27 @@ func TestKillPoints(t *testing.T) {
 		}},
 		"containerd": {
 			up: []string{
-				"containerd:pull.begin", "containerd:create.begin+20ms", "containerd:create.recorded", "containerd:create.recorded+20ms", "containerd:create.made",
-				"containerd:start.marked", "containerd:start.released",
+				"containerd:pull.begin", "containerd:pull.begin+5ms", "containerd:setup.end", "containerd:create.begin", "containerd:create.begin+5ms",
+				"containerd:create.begin+20ms", "containerd:create.begin+60ms", "containerd:create.recorded", "containerd:create.recorded+20ms",
+				"containerd:create.recorded#2+20ms", "containerd:create.made", "containerd:create.made#2", "containerd:create.end",
 			},
-			down: []string{"containerd:signal.begin", "containerd:delete.begin", "containerd:delete.begin+5ms", "containerd:delete.task", "containerd:delete.snapshot"},
+		},
+		"containerd, containers start and stop": {
+			up: []string{
+				"containerd:start.marked", "containerd:start.marked#2", "containerd:start.released", "containerd:start.released#2", "containerd:start.end",
+			},
+			down: []string{
+				"containerd:signal.begin", "containerd:signal.end", "containerd:kill.begin", "containerd:kill.end", "containerd:release.begin",
+				"containerd:delete.begin", "containerd:delete.begin+5ms", "containerd:delete.begin+20ms", "containerd:delete.task", "containerd:delete.snapshot",
+				"containerd:delete.directory", "containerd:delete.cgroup", "containerd:delete.end",
+			},
+		},
+		"keeper": {
+			up: []string{
+				"keeper:create.begin", "keeper:create.recorded", "keeper:create.recorded+5ms", "keeper:create.recorded+20ms", "keeper:create.recorded+60ms",
+				"keeper:create.recorded#2+20ms", "keeper:create.made", "keeper:create.made#2", "keeper:start.marked", "keeper:start.released#2",
+			},
+			down: []string{"keeper:signal.begin", "keeper:kill.end", "keeper:delete.begin", "keeper:delete.begin+5ms", "keeper:delete.task", "keeper:delete.snapshot", "keeper:delete.end"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +124,7 @@ func (k *killPoints) run() string {
 	return k.RunTask(k.definition, inVPC)
 }
 
-// arm begins another life of the agent, which is to meet its end, or its containerd's, at the point.
+// arm begins another life of the agent, which is to meet its end, or its containerd's or log keeper's, at the point.
 func (k *killPoints) arm(point string) {
 	k.t.Helper()
 	k.Agent.Kill9()

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,14 +19,16 @@ import (
 
 // process is one roadstead that we started.
 type process struct {
-	t     testing.TB
-	name  string
-	args  []string
-	env   []string
-	log   string // what it wrote, of all its lives
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when the present life has ended
-	ready chan string   // the URL of its "ready" line
+	t    testing.TB
+	name string
+	// program is what is run, "" for the binary that is tested.
+	program string
+	args    []string
+	env     []string
+	log     string // what it wrote, of all its lives
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed when the present life has ended
+	ready   chan string   // the URL of its "ready" line
 }
 
 // start runs `roadstead ARGS`. What it writes is shown when the test fails.
@@ -47,7 +50,7 @@ func (p *process) again() {
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	must(p.t, err)
 	defer out.Close()
-	p.cmd = exec.Command(binary, p.args...)
+	p.cmd = exec.Command(cmp.Or(p.program, binary), p.args...)
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stderr = out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
