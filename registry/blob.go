@@ -2,8 +2,10 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,14 +22,9 @@ func (g *Registry) Keep(ctx context.Context, s model.Scope, digests []string) er
 	if err != nil {
 		return err
 	}
-	now := g.cfg.Now()
 	for _, d := range digests {
 		if err := st.keep(ctx, digest.Digest(d)); err != nil {
 			return err
-		}
-		// What was here already is as new as if it came now, lest it be collected before the image is published.
-		if err := os.Chtimes(filepath.Join(st.dir, blobPath(digest.Digest(d))), now, now); err != nil {
-			return fmt.Errorf("date blob: %w", err)
 		}
 	}
 	return nil
@@ -61,12 +58,31 @@ func (st *store) read(ctx context.Context, d digest.Digest) ([]byte, error) {
 	return st.driver.GetContent(ctx, blobPath(d))
 }
 
+// renew says whether a blob is here, and dates it as one that comes now: whoever is told that it is here need not send it, and it must not be
+// collected before he has said what for.
+func (st *store) renew(d digest.Digest) (here bool, err error) {
+	if d.Validate() != nil {
+		return false, nil
+	}
+	now := st.now()
+	st.sweeping.Lock()
+	defer st.sweeping.Unlock()
+	err = os.Chtimes(filepath.Join(st.dir, blobPath(d)), now, now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("date blob: %w", err)
+	}
+	return true, nil
+}
+
 // keep stores a blob, from another server if it is not here. Ask it for nothing that a client names: a row, or the leader, has to.
 func (st *store) keep(ctx context.Context, d digest.Digest) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("copy blob %q: %w", d, err)
 	}
-	if ok, err := st.has(ctx, blobPath(d)); ok || err != nil {
+	if ok, err := st.renew(d); ok || err != nil {
 		return err
 	}
 	if st.replicas == nil {
@@ -77,7 +93,7 @@ func (st *store) keep(ctx context.Context, d digest.Digest) error {
 		return err
 	}
 	defer done()
-	if ok, err := st.has(ctx, blobPath(d)); ok || err != nil { // somebody else fetched it
+	if ok, err := st.renew(d); ok || err != nil { // somebody else fetched it
 		return err
 	}
 	if file, ok := st.elsewhere(d); ok && st.link(ctx, d, file) == nil { // that image was copied from another account, or into one

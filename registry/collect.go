@@ -18,8 +18,8 @@ import (
 // Collect deletes what no image needs any more and is older than age: blobs, and uploads that were never finished. It
 // returns the number of bytes freed.
 //
-// Age makes it safe beside pushes, which upload layers first and then the manifest that needs them: it must be longer
-// than any push takes (a day, say). Distribution's own collector has no such age and must run alone.
+// Age makes it safe beside pushes, which upload layers first and then the manifest that needs them, or are told that
+// they are here: it must be longer than any push takes (a day, say). Distribution's own collector has no such age and must run alone.
 func (g *Registry) Collect(ctx context.Context, age time.Duration) (freed int64, err error) {
 	scopes, err := g.scopes()
 	if err != nil {
@@ -62,6 +62,8 @@ func (st *store) collect(ctx context.Context, s model.Scope, before time.Time) (
 		if needed[d] {
 			return nil
 		}
+		st.sweeping.Lock()
+		defer st.sweeping.Unlock()
 		info, err := st.driver.Stat(ctx, blobPath(d))
 		if err != nil || info.ModTime().After(before) {
 			return err

@@ -110,7 +110,7 @@ func forget(t *testing.T, p *registry.Repository, tag string) {
 	if err != nil {
 		return
 	}
-	if _, err := p.Delete(t.Context(), m.Digest); err != nil {
+	if _, _, err := p.Delete(t.Context(), registry.Reference{Digest: m.Digest}); err != nil {
 		t.Error(err)
 	}
 }

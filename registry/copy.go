@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/google/uuid"
@@ -127,10 +126,8 @@ func (st *store) obtain(ctx context.Context, d digest.Digest, from Source) error
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("copy blob %q: %w", d, err)
 	}
-	if ok, err := st.has(ctx, blobPath(d)); err != nil {
+	if ok, err := st.renew(d); ok || err != nil {
 		return err
-	} else if ok {
-		return st.renew(d)
 	}
 	if l, ok := from.(linker); ok && st.link(ctx, d, l.file(d)) == nil {
 		return nil
@@ -145,12 +142,6 @@ func (st *store) obtain(ctx context.Context, d digest.Digest, from Source) error
 		return fmt.Errorf("copy blob %s: %w", d, err)
 	}
 	return st.driver.Move(ctx, part, blobPath(d))
-}
-
-// renew dates a blob that is here as one that comes now, lest it be collected before something needs it.
-func (st *store) renew(d digest.Digest) error {
-	now := time.Now()
-	return os.Chtimes(filepath.Join(st.dir, blobPath(d)), now, now)
 }
 
 // link gives a blob that lies on the same disk a second name here: contents never change, and are removed by name.
@@ -168,7 +159,10 @@ func (st *store) link(ctx context.Context, d digest.Digest, file string) error {
 	if err != nil {
 		return err
 	}
-	return st.renew(d)
+	if ok, err := st.renew(d); !ok && err == nil {
+		return fmt.Errorf("blob %s was removed meanwhile", d)
+	}
+	return err
 }
 
 // offerAll has other servers store these images and what they refer to.

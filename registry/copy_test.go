@@ -85,7 +85,7 @@ func TestCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := first.Remove(t.Context()); err != nil {
+	if err := first.Remove(t.Context(), func(bool) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	delete(w.repos, scopeA.Key("web"))

@@ -81,8 +81,7 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 			return &refusal{http.StatusNotFound, "NAME_UNKNOWN", errNoRepository(c.Scope, t.name).Message}
 		}
 	}
-	if r.Method == http.MethodDelete && t.kind != "uploads" {
-		// Images are deleted by ecr:BatchDeleteImage, which knows about indexes and tags.
+	if r.Method == http.MethodDelete && t.kind != "uploads" && t.kind != "manifests" { // layers go when no image needs them
 		return &refusal{http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported."}
 	}
 	if t.name == "" {
@@ -92,28 +91,34 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if err != nil {
 		return &refusal{http.StatusInternalServerError, "UNKNOWN", "internal error"}
 	}
-	pushes := r.Method == http.MethodPut && t.kind == "manifests"
-	if t.name != "" && (pushes || st.replicas != nil) {
+	if t.name != "" {
 		p, err := g.Repository(r.Context(), c.Scope, t.name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return unavailable(err)
-		}
-		if pushes {
+		case t.kind == "manifests" && r.Method == http.MethodPut:
 			return p.putManifest(w, r, row, t.ref)
+		case t.kind == "manifests" && r.Method == http.MethodDelete:
+			return p.serveDelete(w, r, t.ref)
+		case t.kind == "referrers":
+			return p.serveReferrers(w, r, t.ref)
 		}
-	}
-	if t.kind == "referrers" {
-		p, err := g.Repository(r.Context(), c.Scope, t.name)
-		if err != nil {
-			return unavailable(err)
-		}
-		return p.serveReferrers(w, r, t.ref)
 	}
 	if refused := g.tellPull(r, c, t); refused != nil {
 		return refused
 	}
-	st.app.ServeHTTP(w, r)
+	if _, err := st.renew(t.promised(r)); err != nil {
+		return unavailable(err)
+	}
+	st.distribute(w, r)
 	return nil
+}
+
+// distribute has Distribution answer. It reads parameters by FormValue, which prefers those of a form in the body: we have looked at those of the
+// query, and the body may be a layer.
+func (st *store) distribute(w http.ResponseWriter, r *http.Request) {
+	r.Form = r.URL.Query()
+	st.app.ServeHTTP(w, r)
 }
 
 // row finds the row of the repository that a request is about, and lets it be made by a push whose sender may make it.
@@ -161,7 +166,7 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 				return nil, errTagFinal(row.Name, ref)
 			}
 		}
-		if p.store.app.ServeHTTP(answer, r); answer.status >= 300 {
+		if p.store.distribute(answer, r); answer.status >= 300 {
 			return nil, errAnswered
 		}
 		return []digest.Digest{made}, nil
@@ -169,6 +174,8 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 	switch {
 	case model.ErrorCode(err) == "ImageTagAlreadyExistsException":
 		return &refusal{http.StatusBadRequest, "TAG_INVALID", errTagFinal(row.Name, ref).Message}
+	case model.ErrorCode(err) == "RepositoryNotFoundException":
+		return &refusal{http.StatusNotFound, "NAME_UNKNOWN", errNoRepository(p.scope, p.name).Message}
 	case err != nil && !errors.Is(err, errAnswered):
 		return unavailable(err)
 	}
@@ -226,6 +233,20 @@ func (t target) action(method string) string {
 		return "UploadLayerPart"
 	}
 	return "InitiateLayerUpload"
+}
+
+// promised is the blob that a request's sender may be told is here, so that he need not send it: he asks for it, mounts it, or has sent one that
+// was here before. It is "" for none.
+func (t target) promised(r *http.Request) digest.Digest {
+	switch q := r.URL.Query(); {
+	case t.kind == "blobs" && r.Method == http.MethodHead:
+		return digest.Digest(t.ref)
+	case t.kind == "uploads" && r.Method == http.MethodPost && q.Has("mount"):
+		return digest.Digest(q.Get("mount"))
+	case t.kind == "uploads":
+		return digest.Digest(q.Get("digest"))
+	}
+	return ""
 }
 
 // parseTarget reads a path from its end: references hold no slash, repository names do.

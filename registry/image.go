@@ -13,7 +13,6 @@ import (
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
 	"github.com/distribution/distribution/v3/manifest/ocischema"
-	"github.com/distribution/distribution/v3/registry/storage"
 	"github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/opencontainers/go-digest"
 )
@@ -119,31 +118,17 @@ func (p *Repository) describe(ctx context.Context, d digest.Digest, m distributi
 			image.ConfigType = ref.MediaType
 		}
 	}
-	// The link is written when the manifest is pushed: its date is the push's.
-	link := path.Join(p.dir(), "_manifests/revisions", d.Algorithm().String(), d.Encoded(), "link")
-	info, err := p.store.driver.Stat(ctx, link)
+	image.PushedAt, err = p.pushedAt(ctx, d)
+	return image, err
+}
+
+// pushedAt is when an image came. The link is written when its manifest is pushed: its date is the push's.
+func (p *Repository) pushedAt(ctx context.Context, d digest.Digest) (time.Time, error) {
+	info, err := p.store.driver.Stat(ctx, p.linkPath("_manifests/revisions", d))
 	if err != nil {
-		return Image{}, fmt.Errorf("date of manifest %s: %w", d, err)
+		return time.Time{}, fmt.Errorf("date of manifest %s: %w", d, err)
 	}
-	image.PushedAt = info.ModTime()
-	return image, nil
-}
-
-// Remove deletes all images of the repository. Their blobs go with the next Collect.
-func (p *Repository) Remove(ctx context.Context) error {
-	p.store.manifests.Lock()
-	defer p.store.manifests.Unlock()
-	return p.erase(ctx)
-}
-
-// erase is Remove with st.manifests held.
-func (p *Repository) erase(ctx context.Context) error {
-	p.store.show(p.name, "")
-	// Not the repository's whole directory: that of "a" holds that of "a/b".
-	if err := storage.NewVacuum(ctx, p.store.driver).RemoveRepository(p.name); err != nil {
-		return fmt.Errorf("remove repository %s: %w", p.name, err)
-	}
-	return nil
+	return info.ModTime(), nil
 }
 
 // dir is where Distribution keeps the repository.

@@ -26,6 +26,9 @@ func (p *Repository) Layer(ctx context.Context, dgst string) (Layer, bool, error
 	if d.Validate() != nil {
 		return Layer{}, false, nil
 	}
+	if here, err := p.store.renew(d); err != nil || !here {
+		return Layer{}, false, err
+	}
 	desc, err := p.dist.Blobs(ctx).Stat(ctx, d)
 	if errors.Is(err, distribution.ErrBlobUnknown) {
 		return Layer{}, false, nil

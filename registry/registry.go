@@ -79,6 +79,11 @@ type store struct {
 	// the manifest part of an index.
 	manifests sync.Mutex
 
+	now func() time.Time
+
+	// sweeping is held between finding out how old a blob is and removing it, and while one is dated anew.
+	sweeping sync.Mutex
+
 	// elsewhere finds a blob in another tree of this disk; pushed is told that an image has come.
 	elsewhere func(d digest.Digest) (file string, ok bool)
 	pushed    func(s model.Scope, name string)
@@ -118,6 +123,7 @@ func (g *Registry) store(s model.Scope) (*store, error) {
 		return nil, fmt.Errorf("open registry of %s: %w", s.Key(), err)
 	}
 	st.scope, st.replicas, st.row, st.elsewhere, st.pushed = s, g.cfg.Replicas, g.cfg.Repository, g.elsewhere, g.cfg.Pushed
+	st.now = g.cfg.Now
 	g.stores[s] = st
 	return st, nil
 }

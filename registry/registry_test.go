@@ -59,12 +59,18 @@ func newWorld(t testing.TB, repos ...string) *world {
 	for _, name := range repos {
 		w.add(model.Repository{Scope: scopeA, Name: name})
 	}
-	g, err := registry.New(registry.Config{
-		Dir: w.dir, Region: "us-east-1", TokenKey: []byte(strings.Repeat("k", 32)),
-		Key:        func(id, _ string) (model.AccessKey, bool) { k, ok := w.keys[id]; return k, ok },
-		Repository: func(s model.Scope, name string) (model.Repository, bool) { r, ok := w.repos[s.Key(name)]; return r, ok },
-		Now:        func() time.Time { return w.now },
-	})
+	w.serve(t, registry.Config{})
+	return w
+}
+
+// serve starts the registry with what is missing in a configuration.
+func (w *world) serve(t testing.TB, c registry.Config) {
+	t.Helper()
+	c.Dir, c.Region, c.TokenKey = w.dir, "us-east-1", []byte(strings.Repeat("k", 32))
+	c.Key = func(id, _ string) (model.AccessKey, bool) { k, ok := w.keys[id]; return k, ok }
+	c.Repository = func(s model.Scope, name string) (model.Repository, bool) { r, ok := w.repos[s.Key(name)]; return r, ok }
+	c.Now = func() time.Time { return w.now }
+	g, err := registry.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +78,6 @@ func newWorld(t testing.TB, repos ...string) *world {
 	s := httptest.NewServer(g)
 	t.Cleanup(s.Close)
 	w.host = strings.TrimPrefix(s.URL, "http://")
-	return w
 }
 
 func (w *world) add(r model.Repository) { w.repos[r.Key()] = r }
@@ -317,14 +322,20 @@ func TestHostName(t *testing.T) {
 	}
 }
 
-// [I] Nodes pull and do not push; nobody deletes over this protocol (ECR: 405).
+// [I] Nodes pull and neither push nor delete; layers are nobody's to delete.
 func TestWhoMayWhat(t *testing.T) {
 	w := newWorld(t, "web")
 	digest := w.push(t, "web:v1", image(t))
 	err := remote.Write(w.ref(t, "web:v2"), image(t), basic("node", "n"))
 	refused(t, err, 403, "DENIED", "User: arn:aws:sts::000000000000:assumed-role/roadstead-node/node is not authorized to perform: ecr:InitiateLayerUpload")
-	err = remote.Delete(w.ref(t, "web@"+digest), basic("test", "test"))
-	refused(t, err, 405, "UNSUPPORTED", "")
+	err = remote.Delete(w.ref(t, "web@"+digest), basic("node", "n"))
+	refused(t, err, 403, "DENIED", "is not authorized to perform: ecr:BatchDeleteImage")
+	r := httptest.NewRequest("DELETE", "/v2/web/blobs/"+digest, nil)
+	r.SetBasicAuth("test", "test")
+	rec := httptest.NewRecorder()
+	if w.ServeHTTP(rec, r); rec.Code != 405 || !strings.Contains(rec.Body.String(), "UNSUPPORTED") {
+		t.Errorf("delete a layer: %d %s", rec.Code, rec.Body)
+	}
 	for path, status := range map[string]int{
 		"/v2/web/manifests/../../x/manifests/v1": 404, "/v2/web/manifests/": 404, "/v2/WEB/manifests/v1": 404, "/v2/web/nothing/x": 404,
 		"/v2/web/blobs/uploads/%2e%2e": 404, "/v2//manifests/v1": 404, "/v2/_catalog": 200, "/v2/web/tags/list": 200, "/v2": 301,

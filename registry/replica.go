@@ -200,16 +200,16 @@ func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest,
 	st := p.store
 	st.manifests.Lock()
 	defer st.manifests.Unlock()
+	row, ok := st.row(p.scope, p.name)
+	if !ok { // it was deleted since this began
+		return errNoRepository(p.scope, p.name)
+	}
 	if st.replicas == nil {
 		made, err := f()
 		if err == nil && len(made) > 0 && st.pushed != nil {
 			st.pushed(p.scope, p.name)
 		}
 		return err
-	}
-	row, ok := st.row(p.scope, p.name)
-	if !ok {
-		return errNoRepository(p.scope, p.name)
 	}
 	if err := p.catchUp(ctx, row); err != nil {
 		return err

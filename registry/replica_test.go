@@ -192,10 +192,10 @@ func TestFollowerServesWhatWasAcknowledged(t *testing.T) {
 	if _, err := web.Put(ctx, m.MediaType, m.Payload, "stable", false); err != nil {
 		t.Fatal(err)
 	}
-	if err := web.Untag(ctx, "v1"); err != nil {
+	if _, _, err := web.Delete(ctx, registry.Reference{Tag: "v1"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := web.Delete(ctx, h.String()); err != nil {
+	if _, _, err := web.Delete(ctx, registry.Reference{Digest: h.String()}); err != nil {
 		t.Fatal(err)
 	}
 	p.leader.holds(t, "web", map[string]string{"v2": two, "stable": two})
@@ -241,7 +241,7 @@ func TestRefusedPushLeavesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p.spoiling == nil { // else nothing need be copied
-				if err := web.Untag(t.Context(), "v1"); err == nil {
+				if _, _, err := web.Delete(t.Context(), registry.Reference{Tag: "v1"}); err == nil {
 					t.Error("a tag was removed")
 				}
 			}

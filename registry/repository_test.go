@@ -81,18 +81,19 @@ func TestDelete(t *testing.T) {
 	img := image(t)
 	digest := w.push(t, "web:v1", img)
 	w.push(t, "web:v2", img)
-	if err := p.Untag(ctx, "v1"); err != nil {
-		t.Fatal(err)
+	if gone, _, err := p.Delete(ctx, registry.Reference{Tag: "v1"}); err != nil || fmt.Sprint(gone) != "[{"+digest+" v1}]" {
+		t.Fatal(gone, err)
 	}
-	wantCode(t, p.Untag(ctx, "v1"), "ImageNotFoundException", "v1")
+	_, _, err := p.Delete(ctx, registry.Reference{Tag: "v1"})
+	wantCode(t, err, "ImageNotFoundException", "v1")
 	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
 		Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}})
 	if err := remote.WriteIndex(w.ref(t, "web:all"), index, basic("test", "test")); err != nil {
 		t.Fatal(err)
 	}
 	h, _ := index.Digest()
-	parents, err := p.Delete(ctx, digest)
-	if err != nil || fmt.Sprint(parents) != "["+h.String()+"]" {
+	gone, parents, err := p.Delete(ctx, registry.Reference{Digest: digest})
+	if err != nil || gone != nil || fmt.Sprint(parents) != "["+h.String()+"]" {
 		t.Errorf("parents %v, %v", parents, err)
 	}
 	images, err := p.Images(ctx)
@@ -100,14 +101,14 @@ func TestDelete(t *testing.T) {
 		t.Errorf("%+v %v", images, err)
 	}
 	for _, d := range []string{h.String(), digest} {
-		if parents, err := p.Delete(ctx, d); err != nil || len(parents) != 0 {
-			t.Errorf("%v %v", parents, err)
+		if gone, parents, err := p.Delete(ctx, registry.Reference{Digest: d}); err != nil || len(parents) != 0 || len(gone) != 1 || gone[0].Digest != d {
+			t.Errorf("%v %v %v", gone, parents, err)
 		}
 	}
 	if images, err := p.Images(ctx); err != nil || len(images) != 0 {
 		t.Errorf("%+v %v", images, err)
 	}
-	_, err = p.Delete(ctx, digest)
+	_, _, err = p.Delete(ctx, registry.Reference{Digest: digest})
 	wantCode(t, err, "ImageNotFoundException", digest)
 	_, err = remote.Head(w.ref(t, "web:v2"), basic("test", "test"))
 	if err == nil {
@@ -120,7 +121,7 @@ func TestRemove(t *testing.T) {
 	w := newWorld(t, "a1", "a1/b1")
 	w.push(t, "a1:v1", image(t))
 	digest := w.push(t, "a1/b1:v1", image(t))
-	if err := w.open(t, "a1").Remove(t.Context()); err != nil {
+	if err := w.open(t, "a1").Remove(t.Context(), func(bool) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if images, err := w.open(t, "a1").Images(t.Context()); err != nil || len(images) != 0 {
@@ -192,10 +193,10 @@ func TestCollect(t *testing.T) {
 	gone := w.push(t, "web:v1", image(t))
 	w.push(t, "web:v2", shared)
 	kept := w.push(t, "keep:v2", shared)
-	if _, err := w.open(t, "web").Delete(t.Context(), gone); err != nil {
+	if _, _, err := w.open(t, "web").Delete(t.Context(), registry.Reference{Digest: gone}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.open(t, "web").Untag(t.Context(), "v2"); err != nil {
+	if _, _, err := w.open(t, "web").Delete(t.Context(), registry.Reference{Tag: "v2"}); err != nil {
 		t.Fatal(err)
 	}
 	blobs := func() (n int) {

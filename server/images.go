@@ -262,6 +262,15 @@ func changedRepositories(ctx context.Context, cursor *state.Cursor, at time.Time
 
 // repositories are all that have a row, and all of which something is stored here.
 func (s *Server) repositories(ctx context.Context) map[string]model.Repository {
+	all := s.strays(ctx)
+	for row := range s.db.Snapshot().Repositories.All() {
+		all[row.Key()] = *row
+	}
+	return all
+}
+
+// strays are all repositories of which something is stored here and that have no row: whoever deleted them was cut short.
+func (s *Server) strays(ctx context.Context) map[string]model.Repository {
 	all := map[string]model.Repository{}
 	strays, err := s.registry.Strays(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -269,9 +278,6 @@ func (s *Server) repositories(ctx context.Context) map[string]model.Repository {
 	}
 	for _, r := range strays {
 		all[r.Key()] = r
-	}
-	for row := range s.db.Snapshot().Repositories.All() {
-		all[row.Key()] = *row
 	}
 	return all
 }

@@ -64,9 +64,15 @@ const (
 
 // collect deletes image layers that no image of this member refers to: files, so that there is no row to watch.
 func (s *Server) collect(ctx context.Context) error {
+	if err := s.Ready(ctx); err != nil { // before that every row seems to be missing
+		return err
+	}
 	tick := time.NewTicker(collectInterval)
 	defer tick.Stop()
 	for {
+		if s.cfg.alone() { // several members do it when they replicate
+			s.copyImages(ctx, s.strays(ctx))
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -67,37 +67,18 @@ func deleteImage(ctx context.Context, images *registry.Repository, id types.Imag
 				FailureReason: aws.String("Requested image tag does not match image digest")}, nil
 		}
 	}
-	m, err := images.Manifest(ctx, ref)
-	if model.ErrorCode(err) == "ImageNotFoundException" {
-		return nil, notFound(id), nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	stored, err := images.Images(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	i := slices.IndexFunc(stored, func(i registry.Image) bool { return i.Digest == m.Digest })
-	if i < 0 { // deleted by somebody else just now
-		return nil, notFound(id), nil
-	}
-	gone = identifiers(stored[i])
-	if ref.Tag != "" {
-		gone = []types.ImageIdentifier{{ImageDigest: aws.String(m.Digest), ImageTag: aws.String(ref.Tag)}}
-		if len(stored[i].Tags) > 1 {
-			return gone, nil, images.Untag(ctx, ref.Tag)
-		}
-	}
-	parents, err := images.Delete(ctx, m.Digest)
+	names, parents, err := images.Delete(ctx, ref)
 	switch {
+	case model.ErrorCode(err) == "ImageNotFoundException":
+		return nil, notFound(id), nil
 	case err != nil:
 		return nil, nil, err
-	case len(parents) > 0 && ref.Tag != "": // the index needs the image, but not its tag
-		return gone, nil, images.Untag(ctx, ref.Tag)
 	case len(parents) > 0:
 		return nil, &types.ImageFailure{FailureCode: types.ImageFailureCodeImageReferencedByManifestList, ImageId: &id,
 			FailureReason: aws.String(fmt.Sprintf("Requested image referenced by manifest list: %v", parents))}, nil
+	}
+	for _, n := range names {
+		gone = append(gone, types.ImageIdentifier{ImageDigest: aws.String(n.Digest), ImageTag: given(n.Tag)})
 	}
 	return gone, nil, nil
 }

@@ -123,27 +123,23 @@ func (a *API) deleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInpu
 	if err != nil {
 		return nil, err
 	}
-	if !in.Force {
-		stored, err := images.Images(ctx)
-		if err != nil {
-			return nil, err
+	// The row first: images without a row do not exist, whatever cuts the rest short.
+	err = images.Remove(ctx, func(empty bool) error {
+		if !empty && !in.Force {
+			return errNotEmpty(row.Account, row.Name)
 		}
-		if len(stored) > 0 {
-			return nil, errNotEmpty(row.Account, row.Name)
-		}
-	}
-	// The row first: from then on nobody pushes, and images without a row do not exist.
-	err = a.DB.Update(ctx, func(tx *state.Tx) error {
-		if _, ok := tx.Repositories.Get(row.Key()); !ok {
-			return errNoRepository(row.Account, row.Name)
-		}
-		tx.Repositories.Delete(row.Key())
-		return nil
+		return a.DB.Update(ctx, func(tx *state.Tx) error {
+			if _, ok := tx.Repositories.Get(row.Key()); !ok {
+				return errNoRepository(row.Account, row.Name)
+			}
+			tx.Repositories.Delete(row.Key())
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &ecr.DeleteRepositoryOutput{Repository: a.show(row)}, images.Remove(ctx)
+	return &ecr.DeleteRepositoryOutput{Repository: a.show(row)}, nil
 }
 
 func (a *API) putImageScanningConfiguration(ctx context.Context, in *ecr.PutImageScanningConfigurationInput) (
