@@ -42,6 +42,8 @@ func (d *decider) resourcePolicies(a model.ARN) (own string, around []string, ke
 			around = append(around, p.Document)
 		}
 		return own, around, true
+	case "s3":
+		return d.bucketPolicy(a), nil, true
 	case "secretsmanager":
 		if r := d.tables.SecretByID(a.Scope, a.String()); r != nil {
 			own = r.Policy
@@ -61,7 +63,7 @@ func ofCopies(action string) bool {
 // keepsPolicies are the services whose things may have policies.
 func keepsPolicies(service string) bool {
 	switch service {
-	case "ecr", "kms", "logs", "secretsmanager":
+	case "ecr", "kms", "logs", "s3", "secretsmanager":
 		return true
 	}
 	return false
@@ -113,7 +115,7 @@ func (d *decider) asRoot() error {
 			continue
 		}
 		own, around, kept := d.resourcePolicies(a)
-		if !kept || own == "" && len(around) == 0 && a.Account == d.Principal.Account {
+		if !kept || own == "" && len(around) == 0 && cmp.Or(t.owner, a.Account) == d.Principal.Account {
 			continue
 		}
 		if err := d.decide(cmp.Or(t.action, d.op.Action), d.op.Keys, t, nil); err != nil {

@@ -12,6 +12,7 @@ type Bucket struct {
 	Name      string `json:"name"`
 	ID        string `json:"id"` // begins the keys of its objects' rows: a bucket that is made again has another
 	CreatedAt Millis `json:"createdAt"`
+	Policy    string `json:"policy,omitempty"` // as it was put, "" for none
 }
 
 // Key is the bucket's row key.
@@ -43,6 +44,8 @@ type Object struct {
 	Checksums  []Tag      `json:"checksums,omitempty"` // by algorithm as headers have it: "crc32"; base64
 	// Composite says that the checksums are those of the checksums of its parts.
 	Composite bool `json:"composite,omitempty"`
+	// Upload is the id of the multipart upload that it was, "" for none: who completes that again is told that it is complete.
+	Upload string `json:"upload,omitempty"`
 }
 
 // Content is a content of the object store that an object is made of.

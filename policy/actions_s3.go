@@ -13,7 +13,9 @@ func s3Rows() []row {
 		{"ListBucket", onBucket, "s3:prefix s3:delimiter s3:max-keys"},
 		{"CreateBucket", onBucket, "s3:locationconstraint"},
 	}
-	for _, name := range []string{"DeleteBucket", "GetBucketLocation", "ListBucketMultipartUploads"} {
+	for _, name := range []string{
+		"DeleteBucket", "DeleteBucketPolicy", "GetBucketLocation", "GetBucketPolicy", "GetBucketPolicyStatus", "ListBucketMultipartUploads", "PutBucketPolicy",
+	} {
 		rows = append(rows, row{name, onBucket, ""})
 	}
 	for _, name := range []string{"AbortMultipartUpload", "DeleteObject", "GetObject", "GetObjectTagging", "ListMultipartUploadParts", "PutObject"} {

@@ -53,7 +53,9 @@ func (s *Server) bucketHosts() []string {
 // mayObject decides about a request to S3.
 func (s *Server) mayObject(r *http.Request, p *auth.Principal, action string, on *s3.On) error {
 	if !p.Judged() {
-		return auth.Allowed(*p, "s3", action)
+		if err := auth.Allowed(*p, "s3", action); err != nil {
+			return err
+		}
 	}
 	return s.access.Authorize(s.db.Snapshot().Tables, &access.Call{
 		Principal: *p, Service: "s3", Operation: action, Input: on,

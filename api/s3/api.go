@@ -145,8 +145,7 @@ func (a *API) virtual(host string) string {
 	return ""
 }
 
-// may asks for permission, for oneself and of the bucket's owner, and returns the bucket. There is no way by which another account
-// sees one, so root users do not either.
+// may asks for permission, of policies of the caller and of the bucket, and returns the bucket.
 func (a *API) may(c *call, action string, on *On) (*model.Bucket, error) {
 	if err := a.May(c.Request, &c.who, action, on); err != nil {
 		return nil, denied(err)
@@ -154,9 +153,6 @@ func (a *API) may(c *call, action string, on *On) (*model.Bucket, error) {
 	b, ok := a.DB.Snapshot().Buckets.Get(on.Bucket)
 	if !ok {
 		return nil, errNoBucket(on.Bucket)
-	}
-	if b.Account != c.who.Account {
-		return nil, errDenied()
 	}
 	for _, h := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner"} {
 		if want := c.Header().Get(h); want != "" && want != b.Account {

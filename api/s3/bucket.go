@@ -2,12 +2,14 @@ package s3
 
 import (
 	"crypto/md5" //nolint:gosec // Content-MD5
+	"encoding/base64"
 	"encoding/xml"
 	"io"
 	"net"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +21,9 @@ const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 // maxXML bounds a body that is XML, in bytes: a thousand keys of the longest sort, or ten thousand parts.
 const maxXML = 8 << 20
+
+// maxBucketPage is how many buckets one answer has at most [D].
+const maxBucketPage = 10000
 
 // maxBuckets is how many an account may have, which was AWS's own limit for most of the time.
 const maxBuckets = 1000
@@ -36,20 +41,50 @@ func (a *API) listBuckets(c *call) error {
 	if err := a.May(c.Request, &c.who, "ListAllMyBuckets", &On{}); err != nil {
 		return denied(err)
 	}
+	limit, after, err := c.bucketPage()
+	if err != nil {
+		return err
+	}
 	type bucket struct{ Name, CreationDate, BucketRegion string }
 	out := struct {
-		XMLName xml.Name `xml:"ListAllMyBucketsResult"`
-		NS      string   `xml:"xmlns,attr"`
-		Owner   owner
-		Buckets struct{ Bucket []bucket }
-		Prefix  string `xml:",omitempty"`
+		XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
+		NS                string   `xml:"xmlns,attr"`
+		Owner             owner
+		Buckets           struct{ Bucket []bucket }
+		ContinuationToken string `xml:",omitempty"`
+		Prefix            string `xml:",omitempty"`
 	}{NS: namespace, Owner: owner{model.CanonicalID(c.who.Account)}, Prefix: c.URL.Query().Get("prefix")}
+	region := c.URL.Query().Get("bucket-region")
 	for b := range a.DB.Snapshot().Buckets.Prefix(out.Prefix) {
-		if b.Account == c.who.Account {
-			out.Buckets.Bucket = append(out.Buckets.Bucket, bucket{b.Name, stamp(b.CreatedAt), b.Region})
+		if b.Account != c.who.Account || b.Name <= after || region != "" && region != b.Region {
+			continue
 		}
+		if list := out.Buckets.Bucket; len(list) == limit {
+			out.ContinuationToken = base64.StdEncoding.EncodeToString([]byte(list[limit-1].Name))
+			break
+		}
+		out.Buckets.Bucket = append(out.Buckets.Bucket, bucket{b.Name, stamp(b.CreatedAt), b.Region})
 	}
 	return c.answer(out)
+}
+
+// bucketPage says how many buckets are listed at most, and after which.
+func (c *call) bucketPage() (limit int, after string, err error) {
+	q := c.URL.Query()
+	limit = maxBucketPage
+	if text := q.Get("max-buckets"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxBucketPage {
+			return 0, "", errArgument("max-buckets", text, "Argument max-buckets must be an integer between 1 and 10000")
+		}
+	}
+	if token := q.Get("continuation-token"); token != "" {
+		b, err := base64.StdEncoding.DecodeString(token)
+		if err != nil {
+			return 0, "", errArgument("continuation-token", token, "The continuation token provided is incorrect")
+		}
+		after = string(b)
+	}
+	return limit, after, nil
 }
 
 func checkBucketName(name string) error {
@@ -59,17 +94,23 @@ func checkBucketName(name string) error {
 	return nil
 }
 
-// readXML decodes the body into v. It reports whether there was one.
-func (c *call) readXML(v any) (bool, error) {
+// readAll reads a body of at most limit bytes, and checks it; one that is longer is cut off, and not checked.
+func (c *call) readAll(limit int64) ([]byte, error) {
 	d, err := c.digests()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	sum := md5.New() //nolint:gosec // Content-MD5
-	b, err := io.ReadAll(io.LimitReader(io.TeeReader(d.reader(c.body), sum), maxXML+1))
-	if err == nil && len(b) <= maxXML {
+	b, err := io.ReadAll(io.LimitReader(io.TeeReader(d.reader(c.body), sum), limit+1))
+	if err == nil && int64(len(b)) <= limit {
 		_, err = d.check(c.body.Trailer, sum.Sum(nil))
 	}
+	return b, err
+}
+
+// readXML decodes the body into v. It reports whether there was one.
+func (c *call) readXML(v any) (bool, error) {
+	b, err := c.readAll(maxXML)
 	switch {
 	case err != nil:
 		return false, err

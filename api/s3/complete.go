@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -52,8 +51,8 @@ func assemble(t *state.Tables, u *model.Upload, parts []named) (*model.Object, e
 			return nil, refused("InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
 		}
 	}
-	o := &model.Object{Bucket: u.Bucket, Name: u.Name, Meta: u.Meta}
-	var sums, checksums []byte
+	o := &model.Object{Bucket: u.Bucket, Name: u.Name, Meta: u.Meta, Upload: u.ID}
+	var checksums []byte
 	for i, n := range parts {
 		p, ok := t.UploadParts.Get(model.UploadPartKey(u.ID, n.PartNumber))
 		if !ok || strings.Trim(n.ETag, `"`) != p.ETag || !agrees(&n, p) {
@@ -63,11 +62,6 @@ func assemble(t *state.Tables, u *model.Upload, parts []named) (*model.Object, e
 		if p.Content.Size < minPart && i < len(parts)-1 {
 			return nil, refused("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 		}
-		sum, err := hex.DecodeString(p.ETag)
-		if err != nil {
-			return nil, fmt.Errorf("read the ETag of a part: %w", err)
-		}
-		sums = append(sums, sum...)
 		for _, c := range p.Checksums {
 			if b, err := base64.StdEncoding.DecodeString(c.Value); err == nil && c.Key == u.Algorithm {
 				checksums = append(checksums, b...)
@@ -80,8 +74,7 @@ func assemble(t *state.Tables, u *model.Upload, parts []named) (*model.Object, e
 	if o.Size > maxObject {
 		return nil, errTooLarge()
 	}
-	all := md5.Sum(sums) //nolint:gosec // the ETag of S3
-	o.ETag = hex.EncodeToString(all[:]) + "-" + strconv.Itoa(len(parts))
+	o.ETag = etagOf(parts)
 	if h := newChecksum(u.Algorithm); h != nil && !u.Full && len(checksums) == len(parts)*h.Size() {
 		h.Write(checksums)
 		o.Composite = true
@@ -105,10 +98,6 @@ func (a *API) completeUpload(c *call) error {
 	if err != nil {
 		return err
 	}
-	u, err := c.upload(a.DB.Snapshot().Tables, b)
-	if err != nil {
-		return err
-	}
 	var in struct {
 		XMLName xml.Name `xml:"CompleteMultipartUpload"`
 		Part    []named
@@ -123,14 +112,8 @@ func (a *API) completeUpload(c *call) error {
 	if len(in.Part) == 0 || len(in.Part) > maxParts {
 		return errMalformed()
 	}
-	o, err := assemble(a.DB.Snapshot().Tables, u, in.Part)
+	o, err := a.complete(c, b, in.Part, whole)
 	if err != nil {
-		return err
-	}
-	if err := a.checkWhole(c, u, o, whole); err != nil {
-		return err
-	}
-	if err := a.putUpload(c, b, o, in.Part); err != nil {
 		return err
 	}
 	return c.answer(struct {
@@ -138,6 +121,37 @@ func (a *API) completeUpload(c *call) error {
 		NS                          string   `xml:"xmlns,attr"`
 		Location, Bucket, Key, ETag string
 	}{NS: namespace, Location: "http://" + c.Host + c.URL.EscapedPath(), Bucket: c.bucket, Key: c.key, ETag: quoted(o.ETag)})
+}
+
+// complete makes the object of an upload. Whoever was not told that it is made, and asks again, is: the upload is gone then, and the object of
+// these parts is there.
+func (a *API) complete(c *call, b *model.Bucket, parts []named, whole map[string]string) (*model.Object, error) {
+	t := a.DB.Snapshot().Tables
+	u, err := c.upload(t, b)
+	if err != nil {
+		if o, ok := t.Objects.Get(model.ObjectKey(b.ID, c.key)); ok && o.Upload != "" && o.Upload == c.URL.Query().Get("uploadId") && o.ETag == etagOf(parts) {
+			return o, nil
+		}
+		return nil, err
+	}
+	o, err := assemble(t, u, parts)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkWhole(c, u, o, whole); err != nil {
+		return nil, err
+	}
+	return o, a.putUpload(c, b, o, parts)
+}
+
+// etagOf is the ETag of an object that is made of these parts: that of their ETags' bytes, and how many there are [O].
+func etagOf(parts []named) string {
+	sum := md5.New() //nolint:gosec // the ETag of S3
+	for _, n := range parts {
+		b, _ := hex.DecodeString(strings.Trim(n.ETag, `"`)) // what is none is not that of a part that we have
+		sum.Write(b)
+	}
+	return hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 }
 
 // checksums are those that the request's headers have.

@@ -53,7 +53,7 @@ func (a *API) copyObject(c *call) error {
 		return err
 	}
 	row := *from
-	row.Bucket, row.Name = b.ID, c.key
+	row.Bucket, row.Name, row.Upload = b.ID, c.key, ""
 	switch directive := c.Header().Get("X-Amz-Metadata-Directive"); {
 	case directive == "REPLACE":
 		if row.Meta, err = c.meta(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -16,7 +17,7 @@ func status(code string) int {
 	switch code {
 	case "AccessDenied", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch":
 		return http.StatusForbidden
-	case "NoSuchBucket", "NoSuchKey", "NoSuchUpload":
+	case "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchKey", "NoSuchUpload":
 		return http.StatusNotFound
 	case "MethodNotAllowed":
 		return http.StatusMethodNotAllowed
@@ -140,6 +141,9 @@ func (a *API) refuse(c *call, operation string, err error) {
 	field := func(name string) string { text, _ := e.Fields[name].(string); return text }
 	code := status(e.Code)
 	h := c.ResponseWriter.Header()
+	if code != http.StatusNotModified { // what was said of an answer, its length above all, is not true of this one
+		maps.DeleteFunc(h, func(name string, _ []string) bool { return name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" })
+	}
 	if c.Method == http.MethodHead || code == http.StatusNotModified {
 		c.WriteHeader(code)
 		return

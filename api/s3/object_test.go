@@ -140,7 +140,7 @@ func TestNotServed(t *testing.T) {
 	for _, c := range []struct{ method, path, header, want string }{
 		{"PUT", "/box?acl", "", "NotImplemented"},
 		{"PUT", "/box?anything-new=1", "", "NotImplemented"},
-		{"DELETE", "/box?policy", "", "NotImplemented"},
+		{"DELETE", "/box?tagging", "", "NotImplemented"},
 		{"DELETE", "/box/a?tagging", "", "NotImplemented"},
 		{"PUT", "/box/a?retention", "", "NotImplemented"},
 		{"GET", "/box/a?versionId=1", "", "NotImplemented"},

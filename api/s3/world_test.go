@@ -70,6 +70,9 @@ func newWorld(t *testing.T, region string) *world {
 			if w.refuse.Load() == "s3:"+action+" "+on.Bucket+"/"+on.Key {
 				return model.Errorf("AccessDeniedException", "not authorized to perform: s3:%s", action)
 			}
+			if b, ok := w.db.Snapshot().Buckets.Get(on.Bucket); ok && b.Account != p.Account && action != "CreateBucket" && b.Policy == "" {
+				return model.Errorf("AccessDeniedException", "not authorized to perform: s3:%s", action) // what policies say is decided in package access
+			}
 			return auth.Allowed(*p, "s3", action)
 		},
 	})
