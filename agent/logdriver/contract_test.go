@@ -96,7 +96,7 @@ func ways(t *testing.T) map[string]func(*testing.T) *way {
 
 func collected(options ...string) func(*testing.T) *way {
 	return func(t *testing.T) *way {
-		c := &collector{heard: newHeard()}
+		c := &collector{heard: newHeard(), asked: map[string]int{}}
 		s := httptest.NewServer(c)
 		t.Cleanup(s.Close)
 		w := &way{driver: Splunk, options: map[string]string{"splunk-url": s.URL, "splunk-token": "sesame"}, heard: c.heard}
@@ -334,5 +334,39 @@ func TestSplunkRefuses(t *testing.T) {
 	}
 	if c.auth != "Splunk sesame" {
 		t.Errorf("authorization %q", c.auth)
+	}
+}
+
+// With the option splunk-index-acknowledgment lines have been taken when they are indexed, and are sent again if they never are. A
+// collector that acknowledges nothing is believed.
+func TestSplunkAcknowledges(t *testing.T) {
+	for _, c := range []struct {
+		acks, want string
+		asked      int // about the first request
+	}{
+		{"", "one", 0}, {"late", "one", 3}, {"unknown", "one", 0}, {"lost", "one one", -1},
+	} {
+		to := &collector{heard: newHeard(), asked: map[string]int{}, acks: c.acks}
+		s := httptest.NewServer(to)
+		d, err := newSplunk(map[string]string{"splunk-url": s.URL, "splunk-token": "sesame", "splunk-index-acknowledgment": "true", "splunk-gzip": "true"}, Facts{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.patience = time.Minute
+		if c.acks == "lost" {
+			d.patience = time.Second
+			if err := d.Send(t.Context(), batch("one")); err == nil || !strings.Contains(err.Error(), "not acknowledged") {
+				t.Errorf("what was not acknowledged: %v", err)
+			}
+			d.patience = time.Minute
+		}
+		if err := d.Send(t.Context(), batch("one")); err != nil {
+			t.Errorf("%q: %v", c.acks, err)
+		}
+		if got := strings.Join(to.got(), " "); got != c.want || c.asked >= 0 && to.asked["1"] != c.asked {
+			t.Errorf("%q: got %q, asked %v", c.acks, got, to.asked)
+		}
+		_ = d.Close()
+		s.Close()
 	}
 }

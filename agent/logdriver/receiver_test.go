@@ -410,6 +410,26 @@ type collector struct {
 	mu     sync.Mutex
 	refuse int    // guarded by mu: the status, 0 = none
 	auth   string // guarded by mu: of the last request
+
+	acks   string         // how it acknowledges: "" not at all, "late" when it is asked the third time, "lost" as late, but the first never, "unknown" with a number of which nobody knows
+	asked  map[string]int // guarded by mu: how often, by number
+	number int            // guarded by mu: of the last request
+}
+
+// acknowledge answers whether what has a number is indexed.
+func (c *collector) acknowledge(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Acks []int }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Query().Get("channel") == "" || r.Header.Get("Authorization") == "" {
+		http.Error(w, `{"text":"Data channel is missing","code":10}`, http.StatusBadRequest)
+		return
+	}
+	if c.acks == "unknown" {
+		http.NotFound(w, r)
+		return
+	}
+	id := strconv.Itoa(in.Acks[0])
+	c.asked[id]++
+	fmt.Fprintf(w, `{"acks":{"%s":%t}}`, id, c.asked[id] >= 3 && (c.acks != "lost" || id != "1"))
 }
 
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -417,6 +437,10 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	if c.refuse != 0 {
 		http.Error(w, `{"text":"no","code":4}`, c.refuse)
+		return
+	}
+	if r.URL.Path == splunkAckPath && c.acks != "" {
+		c.acknowledge(w, r)
 		return
 	}
 	if r.URL.Path != splunkPath {
@@ -438,6 +462,9 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for d := json.NewDecoder(in); ; {
 		var m map[string]any
 		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			if c.number++; c.acks != "" && r.Header.Get("X-Splunk-Request-Channel") != "" {
+				fmt.Fprintf(w, `{"text":"Success","code":0,"ackId":%d}`, c.number)
+			}
 			return
 		} else if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

@@ -14,24 +14,27 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 // splunk is the driver splunk: Splunk's HTTP Event Collector.
 type splunk struct {
-	url    string
-	token  string
-	format string // inline, json or raw
-	verify bool   // that the collector answers, at the start
-	gzip   bool
-	level  int
-	ack    string // the channel of the option splunk-index-acknowledgment, "" without
-	secure *tlsFiles
-	base   splunkEvent
-	tag    string
-	attrs  map[string]string
-	prefix string // of lines in the format raw
+	url      string
+	token    string
+	format   string // inline, json or raw
+	verify   bool   // that the collector answers, at the start
+	gzip     bool
+	level    int
+	ack      string        // the channel of the option splunk-index-acknowledgment, "" without
+	acked    string        // URL that knows what has been indexed
+	patience time.Duration // with what has not been; then it is sent again
+	secure   *tlsFiles
+	base     splunkEvent
+	tag      string
+	attrs    map[string]string
+	prefix   string // of lines in the format raw
 
 	client *http.Client
 	found  bool // the collector has answered
@@ -55,10 +58,16 @@ type splunkLine struct {
 	Attrs  map[string]string `json:"attrs,omitempty"`
 }
 
-const splunkPath = "/services/collector/event/1.0"
+const (
+	splunkPath    = "/services/collector/event/1.0"
+	splunkAckPath = "/services/collector/ack"
+	firstAsk      = 100 * time.Millisecond // for an acknowledgement
+	lastAsk       = 5 * time.Second
+	patience      = 5 * time.Minute // what Splunk advises [D]
+)
 
 func newSplunk(options map[string]string, f Facts) (*splunk, error) {
-	d := &splunk{token: options["splunk-token"], format: options["splunk-format"], attrs: f.Extra, level: gzip.DefaultCompression}
+	d := &splunk{token: options["splunk-token"], format: options["splunk-format"], attrs: f.Extra, level: gzip.DefaultCompression, patience: patience}
 	if err := d.readAddress(options["splunk-url"]); err != nil {
 		return nil, err
 	}
@@ -89,6 +98,7 @@ func newSplunk(options map[string]string, f Facts) (*splunk, error) {
 	}
 	if acks {
 		d.ack = uuid.NewString()
+		d.acked += "?channel=" + d.ack
 	}
 	if s := options["splunk-gzip-level"]; s != "" {
 		n, err := strconv.Atoi(s)
@@ -129,6 +139,8 @@ func (d *splunk) readAddress(text string) error {
 	}
 	u.Path = splunkPath
 	d.url = u.String()
+	u.Path = splunkAckPath
+	d.acked = u.String()
 	return nil
 }
 
@@ -145,7 +157,7 @@ func (d *splunk) Connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
-	if err := d.call(ctx, http.MethodOptions, nil); err != nil {
+	if _, err := d.call(ctx, http.MethodOptions, d.url, nil); err != nil {
 		return fmt.Errorf("splunk: failed to verify connection - %w", err)
 	}
 	d.found = true
@@ -172,25 +184,64 @@ func (d *splunk) Send(ctx context.Context, messages []Message) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	body := b.Bytes()
-	if d.gzip {
-		var z bytes.Buffer
-		w, err := gzip.NewWriterLevel(&z, d.level)
-		if err == nil {
-			_, err = w.Write(body)
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		if err != nil {
-			return err
-		}
-		body = z.Bytes()
+	body, err := d.packed(b.Bytes())
+	if err != nil {
+		return err
 	}
-	if err := d.call(ctx, http.MethodPost, body); err != nil {
+	answer, err := d.call(ctx, http.MethodPost, d.url, body)
+	if err == nil && d.ack != "" {
+		err = d.awaitIndexed(ctx, answer)
+	}
+	if err != nil {
 		return fmt.Errorf("splunk: failed to send event - %w", err)
 	}
 	return nil
+}
+
+func (d *splunk) packed(body []byte) ([]byte, error) {
+	if !d.gzip {
+		return body, nil
+	}
+	var z bytes.Buffer
+	w, err := gzip.NewWriterLevel(&z, d.level)
+	if err == nil {
+		_, err = w.Write(body)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return z.Bytes(), err
+}
+
+// awaitIndexed waits until the events are indexed for which the collector gave the answer: before that they are in its memory. A token
+// without acknowledgements gives no number, and a collector that knows nothing of them has not to be asked again.
+func (d *splunk) awaitIndexed(ctx context.Context, answer []byte) error {
+	var given struct {
+		ID *int64 `json:"ackId"`
+	}
+	if json.Unmarshal(answer, &given) != nil || given.ID == nil {
+		return nil
+	}
+	id := strconv.FormatInt(*given.ID, 10)
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
+	defer cancel()
+	for wait := firstAsk; ; wait = min(2*wait, lastAsk) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("the events were not acknowledged: %w", ctx.Err())
+		}
+		text, err := d.call(ctx, http.MethodPost, d.acked, []byte(`{"acks":[`+id+`]}`))
+		if _, never := errors.AsType[*Refusal](err); never {
+			return nil
+		}
+		var known struct {
+			Acks map[string]bool `json:"acks"`
+		}
+		if err == nil && json.Unmarshal(text, &known) == nil && known.Acks[id] {
+			return nil
+		}
+	}
 }
 
 func (d *splunk) event(m *Message) *splunkEvent {
@@ -208,15 +259,15 @@ func (d *splunk) event(m *Message) *splunkEvent {
 	return &e
 }
 
-// call asks the collector. What it will never take is a *Refusal.
-func (d *splunk) call(ctx context.Context, method string, body []byte) error {
-	r, err := http.NewRequestWithContext(ctx, method, d.url, bytes.NewReader(body))
+// call asks the collector, and returns its answer. What it will never take is a *Refusal.
+func (d *splunk) call(ctx context.Context, method, url string, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if method == http.MethodPost {
 		r.Header.Set("Authorization", "Splunk "+d.token)
-		if d.gzip {
+		if d.gzip && url == d.url {
 			r.Header.Set("Content-Encoding", "gzip")
 		}
 		if d.ack != "" {
@@ -225,21 +276,26 @@ func (d *splunk) call(ctx context.Context, method string, body []byte) error {
 	}
 	answer, err := d.client.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case answer.StatusCode == http.StatusOK:
-		return nil
+		return text, nil
 	}
 	err = fmt.Errorf("%s - %s", answer.Status, text)
-	if answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusRequestEntityTooLarge {
-		return &Refusal{err}
+	switch answer.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return nil, &Refusal{err}
+	case http.StatusNotFound:
+		if url == d.acked {
+			return nil, &Refusal{err}
+		}
 	}
-	return err
+	return nil, err
 }
 
 func (d *splunk) Close() error {
