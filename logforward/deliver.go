@@ -83,9 +83,16 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // drain sends all that there is.
-func (d *delivery) drain(ctx context.Context) error {
+func (d *delivery) drain(ctx context.Context) (err error) {
 	var p parcel
-	last, lost := d.done, 0
+	lost := 0
+	defer func() {
+		if lost > 0 {
+			d.cfg.Log.Error("log events are given up: their destination has failed for a day", "group", d.row.Name, "filter", d.filter.Name, "events", lost)
+		}
+		err = errors.Join(err, d.keep())
+	}()
+	last := d.done
 	old := max(d.filter.CreatedAt, d.cfg.Now().Add(-giveUp).UnixMilli())
 	for e, err := range d.group.Arrivals(d.done, nil) {
 		if err != nil {
@@ -103,14 +110,14 @@ func (d *delivery) drain(ctx context.Context) error {
 		case e.Ingested >= d.filter.CreatedAt:
 			lost++
 		}
-	}
-	if lost > 0 {
-		d.cfg.Log.Error("log events are given up: their destination has failed for a day", "group", d.row.Name, "filter", d.filter.Name, "events", lost)
+		if p.n == 0 { // so that a destination that fails for long does not have it looked at again and again
+			d.done = last
+		}
 	}
 	return d.flush(ctx, &p, last)
 }
 
-// flush sends a parcel, stream by stream, and keeps how far the filter is.
+// flush sends a parcel, stream by stream, after which the filter has come to last.
 func (d *delivery) flush(ctx context.Context, p *parcel, last uint64) error {
 	for _, stream := range p.streams {
 		m := message{Type: "DATA_MESSAGE", Owner: d.row.Account, Group: d.row.Name, Stream: stream,
@@ -120,7 +127,13 @@ func (d *delivery) flush(ctx context.Context, p *parcel, last uint64) error {
 		}
 	}
 	*p = parcel{}
-	if d.done = last; d.done == d.kept {
+	d.done = last
+	return d.keep()
+}
+
+// keep writes down how far the filter is.
+func (d *delivery) keep() error {
+	if d.done == d.kept {
 		return nil
 	}
 	if err := d.group.SetMark(d.filter.ID, d.done); err != nil {

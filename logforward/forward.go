@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/logstore"
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
 
@@ -69,7 +70,7 @@ func (f *Forwarder) Allowed(destination string) error {
 				return nil
 			}
 		}
-		return errors.New("it is a http:// URL that the operator has not allowed (roadstead server --log-destinations)")
+		return errors.New("it is a http:// URL that the operator has not allowed (--log-destinations)")
 	}
 	return errors.New("it is no https:// URL")
 }
@@ -80,8 +81,12 @@ func within(folder, path string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/") && !strings.Contains(path, "..")
 }
 
-// Check sends a destination the message that CloudWatch Logs begins with.
+// Check sends a destination the message that CloudWatch Logs begins with. It is a *model.Error if the destination may not be sent to
+// at all: that is for whoever named it to know, and how a connection failed is not.
 func (f *Forwarder) Check(ctx context.Context, destination string) error {
+	if err := f.Allowed(destination); err != nil {
+		return model.Errorf("InvalidParameterException", "Log events cannot be sent to %s: %s.", destination, err)
+	}
 	return f.send(ctx, destination, control(f.cfg.Now().UnixMilli()))
 }
 

@@ -126,6 +126,9 @@ func TestGivesUp(t *testing.T) {
 		w.pass(20 * time.Hour)
 		w.add(g, "s", "young")
 		w.pass(5 * time.Hour)
+		if n, _ := g.Mark("id-f"); n != 1 { // or it would be read again at each try, for ever
+			t.Errorf("the place that is kept is %d, behind what was given up", n)
+		}
 		w.mu.Lock()
 		w.answer = func(int) (int, error) { return 200, nil }
 		w.mu.Unlock()
@@ -199,7 +202,13 @@ func TestCheck(t *testing.T) {
 			t.Errorf("got %+v", m)
 		}
 		w.answer = func(int) (int, error) { return 404, nil }
-		if f.Check(w.Context(), sink) == nil || f.Check(w.Context(), "http://sink.example/") == nil || len(w.received) != 2 {
+		if err := f.Check(w.Context(), sink); err == nil || model.ErrorCode(err) != "" {
+			t.Errorf("what happens at a destination is for the log, not for the caller: %v", err)
+		}
+		if err := f.Check(w.Context(), "http://sink.example/"); model.ErrorCode(err) != "InvalidParameterException" || !strings.Contains(err.Error(), "--log-destinations") {
+			t.Errorf("a destination that is not allowed: %v", err)
+		}
+		if len(w.received) != 2 {
 			t.Errorf("%d messages", len(w.received))
 		}
 	})

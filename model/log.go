@@ -85,3 +85,24 @@ type LogQuery struct {
 
 // Key is the definition's row key.
 func (q *LogQuery) Key() string { return q.Scope.Key(q.ID) }
+
+// LogExport is an export task of CloudWatch Logs: events of a group on their way into objects of S3. Writer: api/logs.
+type LogExport struct {
+	Scope
+	ID        string `json:"id"` // UUID
+	Name      string `json:"name,omitempty"`
+	Group     string `json:"group"`             // name
+	GroupID   string `json:"groupId"`           // LogGroup.ID: a group that is made again is another
+	Streams   string `json:"streams,omitempty"` // beginning of the names of those that are meant
+	From      Millis `json:"from"`              // of the events' own times
+	To        Millis `json:"to"`                // included
+	Bucket    string `json:"bucket"`
+	Prefix    string `json:"prefix"` // of the objects' keys, without the "/" behind it
+	Status    string `json:"status"` // PENDING, RUNNING, PENDING_CANCEL, CANCELLED, COMPLETED or FAILED
+	Message   string `json:"message,omitempty"`
+	CreatedAt Millis `json:"createdAt"`
+	EndedAt   Millis `json:"endedAt,omitempty"`
+}
+
+// Key is the task's row key.
+func (e *LogExport) Key() string { return e.Scope.Key(e.ID) }

@@ -60,14 +60,14 @@ func logsRows() []row {
 		rows = append(rows, row{name, onStream, logsTags})
 	}
 	for _, name := range []string{
-		"DeleteLogGroup", "DeleteMetricFilter", "DeleteRetentionPolicy", "DeleteSubscriptionFilter", "DescribeLogGroups", "DescribeLogStreams",
+		"CreateExportTask", "DeleteLogGroup", "DeleteMetricFilter", "DeleteRetentionPolicy", "DeleteSubscriptionFilter", "DescribeLogGroups", "DescribeLogStreams",
 		"DescribeMetricFilters", "DescribeSubscriptionFilters", "FilterLogEvents", "GetLogGroupFields", "ListTagsLogGroup", "PutLogGroupDeletionProtection", "PutMetricFilter",
 		"PutRetentionPolicy", "PutSubscriptionFilter", "StartLiveTail", "StartQuery",
 	} {
 		rows = append(rows, row{name, onGroup, logsTags})
 	}
 	for _, name := range []string{
-		"DeleteQueryDefinition", "DeleteResourcePolicy", "DescribeQueries", "DescribeQueryDefinitions", "DescribeResourcePolicies",
+		"CancelExportTask", "DeleteQueryDefinition", "DeleteResourcePolicy", "DescribeExportTasks", "DescribeQueries", "DescribeQueryDefinitions", "DescribeResourcePolicies",
 		"GetLogRecord", "GetQueryResults", "ListLogGroups", "ListLogGroupsForQuery", "PutQueryDefinition", "PutResourcePolicy", "StopQuery", "TestMetricFilter",
 	} {
 		rows = append(rows, row{name, "", ""})

@@ -132,7 +132,13 @@ func (s *Server) openLogs() error {
 	}
 	s.logStore = store
 	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Now: s.cfg.Now, Log: s.cfg.Log})
-	s.logs = logs.New(logs.Config{DB: s.db, Store: store, NewID: newID, Check: s.forward.Check, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.logs = logs.New(logs.Config{
+		DB: s.db, Store: store, NewID: newID, Check: s.forward.Check, MayDeposit: s.mayDeposit,
+		Deposit: func(ctx context.Context, of model.Scope, bucket, key string, body []byte) error {
+			return s.s3.Deposit(ctx, of, bucket, key, body)
+		},
+		Now: s.cfg.Now, Log: s.cfg.Log,
+	})
 	return nil
 }
 

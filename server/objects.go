@@ -63,6 +63,15 @@ func (s *Server) mayObject(r *http.Request, p *auth.Principal, action string, on
 	})
 }
 
+// mayDeposit asks the policies about an object that the service which was called puts for its caller.
+func (s *Server) mayDeposit(ctx context.Context, bucket, key string) error {
+	r, ok := ctx.Value(requestKey{}).(*http.Request)
+	if !ok {
+		return errors.New("the request was not verified")
+	}
+	return s.decide(ctx, r, "s3", "PutObject", &s3.On{Bucket: bucket, Key: key})
+}
+
 // apart serves S3 beside all else: its paths are its clients' own, and a mux would tidy them up.
 func (s *Server) apart(objects, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

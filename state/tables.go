@@ -42,6 +42,7 @@ type Tables struct {
 	LogGroups           *Table[model.LogGroup]
 	LogPolicies         *Table[model.LogPolicy]
 	LogQueries          *Table[model.LogQuery]
+	LogExports          *Table[model.LogExport]
 	Parameters          *Table[model.Parameter]
 	ParameterVersions   *Table[model.ParameterVersion]
 	Secrets             *Table[model.Secret]
@@ -185,6 +186,7 @@ func newTables() *Tables {
 		LogGroups:           newTable(keyed[model.LogGroup]("loggroups")),
 		LogPolicies:         newTable(keyed[model.LogPolicy]("logpolicies")),
 		LogQueries:          newTable(keyed[model.LogQuery]("logqueries")),
+		LogExports:          newTable(keyed[model.LogExport]("logexports")),
 		Parameters:          newTable(keyed[model.Parameter]("parameters")),
 		ParameterVersions:   newTable(keyed[model.ParameterVersion]("parameterversions")),
 		Secrets:             newTable(keyed[model.Secret]("secrets")),
@@ -261,6 +263,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.LogGroups)
 	f(t.LogPolicies)
 	f(t.LogQueries)
+	f(t.LogExports)
 	f(t.Parameters)
 	f(t.ParameterVersions)
 	f(t.Secrets)
@@ -312,6 +315,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		LogGroups:           frozen(t.LogGroups, prev.LogGroups),
 		LogPolicies:         frozen(t.LogPolicies, prev.LogPolicies),
 		LogQueries:          frozen(t.LogQueries, prev.LogQueries),
+		LogExports:          frozen(t.LogExports, prev.LogExports),
 		Parameters:          frozen(t.Parameters, prev.Parameters),
 		ParameterVersions:   frozen(t.ParameterVersions, prev.ParameterVersions),
 		Secrets:             frozen(t.Secrets, prev.Secrets),
@@ -364,6 +368,7 @@ func (t *Tables) thaw() *Tables {
 		LogGroups:           t.LogGroups.copy(),
 		LogPolicies:         t.LogPolicies.copy(),
 		LogQueries:          t.LogQueries.copy(),
+		LogExports:          t.LogExports.copy(),
 		Parameters:          t.Parameters.copy(),
 		ParameterVersions:   t.ParameterVersions.copy(),
 		Secrets:             t.Secrets.copy(),

@@ -19,21 +19,25 @@ import (
 	"github.com/roadstead/roadstead/wire"
 )
 
-// Config says what the API is made of. DB, Store, NewID and Check are required.
+// Config says what the API is made of. Everything up to Deposit is required.
 type Config struct {
 	DB    *state.DB
 	Store *logstore.Store
 	NewID func() string // 32 hex digits
-	// Check sends a first message to the destination of a subscription filter.
+	// Check sends a first message to the destination of a subscription filter. A *model.Error is for the caller.
 	Check func(ctx context.Context, destination string) error
-	Now   func() time.Time // nil means time.Now
-	Log   *slog.Logger     // nil means slog.Default()
+	// MayDeposit decides whether the caller may put an object, and Deposit puts one into a bucket of an account. They refuse as S3 does.
+	MayDeposit func(ctx context.Context, bucket, key string) error
+	Deposit    func(ctx context.Context, s model.Scope, bucket, key string, body []byte) error
+	Now        func() time.Time // nil means time.Now
+	Log        *slog.Logger     // nil means slog.Default()
 }
 
-// API has the handlers, and what they start: queries. Run it.
+// API has the handlers, and what they start: queries and export tasks. Run it.
 type API struct {
 	Config
-	asked chan struct{} // a query waits
+	asked       chan struct{} // a query waits
+	exportBytes int           // of an object, compressed, about: it is in memory until it is put
 
 	mu      sync.Mutex
 	queries []*query            // by age
@@ -48,7 +52,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg, asked: make(chan struct{}, 1), tails: map[model.Scope]int{}}
+	return &API{Config: cfg, asked: make(chan struct{}, 1), exportBytes: exportBytes, tails: map[model.Scope]int{}}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -91,6 +95,10 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "PutSubscriptionFilter", a.putSubscriptionFilter)
 	wire.Handle(m, "DescribeSubscriptionFilters", a.describeSubscriptionFilters)
 	wire.Handle(m, "DeleteSubscriptionFilter", a.deleteSubscriptionFilter)
+
+	wire.Handle(m, "CreateExportTask", a.createExportTask)
+	wire.Handle(m, "DescribeExportTasks", a.describeExportTasks)
+	wire.Handle(m, "CancelExportTask", a.cancelExportTask)
 
 	wire.Handle(m, "TagLogGroup", a.tagLogGroup)
 	wire.Handle(m, "UntagLogGroup", a.untagLogGroup)

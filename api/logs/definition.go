@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -107,7 +108,7 @@ func (a *API) describeQueryDefinitions(ctx context.Context, in *cloudwatchlogs.D
 	})
 	out := &cloudwatchlogs.DescribeQueryDefinitionsOutput{QueryDefinitions: []types.QueryDefinition{}}
 	rows, out.NextToken, err = pageOf("DescribeQueryDefinitions", []string{s.Account, s.Region, value(in.QueryDefinitionNamePrefix), string(in.QueryLanguage)},
-		rows, func(q *model.LogQuery) string { return q.Name + " " + q.ID }, size, in.NextToken)
+		rows, func(q *model.LogQuery) string { return q.Name + "\x00" + q.ID }, size, in.NextToken)
 	for _, q := range rows {
 		out.QueryDefinitions = append(out.QueryDefinitions, types.QueryDefinition{
 			LastModified: aws.Int64(q.UpdatedAt), LogGroupNames: slices.Clone(q.Groups), Name: aws.String(q.Name),
@@ -150,14 +151,16 @@ func (a *API) listLogGroupsForQuery(ctx context.Context, in *cloudwatchlogs.List
 	}
 	var ids []string
 	for _, r := range q.groups { // which no query changes
-		if id := r.Name; r.Scope == s {
-			ids = append(ids, id)
+		if r.Scope == s {
+			ids = append(ids, r.Name)
 		} else {
 			ids = append(ids, r.ARN())
 		}
 	}
+	all := slices.Clone(ids)
 	out := &cloudwatchlogs.ListLogGroupsForQueryOutput{LogGroupIdentifiers: []string{}}
-	ids, out.NextToken, err = pageOf("ListLogGroupsForQuery", []string{q.id}, ids, func(id string) string { return id }, size, in.NextToken)
+	ids, out.NextToken, err = pageOf("ListLogGroupsForQuery", []string{q.id}, ids,
+		func(id string) string { return fmt.Sprintf("%04d", slices.Index(all, id)) }, size, in.NextToken) // as the query names them
 	out.LogGroupIdentifiers = append(out.LogGroupIdentifiers, ids...)
 	return out, err
 }

@@ -36,6 +36,7 @@ func TestPutRefused(t *testing.T) {
 		"not in order":   {"g", "s", "InvalidParameterException", "must be in chronological order", []string{"1 a", "0 b"}},
 		"over 24 hours":  {"g", "s", "InvalidParameterException", "cannot span more than 24 hours", []string{"-86400 a", "0.001 b"}},
 		"too large":      {"g", "s", "InvalidParameterException", "Upload too large: 1048602 bytes exceeds limit of 1048576", []string{"0 " + strings.Repeat("x", 1<<20)}},
+		"none":           {"g", "s", "InvalidParameterException", "greater than or equal to 1", nil},
 		"too many":       {"g", "s", "InvalidParameterException", "less than or equal to 10000", many},
 		"nothing in one": {"g", "s", "InvalidParameterException", "Value '' at 'logEvents.1.member.message'", []string{"0 "}},
 		"a bad name":     {"g g", "s", "InvalidParameterException", `regular expression pattern: [\.\-_/#A-Za-z0-9]+`, []string{"0 a"}},
@@ -54,7 +55,7 @@ func TestPutRefused(t *testing.T) {
 func TestPutRejects(t *testing.T) {
 	w := newWorld(t)
 	w.create(t, "g", "s")
-	w.advance(14 * 24 * time.Hour)
+	w.Advance(14 * 24 * time.Hour)
 	out := w.put(t, "g", "s", "-1 old", "0 young")
 	if r := out.RejectedLogEventsInfo; r == nil || *r.TooOldLogEventEndIndex != 1 || r.TooNewLogEventStartIndex != nil || r.ExpiredLogEventEndIndex != nil {
 		t.Errorf("too old: %+v", r)

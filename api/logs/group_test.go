@@ -44,7 +44,7 @@ func TestGroups(t *testing.T) {
 	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
 	_, err = w.other.PutLogGroupDeletionProtection(t.Context(), &sdk.PutLogGroupDeletionProtectionInput{
 		LogGroupIdentifier: aws.String("arn:aws:logs:us-east-1:000000000000:log-group:other"), DeletionProtectionEnabled: aws.Bool(true)})
-	wantError(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	wantError(t, err, "AccessDeniedException", "because no resource-based policy allows the logs:PutLogGroupDeletionProtection action")
 	// A group that is made again is empty.
 	w.put(t, "other", "s", "0 a")
 	_, err = w.DeleteLogGroup(t.Context(), &sdk.DeleteLogGroupInput{LogGroupName: aws.String("other")})
@@ -130,7 +130,7 @@ func TestRetention(t *testing.T) {
 	_, err = w.PutRetentionPolicy(t.Context(), &sdk.PutRetentionPolicyInput{LogGroupName: aws.String("g"), RetentionInDays: aws.Int32(1)})
 	must(t, err)
 	w.put(t, "g", "s", "0 old", "60 young")
-	w.advance(24*time.Hour + 30*time.Second)
+	w.Advance(24*time.Hour + 30*time.Second)
 	read := func() string {
 		out, err := w.GetLogEvents(t.Context(), &sdk.GetLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s")})
 		must(t, err)
@@ -200,4 +200,37 @@ func TestPolicyOfAGroup(t *testing.T) {
 	must(t, err)
 	_, err = w.DeleteResourcePolicy(t.Context(), &sdk.DeleteResourcePolicyInput{ResourceArn: arn})
 	wantError(t, err, "ResourceNotFoundException", "no resource policy")
+}
+
+// A page goes on where the one before ended, also if the stream there was deleted, or another has got events meanwhile.
+func TestPagesOfStreamsThatChange(t *testing.T) {
+	for _, c := range []struct {
+		order      types.OrderBy
+		descending bool
+		want       string // of the second page
+	}{
+		{types.OrderByLogStreamName, false, "c d"}, {types.OrderByLogStreamName, true, "b a"},
+		{types.OrderByLastEventTime, false, "c d"}, {types.OrderByLastEventTime, true, "b a"},
+	} {
+		w := newWorld(t)
+		w.create(t, "g", "a", "b", "c", "d")
+		for i, s := range []string{"a", "b", "c", "d"} {
+			w.put(t, "g", s, fmt.Sprint(i, " x"))
+		}
+		in := &sdk.DescribeLogStreamsInput{LogGroupName: aws.String("g"), OrderBy: c.order, Descending: &c.descending, Limit: aws.Int32(2)}
+		page, err := w.DescribeLogStreams(t.Context(), in)
+		must(t, err)
+		_, err = w.DeleteLogStream(t.Context(), &sdk.DeleteLogStreamInput{LogGroupName: aws.String("g"), LogStreamName: page.LogStreams[1].LogStreamName})
+		must(t, err)
+		in.NextToken = page.NextToken
+		page, err = w.DescribeLogStreams(t.Context(), in)
+		must(t, err)
+		var names []string
+		for _, s := range page.LogStreams {
+			names = append(names, *s.LogStreamName)
+		}
+		if got := strings.Join(names, " "); got != c.want || page.NextToken != nil {
+			t.Errorf("by %s, descending %t: got %s", c.order, c.descending, got)
+		}
+	}
 }

@@ -13,13 +13,15 @@ const sweepEvery = time.Hour
 // workers is how many queries run at the same time.
 const workers = 2
 
-// Run runs queries, and while this member leads removes what retention and deletion leave, until ctx ends.
+// Run runs queries, and while this member leads exports events and removes what retention and deletion leave, until ctx ends.
 func (a *API) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		g.Go(func() error { return a.answer(ctx) })
 	}
+	g.Go(func() error { return a.export(ctx) })
 	g.Go(func() error { return a.keep(ctx) })
+	g.Go(func() error { return a.keepAside(ctx) })
 	return g.Wait()
 }
 
@@ -30,7 +32,7 @@ func (a *API) keep(ctx context.Context) error {
 		if err := a.DB.AwaitLead(ctx); err != nil {
 			return err
 		}
-		a.sweep()
+		a.sweep(true)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -39,9 +41,25 @@ func (a *API) keep(ctx context.Context) error {
 	}
 }
 
-// sweep removes folders of groups that have no row, and files whose events are past their group's retention. What fails is tried
-// again the next time.
-func (a *API) sweep() {
+// keepAside expires events while another member leads: this one has those of its own terms.
+func (a *API) keepAside(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !a.DB.Leading() {
+			a.sweep(false)
+		}
+	}
+}
+
+// sweep removes files whose events are past their group's retention, and on the leader folders of groups that have no row: another member
+// may not have heard of all rows yet. What fails is tried again the next time.
+func (a *API) sweep(leads bool) {
 	stored, err := a.Store.Groups() // before the rows: a group has a row before it has a folder
 	if err != nil {
 		a.Log.Warn("list stored log groups", "err", err)
@@ -55,7 +73,7 @@ func (a *API) sweep() {
 		kept, alive := retention[id]
 		var err error
 		switch {
-		case !alive:
+		case !alive && leads:
 			err = a.Store.Remove(id)
 		case kept > 0:
 			err = a.expire(id, a.now()-days(kept))

@@ -1,6 +1,11 @@
 package logs
 
 import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/roadstead/roadstead/model"
@@ -10,20 +15,17 @@ import (
 // pageOf returns the page of a listing that begins behind the token's key, and the token of the next. Items come in the order of
 // their keys, which differ. The token is bound to filters: what was asked for, and whose it is.
 func pageOf[T any](op string, filters []string, items []T, key func(T) string, size int, token *string) ([]T, *string, error) {
+	return pageBy(op, filters, items, key, strings.Compare, size, token)
+}
+
+// pageBy is pageOf for listings in another order of their keys. The item of the token may be gone, or elsewhere in the list by now.
+func pageBy[T any](op string, filters []string, items []T, key func(T) string, order func(a, b string) int, size int, token *string) ([]T, *string, error) {
 	if token != nil {
 		last, err := parseToken(op, filters, *token)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i := range items {
-			if key(items[i]) == last {
-				items = items[i+1:]
-				break
-			}
-			if i == len(items)-1 { // it is gone: what comes behind cannot be told in every order
-				items = behind(items, key, last)
-			}
-		}
+		items = slices.DeleteFunc(items, func(i T) bool { return order(key(i), last) <= 0 })
 	}
 	if len(items) <= size {
 		return items, nil, nil
@@ -32,15 +34,9 @@ func pageOf[T any](op string, filters []string, items []T, key func(T) string, s
 	return items, aws.String(wire.PageToken(op, filters, key(items[size-1]))), nil
 }
 
-// behind drops the items whose keys are not greater.
-func behind[T any](items []T, key func(T) string, last string) []T {
-	var rest []T
-	for _, i := range items {
-		if key(i) > last {
-			rest = append(rest, i)
-		}
-	}
-	return rest
+// latestFirst is a key in whose order what was made later comes first.
+func latestFirst(at model.Millis, id string) string {
+	return fmt.Sprintf("%019d %s", math.MaxInt64-at, id)
 }
 
 func parseToken(op string, filters any, token string) (string, error) {

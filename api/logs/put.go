@@ -55,6 +55,9 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 
 // checkBatch refuses what makes a whole call invalid.
 func checkBatch(events []types.InputLogEvent) error {
+	if len(events) == 0 { // [D]
+		return violation("[]", "logEvents", "Member must have length greater than or equal to 1")
+	}
 	if len(events) > maxBatchEvents {
 		return invalid("1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length less than or equal to %d",
 			maxBatchEvents)
@@ -75,7 +78,7 @@ func checkBatch(events []types.InputLogEvent) error {
 	switch {
 	case size > maxBatchBytes:
 		return invalid("Upload too large: %d bytes exceeds limit of %d", size, maxBatchBytes) // [O]
-	case len(events) > 0 && *events[len(events)-1].Timestamp-*events[0].Timestamp > maxBatchSpan.Milliseconds():
+	case *events[len(events)-1].Timestamp-*events[0].Timestamp > maxBatchSpan.Milliseconds():
 		return invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.") // [O]
 	}
 	return nil

@@ -1,8 +1,8 @@
 package logs
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -57,15 +57,17 @@ func (a *API) describeLogStreams(ctx context.Context, in *cloudwatchlogs.Describ
 		return nil, err
 	}
 	streams := slices.DeleteFunc(g.Streams(), func(s logstore.Stream) bool { return !strings.HasPrefix(s.Name, value(in.LogStreamNamePrefix)) })
+	key, order := func(s logstore.Stream) string { return s.Name }, strings.Compare
 	if byTime {
-		slices.SortStableFunc(streams, func(a, b logstore.Stream) int { return cmp.Compare(a.Last, b.Last) })
+		key = func(s logstore.Stream) string { return fmt.Sprintf("%019d %s", s.Last, s.Name) }
 	}
 	if value(in.Descending) {
-		slices.Reverse(streams)
+		order = func(a, b string) int { return strings.Compare(b, a) }
 	}
+	slices.SortFunc(streams, func(a, b logstore.Stream) int { return order(key(a), key(b)) })
 	filters := []string{row.ID, value(in.LogStreamNamePrefix), string(in.OrderBy), map[bool]string{true: "descending"}[value(in.Descending)]}
 	out := &cloudwatchlogs.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}}
-	streams, out.NextToken, err = pageOf("DescribeLogStreams", filters, streams, func(s logstore.Stream) string { return s.Name }, size, in.NextToken)
+	streams, out.NextToken, err = pageBy("DescribeLogStreams", filters, streams, key, order, size, in.NextToken)
 	for _, s := range streams {
 		out.LogStreams = append(out.LogStreams, showStream(row, s))
 	}

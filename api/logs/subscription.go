@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ func (a *API) putSubscriptionFilter(ctx context.Context, in *cloudwatchlogs.PutS
 		return nil, err
 	}
 	if err := a.Check(ctx, f.Destination); err != nil {
+		if _, told := errors.AsType[*model.Error](err); told {
+			return nil, err
+		}
 		a.Log.Warn("the destination of a subscription filter does not take messages", "destination", f.Destination, "err", err)
 		return nil, invalid("Could not deliver test message to specified destination. Check if the destination is valid.") // [I] after those for ARNs
 	}

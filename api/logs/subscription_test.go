@@ -19,7 +19,7 @@ func TestSubscriptionFilters(t *testing.T) {
 	for _, name := range []string{"b", "a", "b"} {
 		_, err := w.PutSubscriptionFilter(t.Context(), subscription(name, "https://logs.example/in"))
 		must(t, err)
-		w.advance(1000000)
+		w.Advance(1000000)
 	}
 	_, err := w.PutSubscriptionFilter(t.Context(), subscription("c", "https://logs.example/in"))
 	wantError(t, err, "LimitExceededException", "Resource limit exceeded.")
@@ -57,7 +57,8 @@ func TestSubscriptionFiltersRefused(t *testing.T) {
 		"arn:aws:kinesis:us-east-1:000000000000:stream/s":    "PutSubscriptionFilter operation cannot work with destinationArn for vendor kinesis",
 		"arn:aws:lambda:us-east-1:000000000000:function:f":   "PutSubscriptionFilter operation cannot work with destinationArn for vendor lambda",
 		"arn:aws:firehose:us-east-1:000000000000:delivery/d": "PutSubscriptionFilter operation cannot work with destinationArn for vendor firehose",
-		"ftp://x": "'destinationArn'",
+		"ftp://x":               "'destinationArn'",
+		"http://plain.example/": "The operator has not allowed http://plain.example/.",
 	} {
 		_, err := w.PutSubscriptionFilter(t.Context(), subscription("f", destination))
 		wantError(t, err, "InvalidParameterException", text)

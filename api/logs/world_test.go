@@ -4,27 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/smithy-go"
 	"go.uber.org/goleak"
 
 	"github.com/roadstead/roadstead/api/logs"
-	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
-	"github.com/roadstead/roadstead/state"
-	"github.com/roadstead/roadstead/test/steady"
-	"github.com/roadstead/roadstead/wire"
+	"github.com/roadstead/roadstead/test/endpoint"
 )
 
 func TestMain(m *testing.M) {
@@ -34,65 +29,100 @@ func TestMain(m *testing.M) {
 }
 
 // begin is when the worlds of tests begin.
-var begin = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+var begin = endpoint.Begin
 
-// world is an endpoint with the API, as a server has it, and a clock of its own.
+// world is an endpoint with the API.
 type world struct {
+	*endpoint.World
 	*sdk.Client
 	other   *sdk.Client // of another account
+	api     *logs.API
 	dir     string
-	address string       // of the endpoint
-	checked []string     // destinations of subscription filters
-	ahead   atomic.Int64 // nanoseconds since begin
+	address string   // of the endpoint
+	checked []string // destinations of subscription filters
+	buckets buckets
+	ids     atomic.Int64
 }
 
-// check is a network in which only one destination takes messages.
+// newWorld returns a world whose API runs.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := stillWorld(t)
+	w.run(t, w.api)
+	return w
+}
+
+// stillWorld returns one whose API answers, and does nothing by itself.
+func stillWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{World: endpoint.New(t), dir: t.TempDir(), buckets: buckets{owners: map[string]string{}, objects: map[string]string{}}}
+	w.api = w.open(t, w.dir)
+	w.Serve(w.api.Mux())
+	w.address = strings.TrimPrefix(*w.As("test").BaseEndpoint, "http://")
+	w.Client, w.other = sdk.NewFromConfig(w.As("test")), sdk.NewFromConfig(w.As("other"))
+	return w
+}
+
+// open returns an API with the rows of the world, and with the events of a folder.
+func (w *world) open(t *testing.T, dir string) *logs.API {
+	t.Helper()
+	store, err := logstore.Open(logstore.Config{Dir: dir, Segment: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return logs.New(logs.Config{
+		DB: w.DB, Store: store, NewID: func() string { return fmt.Sprintf("%032d", w.ids.Add(1)) }, Now: w.Now, Check: w.check,
+		MayDeposit: func(ctx context.Context, bucket, key string) error {
+			return w.May("s3")(ctx, "PutObject", &struct{ Bucket, Key string }{bucket, key})
+		},
+		Deposit: w.buckets.deposit,
+	})
+}
+
+// run runs an API until the test ends, or what it returns is called.
+func (*world) run(t *testing.T, a *logs.API) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = a.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+// check is a network in which only one destination takes messages, and an operator who allows no http:// URLs.
 func (w *world) check(_ context.Context, destination string) error {
+	if strings.HasPrefix(destination, "http://") {
+		return model.Errorf("InvalidParameterException", "The operator has not allowed %s.", destination)
+	}
 	if w.checked = append(w.checked, destination); destination != "https://logs.example/in" {
 		return errors.New("nobody listens")
 	}
 	return nil
 }
 
-func (w *world) now() time.Time { return begin.Add(time.Duration(w.ahead.Load())) }
+// buckets are those of S3, in memory.
+type buckets struct {
+	mu      sync.Mutex
+	owners  map[string]string // account by bucket
+	objects map[string]string // by BUCKET/KEY
+	before  func(key string)  // an object is put; nil means nothing
+}
 
-func (w *world) advance(d time.Duration) { w.ahead.Add(int64(d)) }
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	keys := map[string]model.AccessKey{
-		"test":  {ID: "test", Secret: "secret", Account: "000000000000", Kind: model.KeyRoot},
-		"other": {ID: "other", Secret: "secret", Account: "111111111111", Kind: model.KeyRoot},
+func (b *buckets) deposit(_ context.Context, of model.Scope, bucket, key string, body []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch owner, ok := b.owners[bucket]; {
+	case !ok:
+		return model.Errorf("NoSuchBucket", "The specified bucket does not exist")
+	case owner != of.Account:
+		return model.Errorf("AccessDenied", "Access Denied")
 	}
-	db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
-	w := &world{dir: t.TempDir()}
-	store, err := logstore.Open(logstore.Config{Dir: w.dir, Segment: 500})
-	if err != nil {
-		t.Fatal(err)
+	if b.before != nil {
+		b.before(key)
 	}
-	n := 0
-	a := logs.New(logs.Config{DB: db, Store: store, NewID: func() string { n++; return fmt.Sprintf("%032d", n) }, Now: w.now, Check: w.check})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{}, 2)
-	go func() { _ = db.Run(ctx); done <- struct{}{} }()
-	go func() { _ = a.Run(ctx); done <- struct{}{} }()
-	t.Cleanup(func() { cancel(); <-done; <-done; store.Close() })
-	if err := db.AwaitLead(ctx); err != nil {
-		t.Fatal(err)
-	}
-	v := &auth.Verifier{Lookup: func(id string) (model.AccessKey, bool) { k, ok := keys[id]; return k, ok }}
-	s := httptest.NewServer(wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
-		p, err := v.Verify(r, body)
-		return auth.WithPrincipal(r.Context(), p), err
-	}}, a.Mux()))
-	t.Cleanup(s.Close)
-	w.address = s.Listener.Addr().String()
-	open := func(id string) *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),
-			Credentials: credentials.NewStaticCredentialsProvider(id, "secret", "")})
-	}
-	w.Client, w.other = open("test"), open("other")
-	return w
+	b.objects[bucket+"/"+key] = string(body)
+	return nil
 }
 
 // create makes a group with streams.
@@ -115,7 +145,7 @@ func (w *world) put(t *testing.T, group, stream string, lines ...string) *sdk.Pu
 }
 
 func (w *world) tryPut(ctx context.Context, group, stream string, lines ...string) (*sdk.PutLogEventsOutput, error) {
-	in := &sdk.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream}
+	in := &sdk.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: []types.InputLogEvent{}}
 	for _, l := range lines {
 		seconds, text, _ := strings.Cut(l, " ")
 		at, err := time.ParseDuration(seconds + "s")

@@ -41,6 +41,7 @@ type world struct {
 	dir   string
 	db    *state.DB
 	store *objectstore.Store
+	api   *s3.API
 	// refuse is an action that policies do not allow on a resource: "s3:GetObject b/k"; "" for none.
 	refuse atomic.Value
 }
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, region string) *world {
 		t.Fatal(err)
 	}
 	var n atomic.Int64
-	a := s3.New(s3.Config{
+	w.api = s3.New(s3.Config{
 		DB: w.db, Store: w.store, Region: region, Hosts: []string{"localhost"}, Now: w.now,
 		Verifier: &auth.Verifier{Lookup: func(id string) (model.AccessKey, bool) { k, ok := keys[id]; return k, ok }},
 		NewID:    func() string { return fmt.Sprintf("%016x%016x", n.Add(1), 0) },
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, region string) *world {
 	if err := w.db.AwaitLead(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(a)
+	s := httptest.NewServer(w.api)
 	t.Cleanup(s.Close)
 	w.url = s.URL
 	w.Client, w.other = w.client("test", region, s.URL), w.client("other", region, s.URL)

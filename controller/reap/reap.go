@@ -24,13 +24,15 @@ type Retention struct {
 	InactiveServices time.Duration
 	// Events can be asked for so long.
 	Events time.Duration
+	// LogExports are described so long after their end.
+	LogExports time.Duration
 }
 
-// DefaultRetention keeps what stopped for seven days, so that last week's failure can still be explained, and a day's
+// DefaultRetention keeps what stopped or ended for seven days, so that last week's failure can still be explained, and a day's
 // events.
 func DefaultRetention() Retention {
 	const week = 7 * 24 * time.Hour
-	return Retention{StoppedTasks: week, InactiveInstances: week, InactiveServices: week, Events: 24 * time.Hour}
+	return Retention{StoppedTasks: week, InactiveInstances: week, InactiveServices: week, Events: 24 * time.Hour, LogExports: week}
 }
 
 // Batch is how long rows that are over may wait for others, so that the tables are not walked for each.
@@ -65,6 +67,8 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 		ends = row.GoneAt != 0
 	case *model.Parameter:
 		ends = row.GoneAt != 0
+	case *model.LogExport:
+		ends = row.EndedAt != 0
 	case *model.TaskDefinition:
 		ends = row.Status == model.DefinitionDeleting
 	case *model.Deployment:
@@ -112,6 +116,7 @@ func (r *reaper) reap(keep Retention) time.Time {
 	r.secrets()
 	r.kmsKeys()
 	r.parameters()
+	r.logExports(keep.LogExports.Milliseconds())
 	switch {
 	case r.left == 0:
 		return time.UnixMilli(r.now)
@@ -148,6 +153,14 @@ func (r *reaper) tasks(keep model.Millis) {
 	}
 	for _, k := range keys { // not while the table is walked
 		r.tx.Tasks.Delete(k)
+	}
+}
+
+func (r *reaper) logExports(keep model.Millis) {
+	for _, e := range slices.Collect(r.tx.LogExports.All()) {
+		if e.EndedAt != 0 && r.take(e.EndedAt+keep) {
+			r.tx.LogExports.Delete(e.Key())
+		}
 	}
 }
 

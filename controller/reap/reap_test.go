@@ -17,7 +17,7 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-var keep = reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour, InactiveServices: time.Hour, Events: time.Hour}
+var keep = reap.Retention{StoppedTasks: time.Hour, InactiveInstances: time.Hour, InactiveServices: time.Hour, Events: time.Hour, LogExports: 7 * 24 * time.Hour}
 
 var scope = model.Scope{Account: "000000000000", Region: "us-east-1"}
 
@@ -90,6 +90,9 @@ func reaped(t *testing.T, now time.Time, limit int, fill func(*state.Tx)) (left 
 		}
 		for x := range s.SecretValues.All() {
 			left = append(left, "value "+x.Name+"/"+x.ID)
+		}
+		for x := range s.LogExports.All() {
+			left = append(left, "export "+x.ID)
 		}
 	})
 	return left, wake

@@ -62,3 +62,20 @@ func TestKeysAndParametersGo(t *testing.T) {
 		t.Errorf("to be asked again at %v", wake)
 	}
 }
+
+// An export task that has ended is described for a week, one that runs as long as it does.
+func TestLogExportsGo(t *testing.T) {
+	now := time.UnixMilli(10 * 24 * 3600 * 1000)
+	left, wake := reaped(t, now, 100, func(tx *state.Tx) {
+		for id, ended := range map[string]time.Duration{"old": 8 * 24 * time.Hour, "new": 24 * time.Hour} {
+			tx.LogExports.Put(&model.LogExport{Scope: scope, ID: id, EndedAt: now.Add(-ended).UnixMilli()})
+		}
+		tx.LogExports.Put(&model.LogExport{Scope: scope, ID: "runs"})
+	})
+	if got := strings.Join(left, ", "); got != "export new, export runs" {
+		t.Errorf("left %s", got)
+	}
+	if want := now.Add(6*24*time.Hour + time.Millisecond); !wake.Equal(want) {
+		t.Errorf("to be asked again at %v, want %v", wake, want)
+	}
+}
