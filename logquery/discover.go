@@ -3,15 +3,35 @@ package logquery
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
 // maxFields is how many fields are discovered in one message [D].
 const maxFields = 200
 
-// Fields are the fields of a message that is JSON, with their texts: "a.b", and "a.0" for the first of an array [D]. Of other
-// messages there are none.
+// maxBraces is how many braces of a message are tried that may begin JSON.
+const maxBraces = 8
+
+// fragment is the first JSON that a message is or has in it [D].
+func fragment(message string) (document, bool) {
+	rest := message
+	for range maxBraces {
+		_, after, found := strings.Cut(rest, "{")
+		if !found {
+			break
+		}
+		if doc, ok := parseDocument(rest[len(rest)-len(after)-1:]); ok {
+			return doc, true
+		}
+		rest = after
+	}
+	return document{}, false
+}
+
+// Fields are the fields of the JSON in a message, with their texts: "a.b", and "a.0" for the first of an array [D]. Of other messages
+// there are none.
 func Fields(message string) map[string]string {
-	doc, ok := parseDocument(message)
+	doc, ok := fragment(message)
 	found := map[string]string{}
 	if ok {
 		flatten(found, "", doc.root)
@@ -20,7 +40,7 @@ func Fields(message string) map[string]string {
 }
 
 func flatten(found map[string]string, name string, v any) {
-	within := func(step string) string {
+	below := func(step string) string {
 		if name == "" {
 			return step
 		}
@@ -29,11 +49,11 @@ func flatten(found map[string]string, name string, v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, inner := range v {
-			flatten(found, within(k), inner)
+			flatten(found, below(k), inner)
 		}
 	case []any:
 		for i, inner := range v {
-			flatten(found, within(strconv.Itoa(i)), inner)
+			flatten(found, below(strconv.Itoa(i)), inner)
 		}
 	case string, bool, json.Number:
 		if len(found) < maxFields {

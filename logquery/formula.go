@@ -18,6 +18,7 @@ type queryParser struct {
 	tokens []token
 	at     int
 	depth  int
+	slots  *[]func() measure // where functions of stats may be called: those that were
 }
 
 func (p *queryParser) peek() token { return p.tokens[p.at] }
@@ -51,9 +52,16 @@ func (p *queryParser) fail(format string, args ...any) error {
 
 func (p *queryParser) unexpected() error {
 	if t := p.peek(); t.kind != endToken {
-		return p.fail("unexpected symbol found %s at line 1 and position %d", t.text, t.start+1)
+		return p.unexpectedToken(t)
 	}
 	return p.fail("unexpected end of the query")
+}
+
+// unexpectedToken is AWS's text [O]; that it counts lines and places in them is [I].
+func (p *queryParser) unexpectedToken(t token) error {
+	before := p.query[:t.start]
+	line := 1 + strings.Count(before, "\n")
+	return &QueryError{fmt.Sprintf("unexpected symbol found %s at line %d and position %d", t.text, line, t.start-strings.LastIndex(before, "\n")), t.start, t.end}
 }
 
 // source is the text between two tokens.
@@ -243,10 +251,29 @@ func (p *queryParser) unary() (formula, error) {
 		if p.is("(") && p.query[t.start] != '`' {
 			return p.call(t)
 		}
-		return func(r *row) Value { return r.get(t.text) }, nil
+		name, err := p.path(t)
+		return func(r *row) Value { return r.get(name) }, err
 	}
 	if t.kind != endToken {
 		p.at--
 	}
 	return nil, p.unexpected()
+}
+
+// path reads the rest of a.b[0].c, whose name is a.b.0.c.
+func (p *queryParser) path(t token) (string, error) {
+	name, end := t.text, t.end
+	for p.peek().start == end && p.take("[") {
+		i := p.next()
+		if i.kind != numberToken || !p.is("]") {
+			p.at--
+			return "", p.unexpected()
+		}
+		name += "." + i.text
+		if end = p.next().end; p.peek().start == end && strings.HasPrefix(p.peek().text, ".") {
+			more := p.next()
+			name, end = name+more.text, more.end
+		}
+	}
+	return name, nil
 }

@@ -1,17 +1,30 @@
 package logquery
 
 import (
+	"encoding/json"
 	"math"
+	"net/netip"
 	"strings"
-	"time"
 )
 
 // call reads the arguments of a function.
 func (p *queryParser) call(name token) (formula, error) {
 	p.at++
 	kind := strings.ToLower(name.text)
-	if kind == "bin" || kind == "datefloor" || kind == "dateceil" {
+	switch makes, ok := measures()[kind]; {
+	case ok && p.slots != nil:
+		return p.measure(name, makes)
+	case kind == "bin" || kind == "datefloor" || kind == "dateceil":
 		return p.period(kind)
+	case kind == "now": // [D] seconds
+		if !p.take(")") {
+			return nil, p.unexpected()
+		}
+		return func(r *row) Value { return numberValue(float64(r.run.now / 1000)) }, nil
+	}
+	f, ok := functions()[kind]
+	if !ok {
+		return nil, &QueryError{"unknown function " + name.text, name.start, name.end}
 	}
 	var args []formula
 	for !p.take(")") {
@@ -24,10 +37,6 @@ func (p *queryParser) call(name token) (formula, error) {
 		}
 		args = append(args, f)
 	}
-	f, ok := functions()[kind]
-	if !ok {
-		return nil, &QueryError{"unknown function " + name.text, name.start, name.end}
-	}
 	if len(args) < f.least || len(args) > f.most {
 		return nil, &QueryError{"wrong number of arguments of " + name.text, name.start, name.end}
 	}
@@ -38,56 +47,6 @@ func (p *queryParser) call(name token) (formula, error) {
 		}
 		return f.apply(values)
 	}, nil
-}
-
-// period reads the rest of bin(5m), of datefloor(FIELD, 5m) and of dateceil.
-func (p *queryParser) period(kind string) (formula, error) {
-	of := formula(func(r *row) Value { return r.get("@timestamp") })
-	if kind != "bin" {
-		f, err := p.formula()
-		if err != nil {
-			return nil, err
-		}
-		if of = f; !p.take(",") {
-			return nil, p.unexpected()
-		}
-	}
-	t := p.next()
-	step, ok := parsePeriod(t.text)
-	if !ok {
-		return nil, &QueryError{"not a period of time: " + t.text, t.start, t.end}
-	}
-	if !p.take(")") {
-		return nil, p.unexpected()
-	}
-	return func(r *row) Value {
-		n, ok := of(r).num()
-		if !ok {
-			return Value{}
-		}
-		n /= float64(step.Milliseconds())
-		if kind == "dateceil" {
-			n = math.Ceil(n)
-		}
-		return timeValue(int64(math.Floor(n)) * step.Milliseconds())
-	}, nil
-}
-
-// parsePeriod reads 1ms, 30s, 5m, 1h, 1d, 1w, and longer names of them.
-func parsePeriod(text string) (time.Duration, bool) {
-	unit := strings.TrimLeft(text, "0123456789")
-	n := 0
-	for _, c := range text[:len(text)-len(unit)] {
-		if n = n*10 + int(c-'0'); n > 1e6 {
-			return 0, false
-		}
-	}
-	units := map[string]time.Duration{
-		"ms": time.Millisecond, "s": time.Second, "sec": time.Second, "m": time.Minute, "min": time.Minute, "h": time.Hour, "hr": time.Hour,
-		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
-	}
-	d, ok := units[strings.ToLower(unit)]
-	return d * time.Duration(n), ok && n > 0
 }
 
 // A function of values to a value, with so many arguments.
@@ -116,11 +75,16 @@ func functions() map[string]function {
 	}
 	return map[string]function{
 		"abs": math1(math.Abs), "ceil": math1(math.Ceil), "floor": math1(math.Floor), "log": math1(math.Log), "sqrt": math1(math.Sqrt),
-		"tolower": text1(strings.ToLower), "toupper": text1(strings.ToUpper), "trim": text1(strings.TrimSpace),
-		"ltrim":       text1(func(s string) string { return strings.TrimLeft(s, " \t") }),
-		"rtrim":       text1(func(s string) string { return strings.TrimRight(s, " \t") }),
-		"strlen":      {1, 1, func(v []Value) Value { return numberValue(float64(len([]rune(v[0].String())))) }},
-		"strcontains": {2, 2, func(v []Value) Value { return boolValue(strings.Contains(v[0].String(), v[1].String())) }},
+		"tolower": text1(strings.ToLower), "toupper": text1(strings.ToUpper), "unmask": text1(func(s string) string { return s }), // nothing is masked
+		"trim": trimmed(strings.Trim), "ltrim": trimmed(strings.TrimLeft), "rtrim": trimmed(strings.TrimRight),
+		"isvalidip":   ofAddress(func(netip.Addr) bool { return true }),
+		"isvalidipv4": ofAddress(netip.Addr.Is4), "isvalidipv6": ofAddress(netip.Addr.Is6),
+		"isipinsubnet":   inSubnet(func(netip.Addr) bool { return true }),
+		"isipv4insubnet": inSubnet(netip.Addr.Is4), "isipv6insubnet": inSubnet(netip.Addr.Is6),
+		"jsonparse":     {1, 1, func(v []Value) Value { return structure(v[0].String()) }},
+		"jsonstringify": {1, 1, func(v []Value) Value { return textValue(v[0].String()) }},
+		"strlen":        {1, 1, func(v []Value) Value { return numberValue(float64(len([]rune(v[0].String())))) }},
+		"strcontains":   {2, 2, func(v []Value) Value { return boolValue(strings.Contains(v[0].String(), v[1].String())) }},
 		"replace": {3, 3, func(v []Value) Value {
 			return textValue(strings.ReplaceAll(v[0].String(), v[1].String(), v[2].String()))
 		}},
@@ -159,6 +123,51 @@ func functions() map[string]function {
 			return timeValue(int64(n))
 		}},
 	}
+}
+
+// trimmed cuts white space off a text, or the characters that are named.
+func trimmed(f func(s, cutset string) string) function {
+	return function{1, 2, func(v []Value) Value {
+		cutset := " \t\r\n"
+		if len(v) == 2 {
+			cutset = v[1].String()
+		}
+		if !v[0].there() {
+			return Value{}
+		}
+		return textValue(f(v[0].String(), cutset))
+	}}
+}
+
+// ofAddress asks something of an IP address; what is none is not so.
+func ofAddress(is func(netip.Addr) bool) function {
+	return function{1, 1, func(v []Value) Value {
+		a, err := netip.ParseAddr(v[0].String())
+		return boolValue(err == nil && a.Zone() == "" && is(a))
+	}}
+}
+
+func inSubnet(is func(netip.Addr) bool) function {
+	return function{2, 2, func(v []Value) Value {
+		a, err := netip.ParseAddr(v[0].String())
+		subnet, bad := netip.ParsePrefix(v[1].String())
+		return boolValue(err == nil && bad == nil && is(a) && subnet.Contains(a))
+	}}
+}
+
+// structure is the map or list that a text is as JSON; nothing if it is neither.
+func structure(text string) Value {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var node any
+	if d.Decode(&node) != nil {
+		return Value{}
+	}
+	switch node.(type) {
+	case map[string]any, []any:
+		return Value{kind: aStructure, node: node}
+	}
+	return Value{}
 }
 
 func extreme(v []Value, sign int) Value {

@@ -1,20 +1,25 @@
 package logquery
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Limits of a query: rows that it answers if it does not say [D], and that a command may gather [I].
+// Limits of a query: rows that it answers if it does not say [D], rows that a command may gather, and bytes that all of them may hold, about.
 const (
 	defaultRows = 10_000
 	maxGathered = 500_000
+	maxHeld     = 256 << 20
 )
+
+// ErrTooMuch says that a query would have to hold more than it may.
+var ErrTooMuch = errors.New("the query has to hold too much at a time: let it filter before it sorts, groups or counts distinct values")
 
 // Query is an Insights query.
 type Query struct {
-	stages  []func(next stage) stage
+	stages  []maker
 	shown   []string // names that fields, display and stats show; nil means @timestamp and @message
 	limited bool     // the query says how many rows it wants
 	filters int      // so many stages look at one row at a time: what comes through them is matched
@@ -26,6 +31,9 @@ type stage interface {
 	add(*row) bool
 	end()
 }
+
+// A maker makes a stage for a run.
+type maker func(r *Run, next stage) stage
 
 // ParseQuery reads a query: commands parted by "|". Its errors are *QueryError.
 func ParseQuery(text string) (*Query, error) {
@@ -75,9 +83,9 @@ func (p *queryParser) command(q *Query) error {
 		return p.fields(q, false)
 	case "display":
 		return p.fields(q, true)
-	case "filter", "where":
+	case "filter", "where", "filterindex": // [D] the last looks only where an index has the field; we look everywhere
 		f, err := p.formula()
-		q.stages = append(q.stages, mapTo(func(r *row) bool { return f(r).truth() }))
+		q.stages = append(q.stages, filterBy(func(r *row) bool { return f(r).truth() }))
 		return err
 	case "parse":
 		return p.parse(q)
@@ -97,7 +105,10 @@ func (p *queryParser) command(q *Query) error {
 	case "dedup":
 		return p.dedup(q)
 	}
-	return &QueryError{"unexpected symbol found " + name.text + " at line 1 and position " + strconv.Itoa(name.start+1), name.start, name.end}
+	if slices.Contains(strings.Fields("pattern diff anomaly unnest source lookup join"), strings.ToLower(name.text)) {
+		return &QueryError{"Roadstead does not serve the command " + name.text, name.start, name.end}
+	}
+	return p.unexpectedToken(name)
 }
 
 // named reads a formula and the name that it has: its alias, or its own text.
@@ -133,11 +144,10 @@ func (p *queryParser) fields(q *Query, only bool) error {
 			return err
 		}
 		q.shown = append(q.shown, name)
-		q.stages = append(q.stages, mapTo(func(r *row) bool {
+		q.stages = append(q.stages, mapTo(func(r *row) {
 			if v := f(r); v.there() {
 				r.set(name, v)
 			}
-			return true
 		}))
 		if !p.take(",") {
 			return nil
@@ -163,31 +173,45 @@ func (p *queryParser) names() ([]string, error) {
 // A Run is a query at work.
 type Run struct {
 	query   *Query
+	now     int64 // when it began, epoch milliseconds
 	first   stage
 	rows    collected
 	matched int64
+	left    int // bytes that may be held besides those that are
+	err     error
 }
 
-// Start begins to answer the query. Records are to be added from the newest on.
-func (q *Query) Start() *Run {
+// Start begins to answer the query, at a time in epoch milliseconds. Records are to be added from the newest on.
+func (q *Query) Start(now int64) *Run {
 	q.Limit(defaultRows)
-	r := &Run{query: q}
+	r := &Run{query: q, now: now, left: maxHeld}
 	r.first = &r.rows
-	for i, stage := range slices.Backward(q.stages) {
-		r.first = stage(r.first)
+	for i, make := range slices.Backward(q.stages) {
+		r.first = make(r, r.first)
 		if i == q.filters {
-			r.first = &mapping{r.first, func(*row) bool { r.matched++; return true }}
+			r.first = &mapping{r.first, func(*row) bool { r.matched++; return true }, true}
 		}
 	}
 	return r
 }
 
+// hold counts bytes that are kept. It is false if that is too much: the run has failed.
+func (r *Run) hold(bytes int) bool {
+	if r.left -= bytes; r.left < 0 {
+		r.err = ErrTooMuch
+	}
+	return r.err == nil
+}
+
 // Matched is how many records came through the query's filters.
 func (r *Run) Matched() int64 { return r.matched }
 
+// Err is why the run has failed: ErrTooMuch, or nil.
+func (r *Run) Err() error { return r.err }
+
 // Add looks at a record. It is false when no more are needed.
 func (r *Run) Add(record Record) bool {
-	return r.first.add(&row{record: &record})
+	return r.first.add(&row{run: r, record: &record}) && r.err == nil
 }
 
 // Field of a row of an answer.
@@ -219,6 +243,9 @@ func (r *Run) Rows() [][]Field {
 type collected struct{ all []*row }
 
 func (c *collected) add(r *row) bool {
+	if !r.kept && !r.run.hold(r.size()) {
+		return false
+	}
 	c.all = append(c.all, r)
 	return true
 }

@@ -6,21 +6,29 @@ import (
 	"strings"
 )
 
-// mapTo makes a stage that changes rows, or drops those for which f is false.
-func mapTo(f func(*row) bool) func(stage) stage {
-	return func(next stage) stage { return &mapping{next, f} }
+// mapTo makes a stage that changes rows.
+func mapTo(f func(*row)) maker {
+	return func(_ *Run, next stage) stage {
+		return &mapping{next, func(r *row) bool { f(r); return true }, true}
+	}
+}
+
+// filterBy makes a stage that drops those rows for which f is false.
+func filterBy(f func(*row) bool) maker {
+	return func(_ *Run, next stage) stage { return &mapping{next, f, false} }
 }
 
 type mapping struct {
 	next stage
 	f    func(*row) bool
+	all  bool // it drops none
 }
 
 func (m *mapping) add(r *row) bool { return !m.f(r) || m.next.add(r) }
 func (m *mapping) end()            { m.next.end() }
 
-func limitTo(n int) func(stage) stage {
-	return func(next stage) stage { return &limiting{next, n} }
+func limitTo(n int) maker {
+	return func(_ *Run, next stage) stage { return &limiting{next, n} }
 }
 
 type limiting struct {
@@ -38,17 +46,33 @@ func (l *limiting) add(r *row) bool {
 
 func (l *limiting) end() { l.next.end() }
 
-// dedup keeps the first row of each combination of fields.
+// wanted is how many of the first rows that a stage is handed can matter.
+func wanted(s stage) int {
+	switch s := s.(type) {
+	case *limiting:
+		return s.left
+	case *mapping:
+		if s.all {
+			return wanted(s.next)
+		}
+	}
+	return maxGathered
+}
+
+// dedup keeps the first row of each combination of fields. Rows that lack one of them are no duplicates [D].
 func (p *queryParser) dedup(q *Query) error {
 	names, err := p.names()
 	if err != nil {
 		return err
 	}
-	q.stages = append(q.stages, func(next stage) stage {
+	q.stages = append(q.stages, func(run *Run, next stage) stage {
 		seen := map[string]bool{}
-		return &mapping{next, func(r *row) bool {
+		return &mapping{next: next, f: func(r *row) bool {
+			if slices.ContainsFunc(names, func(n string) bool { return !r.get(n).there() }) {
+				return true
+			}
 			key := keyOf(r, names)
-			if seen[key] || len(seen) >= maxGathered {
+			if seen[key] || !run.hold(len(key)+heldEntry) {
 				return false
 			}
 			seen[key] = true
@@ -92,22 +116,32 @@ func (p *queryParser) sort(q *Query) error {
 			break
 		}
 	}
-	q.stages = append(q.stages, func(next stage) stage { return &sorting{next: next, orders: orders} })
+	q.stages = append(q.stages, func(run *Run, next stage) stage {
+		return &sorting{run: run, next: next, orders: orders, most: wanted(next)}
+	})
 	return nil
 }
 
-// sorting gathers all rows that come, and hands them on in their order. What is more than it may gather is left out, the worst first.
+// sorting gathers all rows that come, and hands them on in their order. What cannot matter any more is let go of.
 type sorting struct {
+	run    *Run
 	next   stage
 	orders []order
+	most   int
 	rows   []*row
 }
 
 func (s *sorting) add(r *row) bool {
-	if s.rows = append(s.rows, r); len(s.rows) >= 2*maxGathered {
+	if s.rows = append(s.rows, r); !r.keep() {
+		return false
+	}
+	if len(s.rows) >= 2*s.most {
 		s.sort()
-		clear(s.rows[maxGathered:])
-		s.rows = s.rows[:maxGathered]
+		for _, r := range s.rows[s.most:] {
+			r.release()
+		}
+		clear(s.rows[s.most:])
+		s.rows = s.rows[:s.most]
 	}
 	return true
 }
@@ -115,7 +149,7 @@ func (s *sorting) add(r *row) bool {
 func (s *sorting) sort() {
 	slices.SortStableFunc(s.rows, func(a, b *row) int {
 		for _, o := range s.orders {
-			if c := o.by(a).compare(o.by(b)); c != 0 {
+			if c := o.by(a).order(o.by(b)); c != 0 {
 				return o.sign * c
 			}
 		}
@@ -167,7 +201,7 @@ func (p *queryParser) parse(q *Query) error {
 	if len(names) != re.NumSubexp() {
 		return &QueryError{"parse needs as many names as its pattern has parts", t.start, t.end}
 	}
-	q.stages = append(q.stages, mapTo(func(r *row) bool {
+	q.stages = append(q.stages, mapTo(func(r *row) {
 		if m := re.FindStringSubmatch(of(r).String()); m != nil {
 			for i, n := range names {
 				if n != "" {
@@ -175,7 +209,6 @@ func (p *queryParser) parse(q *Query) error {
 				}
 			}
 		}
-		return true
 	}))
 	return nil
 }

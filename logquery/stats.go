@@ -12,91 +12,86 @@ type measure interface {
 	value() Value
 }
 
-type aggregate struct {
+// A computed field of stats, or what it groups by.
+type computed struct {
 	name string
-	make func() measure
+	f    formula
 }
 
-type grouping struct {
-	name string
-	by   formula
-}
-
-// stats reads: stats count(*) as n, avg(x) by a, bin(5m).
+// stats reads: stats count(*) as n, sum(x) / n as mean by a, bin(5m). What it computes may refer to what stands before it [D].
 func (p *queryParser) stats(q *Query) error {
-	var all []aggregate
-	var groups []grouping
-	for {
-		a, err := p.aggregate()
-		if err != nil {
-			return err
-		}
-		if all = append(all, a); !p.take(",") {
-			break
-		}
+	var slots []func() measure
+	p.slots = &slots
+	defer func() { p.slots = nil }()
+	first := p.peek()
+	fields, err := p.computed()
+	switch {
+	case err != nil:
+		return err
+	case len(slots) == 0:
+		return &QueryError{"stats needs a function such as count(*), not " + first.text, first.start, first.end}
 	}
+	p.slots = nil
+	var groups []computed
 	q.shown = nil
 	if p.take("by") {
-		for {
-			name, f, err := p.named()
-			if err != nil {
-				return err
-			}
-			groups = append(groups, grouping{name, f})
-			q.shown = append(q.shown, name)
-			if !p.take(",") {
-				break
-			}
+		if groups, err = p.computed(); err != nil {
+			return err
 		}
 	}
-	for _, a := range all {
-		q.shown = append(q.shown, a.name)
+	for _, c := range slices.Concat(groups, fields) {
+		q.shown = append(q.shown, c.name)
 	}
-	q.stages = append(q.stages, func(next stage) stage {
-		return &statistics{next: next, aggregates: all, groups: groups, found: map[string]*group{}}
+	q.stages = append(q.stages, func(run *Run, next stage) stage {
+		return &statistics{run: run, next: next, slots: slots, fields: fields, groups: groups, found: map[string]*group{}}
 	})
 	return nil
 }
 
-// aggregate reads one function of stats and its name.
-func (p *queryParser) aggregate() (aggregate, error) {
-	from := p.at
-	t := p.next()
-	makes, ok := measures()[strings.ToLower(t.text)]
-	if !ok || !p.take("(") {
-		return aggregate{}, &QueryError{"stats needs a function such as count(*), not " + t.text, t.start, t.end}
+func (p *queryParser) computed() ([]computed, error) {
+	var all []computed
+	for {
+		name, f, err := p.named()
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, computed{name, f}); !p.take(",") {
+			return all, nil
+		}
 	}
+}
+
+// measure reads the arguments of a function of stats. Its value is what it has computed over the rows of a group.
+func (p *queryParser) measure(name token, makes func([]formula) measure) (formula, error) {
+	slots := p.slots
+	p.slots = nil // there are none within others
+	defer func() { p.slots = slots }()
+	one := formula(func(*row) Value { return numberValue(1) })
 	var args []formula
 	for !p.take(")") {
 		if len(args) > 0 && !p.take(",") {
-			return aggregate{}, p.unexpected()
+			return nil, p.unexpected()
 		}
 		if p.take("*") {
-			args = append(args, func(*row) Value { return numberValue(1) })
+			args = append(args, one)
 			continue
 		}
 		f, err := p.formula()
 		if err != nil {
-			return aggregate{}, err
+			return nil, err
 		}
 		args = append(args, f)
 	}
-	if len(args) == 0 && strings.EqualFold(t.text, "count") {
-		args = append(args, func(*row) Value { return numberValue(1) })
+	kind := strings.ToLower(name.text)
+	if len(args) == 0 && kind == "count" {
+		args = append(args, one)
 	}
-	if want := map[bool]int{true: 2, false: 1}[strings.EqualFold(t.text, "pct") || strings.EqualFold(t.text, "percentile")]; len(args) != want {
-		return aggregate{}, &QueryError{"wrong number of arguments of " + t.text, t.start, t.end}
+	if want := map[bool]int{true: 2, false: 1}[kind == "pct" || kind == "percentile"]; len(args) != want {
+		return nil, &QueryError{"wrong number of arguments of " + name.text, name.start, name.end}
 	}
-	a := aggregate{name: p.source(from), make: func() measure { return makes(args) }}
-	if p.take("as") {
-		n := p.next()
-		if n.kind != nameToken {
-			p.at--
-			return aggregate{}, p.unexpected()
-		}
-		a.name = n.text
-	}
-	return a, nil
+	*slots = append(*slots, func() measure { return makes(args) })
+	i := len(*slots) - 1
+	return func(r *row) Value { return r.slots[i] }, nil
 }
 
 type group struct {
@@ -104,59 +99,66 @@ type group struct {
 	measures []measure
 }
 
-// statistics groups rows. Groups beyond what may be gathered are left out.
+// statistics groups rows.
 type statistics struct {
-	next       stage
-	aggregates []aggregate
-	groups     []grouping
-	found      map[string]*group
-	order      []*group
+	run    *Run
+	next   stage
+	slots  []func() measure
+	fields []computed
+	groups []computed
+	found  map[string]*group
+	order  []*group
 }
 
 func (s *statistics) add(r *row) bool {
 	keys := make([]Value, len(s.groups))
 	var b strings.Builder
 	for i, g := range s.groups {
-		keys[i] = g.by(r)
+		keys[i] = g.f(r)
 		b.WriteByte(byte('0' + keys[i].kind))
 		b.WriteString(keys[i].String())
 		b.WriteByte(0)
 	}
 	g := s.found[b.String()]
 	if g == nil {
-		if len(s.order) >= maxGathered {
-			return true
+		if !s.run.hold(2*b.Len() + heldRow + len(s.slots)*heldEntry) {
+			return false
 		}
-		g = &group{keys: keys}
-		for _, a := range s.aggregates {
-			g.measures = append(g.measures, a.make())
-		}
+		g = s.open(keys)
 		s.found[b.String()] = g
-		s.order = append(s.order, g)
 	}
 	for _, m := range g.measures {
 		m.add(r)
 	}
-	return true
+	return s.run.err == nil
+}
+
+func (s *statistics) open(keys []Value) *group {
+	g := &group{keys: keys}
+	for _, make := range s.slots {
+		g.measures = append(g.measures, make())
+	}
+	s.order = append(s.order, g)
+	return g
 }
 
 func (s *statistics) end() {
 	if len(s.order) == 0 && len(s.groups) == 0 { // a count of nothing is 0
-		s.order = []*group{{}}
-		for _, a := range s.aggregates {
-			s.order[0].measures = append(s.order[0].measures, a.make())
-		}
+		s.open(nil)
 	}
 	for _, g := range s.order {
-		r := &row{}
+		r := &row{run: s.run}
 		for i, k := range g.keys {
 			if k.there() {
 				r.set(s.groups[i].name, k)
 			}
 		}
-		for i, m := range g.measures {
-			if v := m.value(); v.there() {
-				r.set(s.aggregates[i].name, v)
+		for _, m := range g.measures {
+			r.slots = append(r.slots, m.value())
+		}
+		for _, c := range s.fields {
+			if v := c.f(r); v.there() {
+				r.set(c.name, v)
 			}
 		}
 		if !s.next.add(r) {
@@ -208,7 +210,7 @@ type distinct struct {
 }
 
 func (d *distinct) add(r *row) {
-	if v := d.of(r); v.there() && len(d.seen) < maxGathered {
+	if v := d.of(r); v.there() && !d.seen[v.String()] && r.run.hold(len(v.String())+heldEntry) {
 		d.seen[v.String()] = true
 	}
 }
@@ -248,7 +250,7 @@ func (e *extremum) add(r *row) {
 	if e.by != "" {
 		at = r.get(e.by)
 	}
-	if v.there() && (!e.best.there() || at.compare(e.at) == e.sign) {
+	if v.there() && (!e.best.there() || at.compare(e.at) == e.sign) && r.run.hold(len(v.text)-len(e.best.text)) {
 		e.best, e.at = v, at
 	}
 }
@@ -285,7 +287,7 @@ type percentile struct {
 
 func (p *percentile) add(r *row) {
 	v, ok := p.of(r).num()
-	if p.rank, _ = p.at(r).num(); ok && len(p.seen) < 4*maxGathered {
+	if p.rank, _ = p.at(r).num(); ok && r.run.hold(16) { // a slice may have grown to twice its length
 		p.seen = append(p.seen, v)
 	}
 }

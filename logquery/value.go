@@ -6,13 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// A Value is what a field of a row holds in a query: nothing, a text, a number or a time.
+// A Value is what a field of a row holds in a query: nothing, a text, a number, a time, or a structure that jsonParse made.
 type Value struct {
 	kind   valueKind
 	text   string
 	number float64 // of a time: epoch milliseconds
+	node   any     // of a structure: a map or a list
 }
 
 type valueKind int
@@ -22,6 +24,7 @@ const (
 	aText
 	aNumber
 	aTime
+	aStructure
 )
 
 func textValue(s string) Value    { return Value{kind: aText, text: s} }
@@ -31,7 +34,7 @@ func boolValue(b bool) Value      { return numberValue(map[bool]float64{true: 1}
 func (v Value) there() bool       { return v.kind != nothing }
 func (v Value) num() (n float64, ok bool) {
 	if v.kind != aText {
-		return v.number, v.kind != nothing
+		return v.number, v.kind == aNumber || v.kind == aTime
 	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64)
 	return n, err == nil
@@ -44,6 +47,8 @@ func (v Value) String() string {
 		return strconv.FormatFloat(v.number, 'f', -1, 64)
 	case aTime:
 		return time.UnixMilli(int64(v.number)).UTC().Format("2006-01-02 15:04:05.000")
+	case aStructure:
+		return valOf(v.node).text
 	}
 	return v.text
 }
@@ -66,6 +71,44 @@ func (v Value) compare(o Value) int {
 	return cmp.Compare(v.String(), o.String())
 }
 
+// order is how sort orders values [D]: what is no number before numbers, and texts by their parts.
+func (v Value) order(o Value) int {
+	if !v.there() || !o.there() {
+		return v.compare(o)
+	}
+	a, ok := v.num()
+	b, too := o.num()
+	switch {
+	case ok && too:
+		return cmp.Compare(a, b)
+	case ok != too:
+		return map[bool]int{true: 1, false: -1}[ok]
+	}
+	return natural(v.String(), o.String())
+}
+
+// natural compares texts part by part: digits that follow each other by their number, and else by characters.
+func natural(a, b string) int {
+	digits := func(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
+	for a != "" && b != "" {
+		x, y := digits(a), digits(b)
+		if x == "" || y == "" {
+			r, n := utf8.DecodeRuneInString(a)
+			q, m := utf8.DecodeRuneInString(b)
+			if r != q {
+				return cmp.Compare(r, q)
+			}
+			a, b = a[n:], b[m:]
+			continue
+		}
+		if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y)); c != 0 {
+			return c
+		}
+		a, b = a[len(x):], b[len(y):]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
 // A Record is an event that a query looks at. Times are epoch milliseconds.
 type Record struct {
 	Time, Ingested       int64
@@ -75,15 +118,51 @@ type Record struct {
 
 // A row is a record on its way through a query, or what stats made of many.
 type row struct {
+	run    *Run
 	record *Record
 	fields map[string]Value // made by commands; they hide those of the record
+	slots  []Value          // of stats: what its functions have computed
 	doc    document
 	parsed bool // doc is made
+	kept   bool // what it holds is counted
 }
+
+// What holds memory besides texts, in bytes, about.
+const (
+	heldRow   = 200
+	heldEntry = 64
+)
+
+// size is how many bytes a row holds, about.
+func (r *row) size() int {
+	n := heldRow
+	if r.record != nil {
+		if n += len(r.record.Message); r.parsed {
+			n += 4 * len(r.record.Message)
+		}
+	}
+	for name, v := range r.fields {
+		n += heldEntry + len(name) + len(v.text)
+	}
+	return n
+}
+
+// keep counts what the row holds. It is false if that is too much.
+func (r *row) keep() bool {
+	r.kept = true
+	return r.run.hold(r.size())
+}
+
+func (r *row) release() { r.run.left += r.size() }
 
 func (r *row) get(name string) Value {
 	if v, ok := r.fields[name]; ok {
 		return v
+	}
+	for i, c := range name { // in a structure
+		if v := r.fields[name[:i]]; c == '.' && v.kind == aStructure {
+			return valueOf(within(v.node, name[i+1:]))
+		}
 	}
 	if r.record == nil {
 		return Value{}
@@ -105,33 +184,37 @@ func (r *row) get(name string) Value {
 	return r.discovered(name)
 }
 
-// discovered are the fields of messages that are JSON: a.b, and a.0 for the first of an array [D].
+// discovered are the fields of messages that are JSON, or have some in them: a.b, and a.0 for the first of an array [D].
 func (r *row) discovered(name string) Value {
 	if !r.parsed {
-		r.doc, _ = parseDocument(r.record.Message)
+		r.doc, _ = fragment(r.record.Message)
 		r.parsed = true
 	}
-	at := r.doc.root
+	return valueOf(within(r.doc.root, name))
+}
+
+// within follows a path of names and numbers; nil if it leads nowhere.
+func within(at any, path string) any {
 	if m, ok := at.(map[string]any); ok {
-		if v, ok := m[name]; ok { // a name with dots in it
-			return valueOf(v)
+		if v, ok := m[path]; ok { // a name with dots in it
+			return v
 		}
 	}
-	for step := range strings.SplitSeq(name, ".") {
+	for step := range strings.SplitSeq(path, ".") {
 		switch v := at.(type) {
 		case map[string]any:
 			at = v[step]
 		case []any:
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(v) {
-				return Value{}
+				return nil
 			}
 			at = v[i]
 		default:
-			return Value{}
+			return nil
 		}
 	}
-	return valueOf(at)
+	return at
 }
 
 func valueOf(v any) Value {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,9 +19,11 @@ import (
 
 // What queries are held to.
 const (
-	maxQueries  = 30 // at work or waiting, of an account [D]
+	maxQueries  = 100 // at work or waiting, of an account [D]
 	keptQueries = 1000
-	queryTime   = 60 * time.Minute // [D]
+	keptBytes   = 128 << 20          // of results, of all queries but the last
+	keptTime    = 7 * 24 * time.Hour // after they have ended [D]
+	queryTime   = 60 * time.Minute   // [D]
 )
 
 // A query is one that was started. It is in the memory of the member that leads, and gone with it.
@@ -38,6 +41,7 @@ type query struct {
 	status  types.QueryStatus
 	ended   int64
 	results [][]types.ResultField
+	size    int // of results, in bytes
 	stats   types.QueryStatistics
 }
 
@@ -139,49 +143,71 @@ func (a *API) schedule(q *query) error {
 	if busy >= maxQueries {
 		return model.Errorf("LimitExceededException", "Resource limit exceeded.") // [O]
 	}
-	if len(a.queries) >= keptQueries {
-		a.queries = slices.DeleteFunc(a.queries, func(o *query) bool { return o.over() })
-	}
 	a.queries = append(a.queries, q)
+	a.forget()
+	a.rouse()
+	return nil
+}
+
+// forget lets go of queries that have ended, from the oldest on, until what is kept of the others is within its limits. The caller holds mu.
+func (a *API) forget() {
+	count, size := len(a.queries), 0
+	for _, q := range a.queries {
+		size += q.size
+	}
+	newest := a.queries[len(a.queries)-1]
+	a.queries = slices.DeleteFunc(a.queries, func(q *query) bool {
+		old := q.over() && q.ended < a.now()-keptTime.Milliseconds()
+		if q == newest || !q.over() || !old && count <= keptQueries && size <= keptBytes {
+			return false
+		}
+		count, size = count-1, size-q.size
+		return true
+	})
+}
+
+// rouse wakes one of those that wait for queries. Whoever takes a query wakes the next, if there are more.
+func (a *API) rouse() {
 	select {
 	case a.asked <- struct{}{}:
-	default: // they look at all
+	default: // somebody will look
 	}
-	return nil
 }
 
 // answer runs queries, the oldest first, until ctx ends.
 func (a *API) answer(ctx context.Context) error {
 	for {
-		q := a.nextQuery()
-		if q == nil {
-			select {
-			case <-a.asked:
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
 		limited, cancel := context.WithTimeout(ctx, queryTime)
-		a.mu.Lock()
-		q.cancel = cancel
-		a.mu.Unlock()
-		results, stats, err := a.run(limited, q)
-		a.finish(q, results, stats, err)
+		if q := a.nextQuery(cancel); q != nil {
+			results, stats, err := a.run(limited, q)
+			a.finish(q, results, stats, err)
+			cancel()
+			continue
+		}
 		cancel()
+		select {
+		case <-a.asked:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-func (a *API) nextQuery() *query {
+// nextQuery takes the oldest query that waits, which cancel will stop; nil if there is none.
+func (a *API) nextQuery(cancel context.CancelFunc) (taken *query) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, q := range a.queries {
-		if q.status == types.QueryStatusScheduled {
-			q.status = types.QueryStatusRunning
-			return q
+		switch {
+		case q.status != types.QueryStatusScheduled:
+		case taken != nil:
+			a.rouse()
+			return taken
+		default:
+			taken, q.status, q.cancel = q, types.QueryStatusRunning, cancel
 		}
 	}
-	return nil
+	return taken
 }
 
 func (a *API) finish(q *query, results [][]types.ResultField, stats types.QueryStatistics, err error) {
@@ -191,6 +217,12 @@ func (a *API) finish(q *query, results [][]types.ResultField, stats types.QueryS
 		return
 	}
 	q.results, q.stats = results, stats
+	for _, row := range results {
+		for _, f := range row {
+			q.size += len(*f.Field) + len(*f.Value) + eventOverhead
+		}
+	}
+	defer a.forget()
 	switch {
 	case err == nil:
 		q.status = types.QueryStatusComplete
@@ -204,7 +236,7 @@ func (a *API) finish(q *query, results [][]types.ResultField, stats types.QueryS
 
 // run answers a query: events of each group from the newest on, those of several groups merged.
 func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.QueryStatistics, error) {
-	r := q.parsed.Start()
+	r := q.parsed.Start(q.began)
 	stats := types.QueryStatistics{LogGroupsScanned: float64(len(q.groups))}
 	var sources []source
 	for _, row := range q.groups {
@@ -221,19 +253,13 @@ func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.Q
 		sources = append(sources, s)
 	}
 	for ctx.Err() == nil {
-		newest := -1
-		for i := range sources {
-			if err := sources[i].fill(); err != nil {
-				return nil, stats, refusal(err)
-			}
-			if sources[i].ready && (newest < 0 || cmp.Compare(sources[i].event.Time, sources[newest].event.Time) > 0) {
-				newest = i
-			}
+		s, err := newest(sources)
+		if err != nil {
+			return nil, stats, refusal(err)
 		}
-		if newest < 0 {
+		if s == nil {
 			break
 		}
-		s := &sources[newest]
 		s.ready = false
 		stats.BytesScanned += float64(len(s.event.Message))
 		stats.RecordsScanned++
@@ -244,8 +270,12 @@ func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.Q
 			break
 		}
 	}
-	results := [][]types.ResultField{}
-	for _, row := range r.Rows() {
+	rows := r.Rows()
+	if err := cmp.Or(ctx.Err(), r.Err()); err != nil {
+		return nil, stats, err
+	}
+	results := make([][]types.ResultField, 0, len(rows))
+	for _, row := range rows {
 		fields := make([]types.ResultField, 0, len(row))
 		for _, f := range row {
 			fields = append(fields, types.ResultField{Field: aws.String(f.Name), Value: aws.String(f.Value)})
@@ -253,7 +283,7 @@ func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.Q
 		results = append(results, fields)
 	}
 	stats.RecordsMatched, stats.ResultCount = float64(r.Matched()), float64(len(results))
-	return results, stats, ctx.Err()
+	return results, stats, nil
 }
 
 func (a *API) getQueryResults(ctx context.Context, in *cloudwatchlogs.GetQueryResultsInput) (*cloudwatchlogs.GetQueryResultsOutput, error) {
@@ -322,7 +352,7 @@ func (a *API) describeQueries(ctx context.Context, in *cloudwatchlogs.DescribeQu
 	}
 	a.mu.Lock()
 	var infos []types.QueryInfo
-	for _, q := range slices.Backward(a.queries) { // the newest first
+	for _, q := range a.queries {
 		about := in.LogGroupName == nil || slices.ContainsFunc(q.groups, func(r *model.LogGroup) bool { return r.Name == *in.LogGroupName })
 		if q.scope == s && about && (in.Status == "" || in.Status == q.status) {
 			infos = append(infos, types.QueryInfo{
@@ -332,9 +362,12 @@ func (a *API) describeQueries(ctx context.Context, in *cloudwatchlogs.DescribeQu
 		}
 	}
 	a.mu.Unlock()
+	slices.SortFunc(infos, func(x, y types.QueryInfo) int {
+		return strings.Compare(latestFirst(*x.CreateTime, *x.QueryId), latestFirst(*y.CreateTime, *y.QueryId))
+	})
 	out := &cloudwatchlogs.DescribeQueriesOutput{Queries: []types.QueryInfo{}}
 	infos, out.NextToken, err = pageOf("DescribeQueries", []string{s.Account, s.Region, value(in.LogGroupName), string(in.Status)}, infos,
-		func(q types.QueryInfo) string { return *q.QueryId }, size, in.NextToken)
+		func(q types.QueryInfo) string { return latestFirst(*q.CreateTime, *q.QueryId) }, size, in.NextToken)
 	out.Queries = append(out.Queries, infos...)
 	return out, err
 }

@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func TestQueries(t *testing.T) {
 	}
 	ask := func(in *sdk.StartQueryInput) *sdk.GetQueryResultsOutput {
 		t.Helper()
+		w.Advance(time.Millisecond)
 		q, err := w.StartQuery(t.Context(), in)
 		must(t, err)
 		tick := time.NewTicker(time.Millisecond)
@@ -79,4 +81,59 @@ func TestQueries(t *testing.T) {
 	}
 	_, err = w.StopQuery(t.Context(), &sdk.StopQueryInput{QueryId: list.Queries[0].QueryId})
 	wantError(t, err, "InvalidParameterException", "has ended already")
+}
+
+// What is kept of queries that have ended is bounded, by time and by the size of their results; the last is there whatever its size.
+func TestQueriesAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "g", "s")
+	for i := range 8 {
+		w.put(t, "g", "s", fmt.Sprint(i, " ", strings.Repeat("x", 1<<20-30)))
+	}
+	var ids []*string
+	for range 20 { // with about 8 MB each
+		w.Advance(time.Millisecond)
+		q, err := w.StartQuery(t.Context(), &sdk.StartQueryInput{
+			QueryString: aws.String("fields @message"), LogGroupName: aws.String("g"), StartTime: aws.Int64(begin.Unix()), EndTime: aws.Int64(begin.Unix() + 60),
+		})
+		must(t, err)
+		ids = append(ids, q.QueryId)
+		w.queryEnds(t, q.QueryId)
+	}
+	count := func() int {
+		list, err := w.DescribeQueries(t.Context(), &sdk.DescribeQueriesInput{})
+		must(t, err)
+		return len(list.Queries)
+	}
+	if n := count(); n < 10 || n > 17 {
+		t.Errorf("%d queries are kept", n)
+	}
+	_, err := w.GetQueryResults(t.Context(), &sdk.GetQueryResultsInput{QueryId: ids[0]})
+	wantError(t, err, "ResourceNotFoundException", *ids[0])
+	w.Advance(8 * 24 * time.Hour)
+	q, err := w.StartQuery(t.Context(), &sdk.StartQueryInput{
+		QueryString: aws.String("fields @message"), LogGroupName: aws.String("g"), StartTime: aws.Int64(begin.Unix()), EndTime: aws.Int64(begin.Unix() + 60),
+	})
+	must(t, err)
+	w.queryEnds(t, q.QueryId)
+	if n := count(); n != 1 {
+		t.Errorf("after a week %d queries are kept, want the new one", n)
+	}
+}
+
+// queryEnds waits for a query.
+func (w *world) queryEnds(t *testing.T, id *string) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		list, err := w.DescribeQueries(t.Context(), &sdk.DescribeQueriesInput{Status: types.QueryStatusComplete})
+		must(t, err)
+		for _, q := range list.Queries {
+			if *q.QueryId == *id {
+				return
+			}
+		}
+		<-tick.C
+	}
 }

@@ -30,3 +30,18 @@ func (s *source) fill() error {
 	s.event, s.ready, s.ended = e, ok && err == nil, !ok || err != nil
 	return err
 }
+
+// newest is the source with the newest event, which is ready; nil if there are no more.
+func newest(sources []source) (*source, error) {
+	var found *source
+	for i := range sources {
+		s := &sources[i]
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+		if s.ready && (found == nil || s.event.Time > found.event.Time) {
+			found = s
+		}
+	}
+	return found, nil
+}
