@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/roadstead/roadstead/server"
 )
@@ -36,10 +37,7 @@ The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET
 	f.StringVar(&cfg.SealKey, "seal-key", "", "file with the key that seals secrets, 64 hex digits, the same for all members (default: DATA_DIR/seal.key, or derived from the root secret if there are others)")
 	f.StringVar(&cfg.IssuerURL, "issuer-url", "", "URL at which others find the keys of web identity tokens: this server's under a public name, or that of a copy of its documents (default: that of --advertise)")
 	f.BoolVar(&cfg.DenyWideRoles, "deny-wide-roles", false, "start no tasks with roles that allow every action on every resource, and register no definitions with them (they are warned of in any case: roadstead report roles)")
-	f.StringToStringVar(&cfg.Upstreams, "upstream-registry", nil, "registry that pull through cache rules may name besides those that ECR knows, HOST=URL; repeat for more")
-	f.StringSliceVar(&cfg.ECRRegions, "ecr-regions", nil, "further Regions in which ECR is served, to which images can be replicated")
-	f.StringVar(&cfg.ImageScanner, "image-scanner", "", "URL that finds vulnerabilities of images (docs/image-scanner.md); none are scanned without it")
-	f.StringSliceVar(&cfg.LogDestinations, "log-destinations", nil, "beginnings of the http:// URLs that subscription filters of logs may send to; they may send to https:// ones without")
+	outsideFlags(f, &cfg)
 	f.StringSliceVar(&cfg.EtcdEndpoints, "etcd-endpoints", nil, "external etcd to use instead of an embedded one")
 	f.StringVar(&cfg.Member, "member", "", "name of this member in --initial-cluster")
 	f.StringVar(&cfg.PeerURL, "peer-url", "", "URL at which the etcd of other members reaches this one's")
@@ -63,4 +61,12 @@ The root access key comes from $ROADSTEAD_ROOT_KEY_ID and $ROADSTEAD_ROOT_SECRET
 		return <-done
 	}
 	return cmd
+}
+
+// outsideFlags are those of what a control plane reaches outside of it, which `dev` has too.
+func outsideFlags(f *pflag.FlagSet, cfg *server.Config) {
+	f.StringToStringVar(&cfg.Upstreams, "upstream-registry", nil, "registry that pull through cache rules may name besides those that ECR knows, HOST=URL; repeat for more")
+	f.StringSliceVar(&cfg.ECRRegions, "ecr-regions", nil, "further Regions in which ECR is served, to which images can be replicated")
+	f.StringVar(&cfg.ImageScanner, "image-scanner", "", "URL that finds vulnerabilities of images (docs/image-scanner.md); none are scanned without it")
+	f.StringSliceVar(&cfg.LogDestinations, "log-destinations", nil, "beginnings of the http:// URLs that subscription filters of logs may send to; they may send to https:// ones without")
 }

@@ -29,13 +29,17 @@ func startDev() (*dev, error) {
 	if err != nil {
 		return nil, err
 	}
+	if target.sink, err = freeAddress(); err != nil {
+		return nil, err
+	}
 	d := &dev{log: filepath.Join(target.dir, "dev.log"), ended: make(chan struct{})}
 	out, err := os.Create(d.log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	d.cmd = exec.Command(target.binary, "dev", "--name", "dev", "--listen", address, "--data-dir", filepath.Join(target.dir, "d"))
+	d.cmd = exec.Command(target.binary, "dev", "--name", "dev", "--listen", address, "--data-dir", filepath.Join(target.dir, "d"),
+		"--log-destinations", "http://"+target.sink)
 	d.cmd.Stderr = out
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // a test that is killed takes it along
 	stdout, err := d.cmd.StdoutPipe()

@@ -23,6 +23,7 @@ var target struct {
 	binary   string // roadstead, "" when the target is AWS
 	probe    string // the program in our images
 	endpoint string // "" when the target is AWS
+	sink     string // HOST:PORT to which subscription filters may send without TLS; a script may listen there
 	account  string
 	region   string
 	env      []string // credentials and the like
@@ -167,6 +168,7 @@ func params(dir string, before func() error) testscript.Params {
 				e.Setenv("TO", "--endpoint-url "+target.endpoint)
 			}
 			e.Setenv("ROADSTEAD_ENDPOINT", target.endpoint)
+			e.Setenv("SINK", target.sink)
 			e.Setenv("ACCOUNT", target.account)
 			e.Setenv("REGION", target.region)
 			e.Setenv("ARN", "arn:aws:ecs:"+target.region+":"+target.account)
