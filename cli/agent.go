@@ -26,7 +26,7 @@ func newAgent() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&cfg.Server, "server", defaultEndpoint, "URL of the control plane; several of its members, comma separated, or one that names the others")
-	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from `roadstead token create` ($ROADSTEAD_TOKEN)")
+	f.StringVar(&cfg.Token, "token", os.Getenv("ROADSTEAD_TOKEN"), "join token, from roadstead token create ($ROADSTEAD_TOKEN)")
 	nodeFlags(cmd, &cfg, "")
 	f.StringVar(&cfg.DataDir, "data-dir", defaultAgentDir, "where images, assignments and logs are kept")
 	f.StringVar(&cfg.Name, "name", "node", "tells nodes of one machine apart")

@@ -3,12 +3,15 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // run runs the command line and returns what it printed and its exit code.
@@ -46,6 +49,10 @@ func TestErrorsSayWhatToDoNext(t *testing.T) {
 	}{
 		"nobody answers":    {[]string{"ps"}, "roadstead dev"},
 		"no such command":   {[]string{"sail"}, "unknown command"},
+		"no such flag":      {[]string{"ps", "--nodez"}, "See `roadstead ps --help`."},
+		"no task":           {[]string{"logs"}, "Usage: roadstead logs TASK [flags]"},
+		"no command":        {[]string{"exec", "0123456789ab"}, "Usage: roadstead exec TASK [--container NAME] -- COMMAND"},
+		"no scheme":         {[]string{"ps", "--endpoint", "127.0.0.1:1"}, "http://HOST:PORT"},
 		"too many nodes":    {[]string{"dev", "--nodes", "99"}, "1 to 16"},
 		"bad token":         {[]string{"agent", "--token", "x", "--data-dir", t.TempDir()}, "roadstead token create"},
 		"server needs keys": {[]string{"server", "--data-dir", t.TempDir()}, "ROADSTEAD_ROOT_KEY_ID"},
@@ -56,6 +63,25 @@ func TestErrorsSayWhatToDoNext(t *testing.T) {
 				t.Errorf("exit %d, %q, want it to contain %q", code, stderr, c.want)
 			}
 		})
+	}
+}
+
+// A refusal is told in the server's words, without the call, and with what to do.
+func TestRefusalsSayWhatToDoNext(t *testing.T) {
+	for code, c := range map[string]struct{ text, want string }{
+		"UnrecognizedClientException": {"The security token included in the request is invalid.", "AWS_ACCESS_KEY_ID"},
+		"InvalidSignatureException":   {"Credential should be scoped to a valid region, not 'eu-west-1'. ", "--region"},
+		"ClusterNotFoundException":    {"Cluster not found.", "aws ecs list-clusters"},
+		"InvalidParameterException":   {"The referenced task was not found.", "roadstead ps --all"},
+		"AccessDeniedException":       {"User: x is not authorized to perform: y", ""},
+	} {
+		for _, call := range []string{"call ecs ListTasks", "GET /roadstead/v1/tasks/1/explain?cluster=c"} {
+			got := explain(fmt.Errorf("run it: %s: %w", call, model.Errorf(code, "%s", c.text)))
+			first, advice, _ := strings.Cut(got, "\n")
+			if first != "run it: "+code+": "+c.text || !strings.Contains(advice, c.want) || (c.want == "") != (advice == "") {
+				t.Errorf("%s: %q", code, got)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,8 @@ const (
 	devSecret       = "test"
 )
 
-// connectFlags adds the flags that say whom to call, and returns a function that connects.
+// connectFlags adds the flags that say whom to call, and returns a function that connects as whom the environment says, as the AWS
+// command line does.
 func connectFlags(cmd *cobra.Command) func() (*client.Client, error) {
 	f := cmd.Flags()
 	endpoint := f.String("endpoint", cmp.Or(os.Getenv("ROADSTEAD_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL"), defaultEndpoint), "URL of the control plane ($ROADSTEAD_ENDPOINT)")
@@ -28,6 +29,7 @@ func connectFlags(cmd *cobra.Command) func() (*client.Client, error) {
 			Endpoint: *endpoint, Region: *region, Patience: -1,
 			AccessKeyID: cmp.Or(os.Getenv("AWS_ACCESS_KEY_ID"), devKey),
 			Secret:      cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), devSecret),
+			Token:       os.Getenv("AWS_SESSION_TOKEN"),
 		})
 	}
 }

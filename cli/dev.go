@@ -152,6 +152,9 @@ func runNodes(ctx context.Context, cmd *cobra.Command, cfg *devConfig, s *server
 		fail(greet(ctx, cmd, cfg, s))
 	}
 	<-ctx.Done()
+	if cmd.Context().Err() != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Stopping. Ctrl-C once more leaves at once; the next start finds what is left then.")
+	}
 	wg.Wait()
 	select {
 	case err := <-failed:

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/client"
 )
 
 func newEvents() *cobra.Command {
@@ -39,45 +43,94 @@ day: sessions of exec, and pulls of the account's images by other accounts.`,
 			return err
 		}
 		defer c.Close()
-		q := url.Values{"since": {strconv.FormatInt(time.Now().Add(-*since).UnixMilli(), 10)}, "follow": {strconv.FormatBool(*follow)}}
-		var out io.Writer = cmd.OutOrStdout()
-		done := func() error { return nil }
-		if !*asJSON {
-			out, done = eventTable(out)
-		}
-		err = c.Do(cmd.Context(), "GET", "/roadstead/v1/events?"+q.Encode(), nil, out)
-		if shown := done(); err == nil {
-			err = shown
-		}
-		if cmd.Context().Err() != nil {
-			return nil // interrupted: not a failure
+		x := eventPrinter{client: c, follow: *follow, json: *asJSON, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), since: time.Now().Add(-*since).UnixMilli()}
+		err = x.run(cmd.Context())
+		if err == nil && x.printed == 0 && !*follow {
+			fmt.Fprintf(cmd.ErrOrStderr(), "No events of services in the last %s. Those of tasks and nodes are told with --follow only.\n", *since)
 		}
 		return err
 	}
 	return cmd
 }
 
-// eventTable returns a writer of lines of JSON that prints each event as a row. Done waits for the last.
-func eventTable(out io.Writer) (w io.Writer, done func() error) {
+// eventPrinter prints events as they come.
+type eventPrinter struct {
+	client         *client.Client
+	follow, json   bool
+	stdout, stderr io.Writer
+	since          int64 // ms; once there are events, the time of the last
+
+	printed int
+	last    []string // ids of the events of that time
+}
+
+// followPause is how long a follower waits for the control plane to come back.
+const followPause = time.Second
+
+// run prints events until there are no more. With follow there always are: a control plane that goes away, or whose leader changes, is
+// asked again. What tasks and nodes did meanwhile is not told.
+func (x *eventPrinter) run(ctx context.Context) error {
+	broke, said := false, false
+	for {
+		err := x.stream(ctx)
+		broke = broke || err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+		switch {
+		case x.follow && ctx.Err() != nil:
+			return nil // interrupted: not a failure
+		case !x.follow, !broke:
+			return err
+		case err != nil && !said:
+			fmt.Fprintf(x.stderr, "roadstead: %s\nTrying again until it answers, or Ctrl-C.\n", explain(err))
+			said = true
+		}
+		_ = pause(ctx, followPause)
+	}
+}
+
+// stream prints the events of one answer.
+func (x *eventPrinter) stream(ctx context.Context) error {
 	lines, in := io.Pipe()
 	shown := make(chan error, 1)
 	go func() {
-		scanner := bufio.NewScanner(lines)
-		scanner.Buffer(nil, 1<<20)
-		var err error
-		for err == nil && scanner.Scan() {
-			var e ecs.Event
-			if err = json.Unmarshal(scanner.Bytes(), &e); err == nil {
-				_, err = fmt.Fprintln(out, eventRow(&e))
-			}
-		}
-		if err == nil {
-			err = scanner.Err()
-		}
+		err := x.print(lines)
 		lines.CloseWithError(err)
 		shown <- err
 	}()
-	return in, func() error { in.Close(); return <-shown }
+	q := url.Values{"since": {strconv.FormatInt(x.since, 10)}, "follow": {strconv.FormatBool(x.follow)}}
+	err := x.client.Do(ctx, "GET", "/roadstead/v1/events?"+q.Encode(), nil, in)
+	in.Close()
+	if broken := <-shown; broken != nil {
+		return broken
+	}
+	return err
+}
+
+// print prints events, each a line of JSON, but for those that were printed before the connection broke.
+func (x *eventPrinter) print(lines io.Reader) error {
+	scanner := bufio.NewScanner(lines)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		var e ecs.Event
+		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+			return err
+		}
+		if slices.Contains(x.last, e.ID) {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, e.Time); err == nil && at.UnixMilli() > x.since {
+			x.since, x.last = at.UnixMilli(), nil
+		}
+		x.last = append(x.last, e.ID)
+		x.printed++
+		text := scanner.Text()
+		if !x.json {
+			text = eventRow(&e)
+		}
+		if _, err := fmt.Fprintln(x.stdout, text); err != nil {
+			return err
+		}
+	}
+	return scanner.Err()
 }
 
 // eventRow says in a line what happened: when, to what, and what.

@@ -23,7 +23,7 @@ func newExec() *cobra.Command {
 		Long: `Run a command as root in a running container of a task that was started with --enable-execute-command. The image needs nothing
 but the command. At a terminal the command gets one, too; otherwise its input, output and errors are kept apart, so that pipes
 and redirections work. The exit code is the command's. ` + "`roadstead events`" + ` shows who ran what.`,
-		Example: `  roadstead exec 0123456789abcdef0123456789abcdef -- /bin/sh
+		Example: `  roadstead exec 0123456789ab -- /bin/sh
   roadstead exec TASK --container web -- cat /etc/hosts
   tar c src | roadstead exec TASK -- tar x -C /tmp
   roadstead exec TASK -- sh -c 'test -e /ready' && echo ready`,
@@ -40,13 +40,17 @@ and redirections work. The exit code is the command's. ` + "`roadstead events`" 
 			return err
 		}
 		defer c.Close()
+		task, err := findTask(cmd.Context(), c, *cluster, args[0])
+		if err != nil {
+			return err
+		}
 		screen := terminalOf(cmd.InOrStdin(), cmd.OutOrStdout())
-		q := acs.ExecRequest{Cluster: *cluster, Container: *container, Command: args[1:], Terminal: screen != nil}
+		q := acs.ExecRequest{Cluster: task.cluster, Container: *container, Command: args[1:], Terminal: screen != nil}
 		if f.Changed("tty") {
 			q.Terminal = *tty
 		}
 		var grant acs.ExecGrant
-		if err := c.Do(cmd.Context(), "POST", "/roadstead/v1/tasks/"+url.PathEscape(last(args[0]))+"/exec", q, &grant); err != nil {
+		if err := c.Do(cmd.Context(), "POST", "/roadstead/v1/tasks/"+url.PathEscape(task.id)+"/exec", q, &grant); err != nil {
 			return err
 		}
 		x := newExecSession(c, grant, cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/model"
 )
 
 func newExplain() *cobra.Command {
@@ -19,8 +20,8 @@ func newExplain() *cobra.Command {
 		Use:   "explain TASK|SERVICE",
 		Short: "Say why a task is where it is, waits, or stopped, or why a service is not steady",
 		Example: `  roadstead explain web
-  roadstead explain 0123456789abcdef0123456789abcdef
-  roadstead explain arn:aws:ecs:us-east-1:000000000000:task/prod/0123456789abcdef0123456789abcdef --cluster prod`,
+  roadstead explain 0123456789ab --cluster prod
+  roadstead explain arn:aws:ecs:us-east-1:000000000000:task/prod/0123456789abcdef0123456789abcdef`,
 		Args: cobra.ExactArgs(1),
 	}
 	connect := connectFlags(cmd)
@@ -33,11 +34,18 @@ func newExplain() *cobra.Command {
 		}
 		defer c.Close()
 		if !isTask(args[0]) {
-			return explainService(cmd, c, *cluster, last(args[0]), *asJSON)
+			err := explainService(cmd, c, *cluster, args[0], *asJSON)
+			if model.ErrorCode(err) != "ServiceNotFoundException" || !beginning.MatchString(args[0]) {
+				return err
+			} // no service has that name: then it is how a task's id begins
+		}
+		task, err := findTask(cmd.Context(), c, *cluster, args[0])
+		if err != nil {
+			return err
 		}
 		var s ecs.TaskStory
-		q := url.Values{"cluster": {*cluster}}
-		if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/tasks/"+url.PathEscape(last(args[0]))+"/explain?"+q.Encode(), nil, &s); err != nil {
+		q := url.Values{"cluster": {task.cluster}}
+		if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/tasks/"+url.PathEscape(task.id)+"/explain?"+q.Encode(), nil, &s); err != nil {
 			return err
 		}
 		if *asJSON {

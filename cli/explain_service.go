@@ -21,10 +21,13 @@ func isTask(ref string) bool {
 	return strings.Contains(ref, ":task/") || regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(ref)
 }
 
-func explainService(cmd *cobra.Command, c *client.Client, cluster, name string, asJSON bool) error {
+func explainService(cmd *cobra.Command, c *client.Client, cluster, ref string, asJSON bool) error {
+	if own, ok := clusterOf(ref); ok {
+		cluster = own
+	}
 	var s ecs.ServiceStory
 	q := url.Values{"cluster": {cluster}}
-	if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/services/"+url.PathEscape(name)+"/explain?"+q.Encode(), nil, &s); err != nil {
+	if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/services/"+url.PathEscape(last(ref))+"/explain?"+q.Encode(), nil, &s); err != nil {
 		return err
 	}
 	if asJSON {

@@ -3,14 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/client"
 )
 
@@ -18,15 +15,19 @@ func newLogs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs TASK",
 		Short: "Print what a task's containers wrote, from its node",
-		Example: `  roadstead logs 0123456789abcdef0123456789abcdef
-  roadstead logs TASK --container web --tail 20 --follow`,
+		Long: `Print what a task's containers wrote, from its node, also for a while after it stopped. What they wrote to their standard error comes on
+standard error. At a terminal, and with --follow, lines of several containers are in the order of their times and begin with their
+container's name; otherwise one container comes after the other, byte by byte as it wrote.`,
+		Example: `  roadstead logs 0123456789ab
+  roadstead logs TASK --follow
+  roadstead logs TASK --container web --tail 20 > web.log`,
 		Args: cobra.ExactArgs(1),
 	}
 	connect := connectFlags(cmd)
 	f := cmd.Flags()
 	cluster := f.String("cluster", "default", "cluster of the task")
 	container := f.String("container", "", "one container (default: all)")
-	tail := f.Int("tail", 0, "only the last so many records (default: all)")
+	tail := f.Int("tail", 0, "only the last so many records of each container (default: all)")
 	follow := f.BoolP("follow", "f", false, "wait for more")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := connect()
@@ -34,17 +35,27 @@ func newLogs() *cobra.Command {
 			return err
 		}
 		defer c.Close()
-		names := []string{*container}
-		if *container == "" {
-			if names, err = containersOf(cmd.Context(), c, *cluster, last(args[0])); err != nil {
-				return err
-			}
+		task, err := findTask(cmd.Context(), c, *cluster, args[0])
+		if err != nil {
+			return err
 		}
-		if *follow && len(names) > 1 {
-			return fmt.Errorf("--follow needs --container, one of %s: each container has a log of its own", strings.Join(names, ", "))
+		names, err := containersOf(cmd.Context(), c, task)
+		if err != nil {
+			return err
+		}
+		if *container != "" {
+			if !slices.Contains(names, *container) {
+				return fmt.Errorf("task %s has no container %s: it has %s", task.id, *container, strings.Join(names, ", "))
+			}
+			names = []string{*container}
+		}
+		p := newLogPrinter(c, task, *tail, *follow, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		if len(names) > 1 && (*follow || screenWidth(cmd.OutOrStdout()) > 0) {
+			p.named = true
+			return p.print(cmd.Context(), names)
 		}
 		for _, name := range names {
-			if err := printLog(cmd, c, logWish{task: last(args[0]), cluster: *cluster, container: name, tail: *tail, follow: *follow}); err != nil {
+			if err := p.print(cmd.Context(), []string{name}); err != nil {
 				return err
 			}
 		}
@@ -54,7 +65,7 @@ func newLogs() *cobra.Command {
 }
 
 // containersOf are the names of a task's containers.
-func containersOf(ctx context.Context, c *client.Client, cluster, task string) (names []string, err error) {
+func containersOf(ctx context.Context, c *client.Client, task taskRef) (names []string, err error) {
 	var out struct {
 		Tasks []struct {
 			Containers []struct {
@@ -62,55 +73,14 @@ func containersOf(ctx context.Context, c *client.Client, cluster, task string) (
 			} `json:"containers"`
 		} `json:"tasks"`
 	}
-	if err := c.Call(ctx, "ecs", "DescribeTasks", map[string]any{"cluster": cluster, "tasks": []string{task}}, &out); err != nil {
+	if err := c.Call(ctx, "ecs", "DescribeTasks", map[string]any{"cluster": task.cluster, "tasks": []string{task.id}}, &out); err != nil {
 		return nil, err
 	}
 	if len(out.Tasks) == 0 {
-		return nil, fmt.Errorf("there is no task %s in cluster %s: look at `roadstead ps`", task, cluster)
+		return nil, fmt.Errorf("there is no task %s in cluster %s: look at `roadstead ps --all`, or name its --cluster", task.id, task.cluster)
 	}
 	for _, x := range out.Tasks[0].Containers {
 		names = append(names, x.Name)
 	}
 	return names, nil
-}
-
-// logWish says which log is printed, and how much of it.
-type logWish struct {
-	task, cluster, container string
-	tail                     int // 0 for all
-	follow                   bool
-}
-
-// printLog prints a container's log, page by page.
-func printLog(cmd *cobra.Command, c *client.Client, l logWish) error {
-	q := url.Values{"cluster": {l.cluster}, "container": {l.container}}
-	if l.tail > 0 {
-		q.Set("offset", strconv.Itoa(-l.tail))
-	}
-	for {
-		var page struct {
-			Records []acs.LogRecord `json:"records"`
-			Offset  int64           `json:"offset"`
-			Stopped bool            `json:"stopped"`
-		}
-		if err := c.Do(cmd.Context(), "GET", "/roadstead/v1/tasks/"+url.PathEscape(l.task)+"/logs?"+q.Encode(), nil, &page); err != nil {
-			return err
-		}
-		for _, r := range page.Records {
-			w := cmd.OutOrStdout()
-			if r.Stream == "stderr" {
-				w = cmd.ErrOrStderr()
-			}
-			fmt.Fprint(w, r.Log)
-		}
-		if len(page.Records) == 0 {
-			if !l.follow || page.Stopped {
-				return nil
-			}
-			if err := pause(cmd.Context(), 500*time.Millisecond); err != nil {
-				return nil // interrupted: not a failure
-			}
-		}
-		q.Set("offset", strconv.FormatInt(page.Offset, 10))
-	}
 }

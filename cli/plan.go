@@ -22,9 +22,8 @@ func newPlan() *cobra.Command {
 		Long: `Say where the copies of a RunTask would go and what stands in the way of those that find no place; or which tasks a
 CreateService or UpdateService would start and stop at first. FILE holds the JSON of the call, as aws ecs run-task
 --cli-input-json (create-service, update-service) takes it; "-" is standard input. Nothing is changed.`,
-		Example: `  aws ecs run-task --task-definition web --count 3 --generate-cli-skeleton input > run.json
-  roadstead plan run.json
-  echo '{"taskDefinition": "web", "count": 3}' | roadstead plan -
+		Example: `  echo '{"taskDefinition": "web", "count": 3}' > run.json
+  roadstead plan run.json && aws ecs run-task --cli-input-json file://run.json
   echo '{"service": "web", "taskDefinition": "web:2"}' | roadstead plan -`,
 		Args: cobra.ExactArgs(1),
 	}

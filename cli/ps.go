@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +19,8 @@ func newPs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ps",
 		Short: "List tasks, newest first, or nodes",
+		Long: `List tasks, newest first, or nodes, or what the containers of tasks use. At a terminal that is too narrow, ids are cut to what tells
+them apart, and columns are left out; roadstead logs, exec and explain take ids that are cut. Piped, everything is there.`,
 		Example: `  roadstead ps
   roadstead ps --all --cluster prod
   roadstead ps --nodes
@@ -125,14 +126,13 @@ func printTasks(ctx context.Context, c *client.Client, cluster string, all bool,
 	if err := addPulls(ctx, c, cluster, tasks); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tDEFINITION\tSTATUS\tAGE\tNODE\tADDRESS\tNOTE")
+	w := table{columns: []column{{title: "TASK", ids: true}, {title: "DEFINITION"}, {title: "STATUS"}, {title: "AGE"}, {title: "NODE", yields: 1},
+		{title: "ADDRESS"}, {title: "NOTE", loose: true}}}
 	for i := range tasks {
 		t := &tasks[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", last(t.TaskArn), last(t.TaskDefinitionArn), t.status(), age(t.CreatedAt),
-			short(last(t.InstanceArn)), t.address(), t.note())
+		w.add(last(t.TaskArn), last(t.TaskDefinitionArn), t.status(), age(t.CreatedAt), short(last(t.InstanceArn)), t.address(), t.note())
 	}
-	return w.Flush()
+	return w.print(out, screenWidth(out))
 }
 
 // status shows where a task is, and where it goes if that is elsewhere.
@@ -186,8 +186,8 @@ func printNodes(ctx context.Context, c *client.Client, cluster string, out io.Wr
 		fmt.Fprintf(out, "No nodes in cluster %s. Join one with `roadstead agent --token \"$(roadstead token create)\"`.\n", cluster)
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NODE\tINSTANCE\tZONE\tSTATUS\tAGENT\tTASKS\tPENDING\tCPU LEFT\tMEMORY LEFT")
+	w := table{columns: []column{{title: "NODE"}, {title: "INSTANCE", yields: 1}, {title: "ZONE", yields: 2}, {title: "STATUS"}, {title: "AGENT"},
+		{title: "TASKS"}, {title: "PENDING", yields: 3}, {title: "CPU LEFT"}, {title: "MEMORY LEFT"}}}
 	for chunk := range slices.Chunk(arns, 100) {
 		var page struct {
 			Instances []nodeView `json:"containerInstances"`
@@ -200,12 +200,12 @@ func printNodes(ctx context.Context, c *client.Client, cluster string, out io.Wr
 			if !n.AgentConnected {
 				agent = "AWAY"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d of %d\t%d of %d MiB\n", n.attribute("roadstead.node"), short(last(n.Arn)),
-				n.attribute("ecs.availability-zone"), n.Status, agent, n.Running, n.Pending,
-				amount(n.Remaining, "CPU"), amount(n.Registered, "CPU"), amount(n.Remaining, "MEMORY"), amount(n.Registered, "MEMORY"))
+			w.add(n.attribute("roadstead.node"), short(last(n.Arn)), n.attribute("ecs.availability-zone"), n.Status, agent,
+				fmt.Sprint(n.Running), fmt.Sprint(n.Pending), fmt.Sprintf("%d of %d", amount(n.Remaining, "CPU"), amount(n.Registered, "CPU")),
+				fmt.Sprintf("%d of %d MiB", amount(n.Remaining, "MEMORY"), amount(n.Registered, "MEMORY")))
 		}
 	}
-	return w.Flush()
+	return w.print(out, screenWidth(out))
 }
 
 type nodeView struct {
@@ -248,7 +248,7 @@ func amount(rs []resourceView, name string) int64 {
 // last is the last segment of an ARN.
 func last(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-// short is enough of a long id to tell it from others.
+// short is enough of an instance's id, which is random, to tell it from others.
 func short(id string) string {
 	if len(id) > 12 {
 		return id[:12]

@@ -8,19 +8,18 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/roadstead/roadstead/agent"
-	"github.com/roadstead/roadstead/model"
 )
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends the process at once: nothing that matters is lost with it
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -57,6 +56,7 @@ Looking at what runs:                                      roadstead ps, roadste
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.AddCommand(newDev(), newServer(), newAgent(), newImage(), newPs(), newLogs(), newExec(), newForward(), newEvents(), newExplain(), newPlan(), newReport(), newToken(), newAccount(), newReset(), newNode(), newVersion(), newCoverage(), newSimulate(), newLogKeeper())
+	sayUsage(root)
 	return root
 }
 
@@ -67,20 +67,6 @@ func newLogKeeper() *cobra.Command {
 	containerd := cmd.Flags().String("containerd", "", "socket of the node's containerd")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return agent.Keep(cmd.Context(), *containerd, args[0]) }
 	return cmd
-}
-
-// explain adds to an error what to do about it.
-func explain(err error) string {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "connection refused"):
-		return text + "\nNo Roadstead answers there. Start one with `roadstead dev`, or name another with --endpoint or ROADSTEAD_ENDPOINT."
-	case model.ErrorCode(err) == "UnrecognizedClientException":
-		return text + "\nThe access key is not known there. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `roadstead dev` has test / test."
-	case strings.Contains(text, "address already in use"):
-		return text + "\nAnother process has that port. Choose another with --listen 127.0.0.1:PORT."
-	}
-	return text
 }
 
 // logFlags adds --log-level, and returns a function that makes the logger.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/client"
@@ -47,19 +46,20 @@ func printUsage(ctx context.Context, c *client.Client, cluster string, out io.Wr
 		fmt.Fprintf(out, "No tasks run in cluster %s.\n", cluster)
 		return nil
 	}
-	return usageTable(page.Tasks, out)
+	return usageTable(page.Tasks, out, screenWidth(out))
 }
 
-func usageTable(tasks []usageView, out io.Writer) error {
+func usageTable(tasks []usageView, out io.Writer, width int) error {
 	slices.SortStableFunc(tasks, func(a, b usageView) int {
 		return cmp.Or(cmp.Compare(b.cpu(), a.cpu()), cmp.Compare(a.Task, b.Task))
 	})
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tDEFINITION\tNODE\tCONTAINER\tCPU\tMEMORY\tNET IN\tNET OUT\tDISK READ\tWRITTEN\tRESTARTS\tSEEN")
+	w := table{columns: []column{{title: "TASK", ids: true}, {title: "DEFINITION"}, {title: "NODE", yields: 6}, {title: "CONTAINER"}, {title: "CPU"},
+		{title: "MEMORY"}, {title: "NET IN", yields: 1}, {title: "NET OUT", yields: 1}, {title: "DISK READ", yields: 3}, {title: "WRITTEN", yields: 3},
+		{title: "RESTARTS", yields: 2}, {title: "SEEN", yields: 4}}}
 	for i := range tasks {
 		t := &tasks[i]
 		if len(t.Containers) == 0 {
-			fmt.Fprintf(w, "%s\t%s\t%s\t-\tnot heard of yet: nodes tell every 20 s\n", short(t.Task), last(t.Definition), short(t.Instance))
+			w.add(t.Task, last(t.Definition), short(t.Instance), "-", "not heard of yet: nodes tell every 20 s")
 		}
 		for _, c := range t.Containers {
 			memory := fmt.Sprintf("%.0f MiB", c.Memory)
@@ -71,11 +71,11 @@ func usageTable(tasks []usageView, out io.Writer) error {
 				in = fmt.Sprintf("%s (%s/s)", size(float64(c.Rx)), size(c.RxRate))
 				sent = fmt.Sprintf("%s (%s/s)", size(float64(c.Tx)), size(c.TxRate))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", short(t.Task), last(t.Definition), short(t.Instance), c.Name,
-				c.CPU, memory, in, sent, size(float64(c.Read)), size(float64(c.Written)), c.Restarts, age(float64(t.At)/1000))
+			w.add(t.Task, last(t.Definition), short(t.Instance), c.Name, fmt.Sprintf("%.1f %%", c.CPU), memory, in, sent,
+				size(float64(c.Read)), size(float64(c.Written)), fmt.Sprint(c.Restarts), age(float64(t.At)/1000))
 		}
 	}
-	return w.Flush()
+	return w.print(out, width)
 }
 
 func (t *usageView) cpu() (sum float64) {

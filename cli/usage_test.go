@@ -24,16 +24,27 @@ func TestUsageTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := usageTable(tasks, &out); err != nil {
+	if err := usageTable(tasks, &out, 0); err != nil {
 		t.Fatal(err)
 	}
-	const want = `TASK          DEFINITION  NODE          CONTAINER  CPU     MEMORY        NET IN             NET OUT      DISK READ  WRITTEN  RESTARTS  SEEN
-0123456789ab  web:7       0123456789ab  app        12.3 %  20 of 64 MiB  2.0 KiB (101 B/s)  3 B (0 B/s)  5.0 MiB    1.0 GiB  2         3s
-0123456789ab  web:7       0123456789ab  side       0.0 %   1 of 64 MiB   -                  -            0 B        0 B      0         3s
-quiet         db:1        0123456789ab  -          not heard of yet: nodes tell every 20 s
+	const want = `TASK                  DEFINITION  NODE          CONTAINER  CPU     MEMORY        NET IN             NET OUT      DISK READ  WRITTEN  RESTARTS  SEEN
+0123456789abcdef0123  web:7       0123456789ab  app        12.3 %  20 of 64 MiB  2.0 KiB (101 B/s)  3 B (0 B/s)  5.0 MiB    1.0 GiB  2         3s
+0123456789abcdef0123  web:7       0123456789ab  side       0.0 %   1 of 64 MiB   -                  -            0 B        0 B      0         3s
+quiet                 db:1        0123456789ab  -          not heard of yet: nodes tell every 20 s
 `
 	if out.String() != want {
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)
+	}
+	for _, width := range []int{80, 120} { // terminals
+		out.Reset()
+		if err := usageTable(tasks, &out, width); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(line) > width+1 && !strings.HasPrefix(line, "(no room") {
+				t.Errorf("%d columns are not enough for %s", width, line)
+			}
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Endpoint    string // http://127.0.0.1:4566, or several, comma separated: those of a control plane's members
 	AccessKeyID string
 	Secret      string
+	Token       string // of temporary credentials, or ""
 	Region      string
 	// Patience is how long a call is retried before its last error is returned; 0 means 15 seconds, which outlasts a
 	// change of leader. A negative value means no retries.
@@ -59,7 +60,7 @@ func New(c Config) (*Client, error) {
 	}
 	return &Client{
 		endpoints:   &endpoints{configured: us, all: us},
-		credentials: aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.Secret},
+		credentials: aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.Secret, SessionToken: c.Token},
 		region:      c.Region,
 		patience:    c.Patience,
 		http: &http.Client{Transport: c.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -24,10 +24,7 @@ func parseEndpoints(list string) ([]*url.URL, error) {
 	var out []*url.URL
 	for text := range strings.SplitSeq(list, ",") {
 		u, err := url.Parse(strings.TrimSuffix(strings.TrimSpace(text), "/"))
-		if err != nil {
-			return nil, fmt.Errorf("parse endpoint: %w", err)
-		}
-		if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return nil, fmt.Errorf("endpoint %q is not of the form http://HOST:PORT", text)
 		}
 		out = add(out, u)

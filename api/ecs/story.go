@@ -131,7 +131,7 @@ func placedBy(task *model.Task) string {
 // timeline is the moments that the row remembers, in their order.
 func timeline(t *model.Task) []Moment {
 	all := []Moment{
-		{t.CreatedAt, "created"}, {t.PullStartedAt, "first image pull began"}, {t.PullStoppedAt, "images were there"},
+		{t.CreatedAt, "created"}, {t.PullStartedAt, "first image pull began"}, {t.PullStoppedAt, "image pulls ended"},
 		{t.ConnectivityAt, "connected"}, {t.StartedAt, "RUNNING"}, {t.StoppingAt, "stop was asked for or seen"},
 		{t.ExecutionStoppedAt, "first essential container stopped"}, {t.StoppedAt, "STOPPED"},
 	}
