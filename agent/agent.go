@@ -111,6 +111,10 @@ func New(ctx context.Context, cfg Config) (*Agent, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
+	var err error
+	if cfg.DataDir, err = wherever(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	lock, err := lockNode(cfg.DataDir)
 	if err != nil {
 		return nil, err

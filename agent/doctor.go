@@ -55,6 +55,19 @@ const (
 	lockFile = "agent.lock"
 )
 
+// wherever is the data directory without symbolic links, and from the root: the names that the kernel has for mounts and processes are
+// compared with it.
+func wherever(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find data directory: %w", err)
+	}
+	return abs, nil
+}
+
 // lockNode keeps a second agent, and a doctor that would believe that there is none, out of the directory.
 func lockNode(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
@@ -83,6 +96,9 @@ func Doctor(ctx context.Context, cfg DoctorConfig) (Diagnosis, error) {
 	}
 	if err != nil {
 		return d, fmt.Errorf("read %s: %w", siteFile, err)
+	}
+	if cfg.DataDir, err = wherever(cfg.DataDir); err != nil {
+		return d, err
 	}
 	lock, err := lockNode(cfg.DataDir)
 	if err != nil && !errors.Is(err, errBusy) {

@@ -83,13 +83,13 @@ func (e *entry) forget(dir string) error {
 
 // readEntries skips half-written files (nothing had been made yet, and save replaces them) and those that vanish.
 func readEntries(dir string) ([]*entry, error) {
-	files, err := filepath.Glob(filepath.Join(sandboxesDir(dir), "*.json"))
+	files, err := fs.Glob(os.DirFS(sandboxesDir(dir)), "*.json")
 	if err != nil {
 		return nil, fmt.Errorf("list sandboxes: %w", err)
 	}
 	var out []*entry
 	for _, name := range files {
-		b, err := os.ReadFile(name)
+		b, err := os.ReadFile(filepath.Join(sandboxesDir(dir), name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -156,8 +156,7 @@ func mountMemory(at string) error {
 
 // recallFiles finds the volumes with files that earlier processes have left to this one.
 func (v *Volumes) recallFiles() {
-	found, _ := filepath.Glob(filepath.Join(v.cfg.Dir, "tasks", "*", "*", filesName)) // the pattern is well-formed
-	for _, name := range found {
+	for _, name := range v.glob("tasks", "*", "*", filesName) {
 		dir := filepath.Dir(name)
 		f := &files{dir: dir, taskID: filepath.Base(filepath.Dir(dir)), name: filepath.Base(dir)}
 		b, err := os.ReadFile(name)

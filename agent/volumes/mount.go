@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -109,6 +110,7 @@ func unmount(dir string) error {
 	}
 }
 
+// isMounted takes a path from mountName on.
 func isMounted(dir string) (bool, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -116,10 +118,21 @@ func isMounted(dir string) (bool, error) {
 	}
 	defer f.Close()
 	want := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(dir)
-	for in := bufio.NewScanner(f); in.Scan(); {
+	in := bufio.NewScanner(f)
+	for in.Scan() {
 		if fields := strings.Fields(in.Text()); len(fields) > 4 && fields[4] == want {
 			return true, nil
 		}
 	}
-	return false, nil
+	return false, in.Err()
+}
+
+// mountName is the path by which the kernel lists what is mounted at a directory, or below: absolute, and without symbolic links.
+// By another one a mount would not be found, and what is mounted would be removed with the directory.
+func mountName(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
 }

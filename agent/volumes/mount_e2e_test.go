@@ -13,6 +13,32 @@ import (
 	"github.com/roadstead/roadstead/acs"
 )
 
+// What is mounted is unmounted and never removed, by whatever path the node's directory is reached.
+func TestMountsBehindLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	outside, at, link := t.TempDir(), filepath.Join(t.TempDir(), "a[b*"), filepath.Join(t.TempDir(), "link")
+	must(t, os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600))
+	must(t, os.Mkdir(at, 0o711))
+	must(t, os.Symlink(at, link))
+	bind := acs.Volume{Name: "bind", Type: "docker", Docker: &acs.DockerVolume{Scope: "task", DriverOpts: map[string]string{"device": outside, "o": "bind", "type": "none"}}}
+	for _, dir := range []string{at, link} {
+		v := open(t, dir)
+		for range 2 {
+			attach(t, v, "t1", bind)
+		}
+		source := filepath.Join(at, "tasks", "t1", "bind", dataName)
+		if n := mounts(t, source); n != 1 {
+			t.Errorf("%s: mounted %d times", dir, n)
+		}
+		must(t, v.Remove(t.Context(), "t1"))
+		if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil || mounts(t, source) != 0 {
+			t.Fatalf("%s: %v, mounted %d times", dir, err, mounts(t, source))
+		}
+	}
+}
+
 // [D] SEMANTICS §13.5: volumes of the local driver with options are mounted while a task uses them, over restarts of the agent
 // and of the machine.
 func TestMounts(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ import (
 
 // Config describes a node's volumes.
 type Config struct {
-	Dir string // tasks/TASK/NAME and shared/NAME, each with data, volume.json and users/TASK
+	Dir string // tasks/TASK/NAME and shared/NAME, each with data, volume.json and users/TASK; by whatever path
 	// EFS says which directory of the node is which file system: "fs-12345" -> "/srv/data"; under "" is a directory whose
 	// subdirectories are file systems, by id. Who wants NFS mounts it there.
 	EFS map[string]string
@@ -52,6 +53,10 @@ func New(cfg Config) (*Volumes, error) {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, name), 0o711); err != nil {
 			return nil, fmt.Errorf("make volumes directory: %w", err)
 		}
+	}
+	var err error
+	if cfg.Dir, err = mountName(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("find volumes directory: %w", err)
 	}
 	if cfg.Values.Log == nil {
 		cfg.Values.Log = slog.New(slog.DiscardHandler)
@@ -225,12 +230,20 @@ func (v *Volumes) Detach(_ context.Context, taskID string) error {
 func (v *Volumes) used(taskID string) []string {
 	var out []string
 	for _, pattern := range []string{filepath.Join("tasks", taskID, "*"), filepath.Join("shared", "*")} {
-		found, _ := filepath.Glob(filepath.Join(v.cfg.Dir, pattern, usersName, taskID)) // the pattern is well-formed
-		for _, f := range found {
+		for _, f := range v.glob(pattern, usersName, taskID) {
 			out = append(out, filepath.Dir(filepath.Dir(f)))
 		}
 	}
 	return out
+}
+
+// glob finds what matches below the directory, whose own name may hold anything.
+func (v *Volumes) glob(pattern ...string) []string {
+	found, _ := fs.Glob(os.DirFS(v.cfg.Dir), path.Join(pattern...)) // it is well-formed: ids of tasks have no special letters
+	for i := range found {
+		found[i] = filepath.Join(v.cfg.Dir, found[i])
+	}
+	return found
 }
 
 // leave ends a task's use of a volume, and with the last user its mount.
@@ -255,8 +268,7 @@ func (v *Volumes) Remove(ctx context.Context, taskID string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	// One whose task died between its mount and the note of its user is not to be emptied, but unmounted.
-	found, _ := filepath.Glob(filepath.Join(v.cfg.Dir, "tasks", taskID, "*", dataName))
-	for _, data := range found {
+	for _, data := range v.glob("tasks", taskID, "*", dataName) {
 		if err := errors.Join(v.endFiles(filepath.Dir(data)), unmount(data)); err != nil {
 			return err
 		}
@@ -277,8 +289,7 @@ func (v *Volumes) List(context.Context) ([]string, error) {
 	for _, t := range tasks {
 		ids[t.Name()] = true
 	}
-	users, _ := filepath.Glob(filepath.Join(v.cfg.Dir, "shared", "*", usersName, "*"))
-	for _, u := range users {
+	for _, u := range v.glob("shared", "*", usersName, "*") {
 		ids[filepath.Base(u)] = true
 	}
 	return slices.Sorted(maps.Keys(ids)), nil

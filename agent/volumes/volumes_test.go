@@ -46,6 +46,27 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// A data directory may be called anything, and be reached by any path.
+func TestDirectoriesOfAnyName(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "a [b*")
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Mkdir(at, 0o711))
+	must(t, os.Symlink(at, link))
+	t.Chdir(filepath.Dir(link))
+	for _, dir := range []string{at, link, "link"} {
+		v := open(t, dir)
+		own := attach(t, v, "t1", docker("data", "task", false))
+		attach(t, v, "t1", docker("data", "shared", true))
+		if own != filepath.Join(at, "tasks", "t1", "data", dataName) {
+			t.Errorf("%s: the volume is at %s", dir, own)
+		}
+		must(t, v.Remove(t.Context(), "t1"))
+		if ids, err := v.List(t.Context()); err != nil || len(ids) > 0 {
+			t.Errorf("%s: tasks %v are left, %v", dir, ids, err)
+		}
+	}
+}
+
 // [D] SEMANTICS §13.5: a volume of scope task goes with its task, a shared one stays; the next process knows both.
 func TestScopes(t *testing.T) {
 	dir := t.TempDir()
