@@ -197,7 +197,14 @@ func TestInputStaysOpen(t *testing.T) {
 	}
 	another()
 	for range 3 {
-		must(t, syscall.Kill(k.PID(), syscall.SIGKILL))
+		pid := k.PID()
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		eventually(t, func() bool {
+			if ended() {
+				t.Fatal("without a keeper the container's input has ended")
+			}
+			return syscall.Kill(pid, 0) != nil
+		})
 		if ended() {
 			t.Fatal("without a keeper the container's input has ended")
 		}

@@ -165,7 +165,7 @@ func (r *Runtime) readImage(ctx context.Context, img images.Image) (*image, erro
 		return nil, fmt.Errorf("%w: config of %s: %w", errManifest, img.Name, err)
 	}
 	if !r.images.isUnpacked(img.Target.Digest) {
-		if err := c.Unpack(ctx, r.cfg.Snapshotter); err != nil {
+		if err := r.pastStale(func() error { return c.Unpack(ctx, r.cfg.Snapshotter) }); err != nil {
 			return nil, fmt.Errorf("unpack %s: %w", img.Name, err)
 		}
 		r.images.setUnpacked(img.Target.Digest)

@@ -100,11 +100,15 @@ func (r *Runtime) fetch(ctx context.Context, ref string, cached images.Image, au
 	}
 	seen, end := r.progress.begin(ref)
 	defer end()
-	img, err := r.client.Pull(ctx, ref,
-		client.WithImageHandler(seen),
-		client.WithResolver(resolved{Resolver: from, name: name, desc: desc}),
-		client.WithPlatformMatcher(platforms.Default()),
-		client.WithPullUnpack, client.WithPullSnapshotter(r.cfg.Snapshotter))
+	var img client.Image
+	err = r.pastStale(func() (err error) {
+		img, err = r.client.Pull(ctx, ref,
+			client.WithImageHandler(seen),
+			client.WithResolver(resolved{Resolver: from, name: name, desc: desc}),
+			client.WithPlatformMatcher(platforms.Default()),
+			client.WithPullUnpack, client.WithPullSnapshotter(r.cfg.Snapshotter))
+		return err
+	})
 	if err != nil {
 		if errdefs.IsNotFound(err) { // the name resolved: what is missing is our platform, or a part of the image
 			err = fmt.Errorf("%w: %w", errManifest, err)

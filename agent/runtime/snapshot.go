@@ -29,24 +29,36 @@ func staleSnapshot(err error) string {
 }
 
 // prepareSnapshot makes a writable snapshot, and removes what is in its way.
-func (r *Runtime) prepareSnapshot(ctx context.Context, key, parent string, opts ...snapshots.Opt) ([]mount.Mount, error) {
-	mounts, err := r.snapshots.Prepare(ctx, key, parent, opts...)
+func (r *Runtime) prepareSnapshot(ctx context.Context, key, parent string, opts ...snapshots.Opt) (mounts []mount.Mount, err error) {
+	err = r.pastStale(func() (err error) {
+		mounts, err = r.snapshots.Prepare(ctx, key, parent, opts...)
+		return err
+	})
+	return mounts, err
+}
+
+// pastStale calls what makes snapshots, such as the layers of an image, and again when something was in its way, after that has been
+// removed: a directory for each time that containerd was killed.
+func (r *Runtime) pastStale(call func() error) error {
+	err := call()
 	if err == nil || staleSnapshot(err) == "" {
-		return mounts, err
+		return err
 	}
 	r.sweeping.Lock() // else one removes what another has made by then
 	defer r.sweeping.Unlock()
-	mounts, err = r.snapshots.Prepare(ctx, key, parent, opts...)
-	if err == nil {
-		return mounts, nil
+	for removed := ""; ; {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		stale := staleSnapshot(err)
+		if stale == "" || stale == removed {
+			return err
+		}
+		r.cfg.Logger.Warn("remove a snapshot's directory that containerd does not know", "directory", stale)
+		if rerr := os.RemoveAll(stale); rerr != nil {
+			return errors.Join(err, fmt.Errorf("remove directory of a forgotten snapshot: %w", rerr))
+		}
+		removed = stale
 	}
-	stale := staleSnapshot(err)
-	if stale == "" {
-		return nil, err
-	}
-	r.cfg.Logger.Warn("remove a snapshot's directory that containerd does not know", "directory", stale)
-	if rerr := os.RemoveAll(stale); rerr != nil {
-		return nil, errors.Join(err, fmt.Errorf("remove directory of a forgotten snapshot: %w", rerr))
-	}
-	return r.snapshots.Prepare(ctx, key, parent, opts...)
 }

@@ -105,7 +105,10 @@ func (c Config) wholeCalls() (*grpc.ClientConn, error) {
 	if c.Whole == nil {
 		return nil, nil
 	}
-	soon := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 2, MaxDelay: 500 * time.Millisecond}}
+	soon := grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 2, MaxDelay: 500 * time.Millisecond},
+		MinConnectTimeout: 5 * time.Second, // without it a first connection has the 10 ms, and on a busy machine a call goes to containerd, where it can be cut short
+	}
 	conn, err := grpc.NewClient("passthrough:///whole", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(soon),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return c.Whole(ctx) }))
 	if err != nil {

@@ -33,6 +33,7 @@ func TestNobodyAnswersForAContainer(t *testing.T) {
 			s.want(id+", while nobody knows", s.plane.last(id).Status, task.StatusRunning)
 		}
 		s.node.Resync() // as after an end of containerd
+		synctest.Wait()
 		silent.Store(false)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
