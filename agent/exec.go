@@ -30,7 +30,7 @@ func (a *Agent) newExec() *exec.Sessions {
 // ownRole is a caller with the rights of a task's own role: a session's transcript is put away as the task's programs would do it.
 func (a *Agent) ownRole(ctx context.Context, taskARN string) (exec.Caller, error) {
 	e := a.engine.Load()
-	if e == nil {
+	if e == nil || !e.Ready() {
 		return nil, errors.New("the agent has just begun")
 	}
 	if _, here := e.Get(taskARN); !here {

@@ -251,6 +251,16 @@ func (e *Engine) List() []View {
 	return out
 }
 
+// Ready says whether Run has taken up what an earlier engine left: before that no task is known.
+func (e *Engine) Ready() bool {
+	select {
+	case <-e.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // Get is the task with the ARN or id.
 func (e *Engine) Get(task string) (View, bool) {
 	e.mu.Lock()
