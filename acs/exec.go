@@ -27,6 +27,7 @@ type (
 		SessionID string `json:"sessionId"`
 		StreamURL string `json:"streamUrl"`
 		Token     string `json:"token"`
+		Target    string `json:"target"` // the container, as Session Manager names it
 	}
 )
 
@@ -48,6 +49,10 @@ type (
 		Port *ExecPort `json:"port,omitempty"`
 		// Log is where what the session shows is to be when it is over; nil: nowhere.
 		Log *ExecLog `json:"log,omitempty"`
+		// KMSKey is a key of KMS with which the session is encrypted between its client and the node, as the client names it, "" for
+		// none; Target is the container as Session Manager names it.
+		KMSKey string `json:"kmsKey,omitempty"`
+		Target string `json:"target,omitempty"`
 	}
 
 	// ExecLog is a log group, a bucket, or both.

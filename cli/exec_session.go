@@ -43,7 +43,9 @@ type execSession struct {
 	code    *int
 	text    string // what the session ended with
 	over    bool
-	broken  error // our own output
+	ready   bool                // the handshake is complete
+	broken  error               // our own output, or the encryption
+	cipher  *datachannel.Cipher // of an encrypted session
 }
 
 func newExecSession(c *client.Client, grant acs.ExecGrant, stdout, stderr io.Writer) *execSession {
@@ -85,7 +87,7 @@ func (x *execSession) run(ctx context.Context, stdin io.Reader) error {
 
 // turn takes one thing that happens.
 func (x *execSession) turn(ctx context.Context, frames *<-chan []byte, input <-chan []byte, resized <-chan os.Signal) error {
-	if !x.channel.Free() {
+	if !x.channel.Free() || !x.ready {
 		input = nil
 	}
 	pause := time.Hour
@@ -220,6 +222,9 @@ func (x *execSession) terminate() {
 }
 
 func (x *execSession) send(ctx context.Context, kind uint32, payload []byte) {
+	if x.cipher != nil && datachannel.Sealed(kind) {
+		payload = x.seal(payload)
+	}
 	x.put(ctx, x.channel.Send(time.Now(), kind, payload))
 }
 
@@ -256,13 +261,26 @@ func (x *execSession) receive(ctx context.Context, frame []byte) {
 	}
 }
 
+func (x *execSession) write(to io.Writer, b []byte) error {
+	if _, err := to.Write(b); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
 func (x *execSession) take(ctx context.Context, p datachannel.Piece) {
 	var err error
+	if x.cipher != nil && datachannel.Sealed(p.Type) {
+		if p.Payload, err = x.cipher.Open(p.Payload); err != nil {
+			x.broken = err
+			return
+		}
+	}
 	switch p.Type {
 	case datachannel.Output:
-		_, err = x.stdout.Write(p.Payload)
+		err = x.write(x.stdout, p.Payload)
 	case datachannel.StdErr:
-		_, err = x.stderr.Write(p.Payload)
+		err = x.write(x.stderr, p.Payload)
 	case datachannel.ExitCode:
 		if n, err := strconv.Atoi(string(p.Payload)); err == nil {
 			x.code = &n
@@ -272,10 +290,19 @@ func (x *execSession) take(ctx context.Context, p datachannel.Piece) {
 		if json.Unmarshal(p.Payload, &q) != nil {
 			return
 		}
-		if b, err := json.Marshal(q.Agree(agent.Version)); err == nil {
+		var key []byte
+		if q.EncryptWith() != "" {
+			if key, err = x.makeKey(ctx, q.EncryptWith()); err != nil {
+				break
+			}
+		}
+		if b, err := json.Marshal(q.Agree(agent.Version, key)); err == nil {
 			x.send(ctx, datachannel.HandshakeResponse, b)
 		}
+	case datachannel.ChallengeRequest:
+		err = x.answerChallenge(ctx, p.Payload)
 	case datachannel.HandshakeComplete:
+		x.ready = true
 		if x.begun != nil {
 			x.begun()
 		}
@@ -286,6 +313,6 @@ func (x *execSession) take(ctx context.Context, p datachannel.Piece) {
 		}
 	}
 	if err != nil {
-		x.broken = fmt.Errorf("write output: %w", err)
+		x.broken = err
 	}
 }

@@ -129,7 +129,7 @@ func (f *forwardTo) open(ctx context.Context, c *client.Client) (acs.ExecGrant, 
 		Token     string `json:"TokenValue"`
 	}
 	err = c.Call(ctx, "ssm", "StartSession", map[string]any{"Target": target.String(), "DocumentName": document, "Parameters": parameters}, &out)
-	return acs.ExecGrant{SessionID: out.SessionID, StreamURL: out.StreamURL, Token: out.Token}, err
+	return acs.ExecGrant{SessionID: out.SessionID, StreamURL: out.StreamURL, Token: out.Token, Target: target.String()}, err
 }
 
 // target finds the container, and says why there can be no session in it.

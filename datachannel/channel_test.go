@@ -311,7 +311,7 @@ func TestHandshake(t *testing.T) {
 	if err := json.Unmarshal(fmt.Appendf(nil, plugin, 3, "unknown"), &r); err != nil || r.Refusal() != "SessionType: unknown" {
 		t.Errorf("a client that refuses: %v, %q", err, r.Refusal())
 	}
-	if b, err := json.Marshal(q.Agree("1.3.0.0")); err != nil || string(b) != fmt.Sprintf(plugin, 1, "") {
+	if b, err := json.Marshal(q.Agree("1.3.0.0", nil)); err != nil || string(b) != fmt.Sprintf(plugin, 1, "") {
 		t.Errorf("our client says %s, %v", b, err)
 	}
 }

@@ -24,6 +24,8 @@ const (
 	HandshakeRequest  = 5
 	HandshakeResponse = 6
 	HandshakeComplete = 7
+	ChallengeRequest  = 8 // Challenge: does the client have the key?
+	ChallengeResponse = 9
 	Flag              = 10 // four bytes, see FlagTerminate
 	StdErr            = 11 // to `roadstead exec` only: the plugin would print it like output
 	ExitCode          = 12 // to `roadstead exec` only: a decimal number

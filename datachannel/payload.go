@@ -42,14 +42,36 @@ type Request struct {
 
 // Action is one thing that is asked for.
 type Action struct {
-	ActionType       string     `json:"ActionType"` // "SessionType"
+	ActionType       string     `json:"ActionType"`
 	ActionParameters Parameters `json:"ActionParameters"`
 }
 
-// Parameters are those of the action SessionType.
+// Actions.
+const (
+	ActionSession = "SessionType"
+	ActionEncrypt = "KMSEncryption" // get a key from KMS, and encrypt with it what Sealed says
+)
+
+// Parameters are those of an action.
 type Parameters struct {
-	SessionType string `json:"SessionType"`
-	Properties  any    `json:"Properties"`
+	SessionType string `json:"SessionType,omitempty"`
+	Properties  any    `json:"Properties,omitempty"`
+	KMSKeyID    string `json:"KMSKeyId,omitempty"`
+}
+
+// KeyContext is the encryption context of a session's key in KMS.
+func KeyContext(session, target string) map[string]string {
+	return map[string]string{"aws:ssm:SessionId": session, "aws:ssm:TargetId": target}
+}
+
+// SessionKey is the ActionResult of ActionEncrypt: the key as KMS encrypted it.
+type SessionKey struct {
+	Blob []byte `json:"KMSCipherTextKey"`
+}
+
+// Challenge is the payload of ChallengeRequest, sealed by the node, and of ChallengeResponse: the same, sealed by the client.
+type Challenge struct {
+	Challenge []byte `json:"Challenge"`
 }
 
 // actionDone is the status of an action that the client has performed.
@@ -80,11 +102,35 @@ func (r *Response) Refusal() string {
 	return ""
 }
 
-// Agree answers a request.
-func (r *Request) Agree(version string) *Response {
+// Result is what came of an action, nil if nothing did.
+func (r *Response) Result(action string) json.RawMessage {
+	for _, p := range r.ProcessedClientActions {
+		if p.ActionType == action {
+			return p.ActionResult
+		}
+	}
+	return nil
+}
+
+// EncryptWith is the key of KMS with which the session is to be encrypted, "" if it is not.
+func (r *Request) EncryptWith() string {
+	for _, a := range r.RequestedClientActions {
+		if a.ActionType == ActionEncrypt {
+			return a.ActionParameters.KMSKeyID
+		}
+	}
+	return ""
+}
+
+// Agree answers a request. Key is the session's key as KMS encrypted it, nil if the session is not to be encrypted.
+func (r *Request) Agree(version string, key []byte) *Response {
 	out := &Response{ClientVersion: version}
 	for _, a := range r.RequestedClientActions {
-		out.ProcessedClientActions = append(out.ProcessedClientActions, Processed{ActionType: a.ActionType, ActionStatus: actionDone})
+		p := Processed{ActionType: a.ActionType, ActionStatus: actionDone}
+		if a.ActionType == ActionEncrypt {
+			p.ActionResult, _ = json.Marshal(SessionKey{Blob: key}) // bytes always marshal
+		}
+		out.ProcessedClientActions = append(out.ProcessedClientActions, p)
 	}
 	return out
 }

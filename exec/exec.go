@@ -128,7 +128,8 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 	defer cancel()
 	err = e.cfg.Nodes.Open(ctx, r.Task, acs.RoadsteadOpenExec{
 		SessionID: id, Container: c.Name, Command: args, Terminal: r.Terminal, Plain: r.Plain, Port: r.Port, Principal: r.Principal,
-		Log: e.logOf(r.Task, c.Name),
+		Log: e.logOf(r.Task, c.Name), KMSKey: e.keyOf(r.Task),
+		Target: model.SessionTarget{Cluster: r.Task.Cluster, Task: r.Task.ID, Runtime: c.RuntimeID}.String(),
 	})
 	if err != nil {
 		e.cfg.Log.Warn("open a session", "task", r.Task.ID, "container", c.Name, "err", err)
@@ -151,11 +152,25 @@ func (e *Exec) logOf(t *model.Task, container string) *acs.ExecLog {
 	if err != nil {
 		return nil // the task could not run
 	}
-	var conf *types.ClusterConfiguration
-	if c, ok := tables.Clusters.Get(model.ClusterKey(t.Scope, t.Cluster)); ok {
-		conf = c.Configuration
+	return definition.ExecLog(configuration(tables, t), def, container)
+}
+
+// configuration is that of the task's cluster, nil if it has none.
+func configuration(tables *state.Tables, t *model.Task) *types.ClusterConfiguration {
+	c, ok := tables.Clusters.Get(model.ClusterKey(t.Scope, t.Cluster))
+	if !ok {
+		return nil
 	}
-	return definition.ExecLog(conf, def, container)
+	return c.Configuration
+}
+
+// keyOf is the key of KMS with which sessions in the task are encrypted, "" if they are not.
+func (e *Exec) keyOf(t *model.Task) string {
+	conf := configuration(e.cfg.DB.Snapshot().Tables, t)
+	if conf == nil || conf.ExecuteCommandConfiguration == nil || conf.ExecuteCommandConfiguration.KmsKeyId == nil {
+		return ""
+	}
+	return *conf.ExecuteCommandConfiguration.KmsKeyId
 }
 
 // openPatience bounds the wait for a node's answer.

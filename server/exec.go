@@ -126,5 +126,6 @@ func (s *Server) execTask(r *http.Request, p auth.Principal) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return acs.ExecGrant{SessionID: x.ID, StreamURL: exec.StreamURL(wire.Base(r), x.ID), Token: x.Token}, nil
+	target := model.SessionTarget{Cluster: t.Cluster, Task: t.ID, Runtime: x.Container.RuntimeID}
+	return acs.ExecGrant{SessionID: x.ID, StreamURL: exec.StreamURL(wire.Base(r), x.ID), Token: x.Token, Target: target.String()}, nil
 }

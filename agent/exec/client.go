@@ -20,9 +20,8 @@ func (x *session) attached(a *attachment) {
 	if x.shaking.IsZero() {
 		x.shaking = now
 		x.sendJSON(datachannel.HandshakeRequest, datachannel.Request{
-			AgentVersion: agentVersion,
-			RequestedClientActions: []datachannel.Action{{ActionType: "SessionType",
-				ActionParameters: x.parameters()}},
+			AgentVersion:           agentVersion,
+			RequestedClientActions: x.actions(),
 		})
 		return
 	}
@@ -36,6 +35,15 @@ func (x *session) attached(a *attachment) {
 		x.deadline = now.Add(ackPatience)
 		x.checkAcks()
 	}
+}
+
+// actions are what the client is asked to do before the session begins.
+func (x *session) actions() []datachannel.Action {
+	all := []datachannel.Action{{ActionType: datachannel.ActionSession, ActionParameters: x.parameters()}}
+	if x.open.KMSKey != "" {
+		all = append(all, datachannel.Action{ActionType: datachannel.ActionEncrypt, ActionParameters: datachannel.Parameters{KMSKeyID: x.open.KMSKey}})
+	}
+	return all
 }
 
 // parameters say what kind of session it is.
@@ -74,11 +82,13 @@ func (x *session) received(ctx context.Context, frame []byte) {
 func (x *session) accept(ctx context.Context, p datachannel.Piece) bool {
 	switch p.Type {
 	case datachannel.Output:
-		return x.take(p.Payload)
+		return x.takeSealed(ctx, p.Payload)
 	case datachannel.Size:
 		x.resize(ctx, p.Payload)
 	case datachannel.HandshakeResponse:
 		x.agree(ctx, p.Payload)
+	case datachannel.ChallengeResponse:
+		x.proven(ctx, p.Payload)
 	case datachannel.Flag:
 		if len(p.Payload) == 4 && p.Payload[3] == datachannel.FlagTerminate {
 			x.kill(ctx, endTerminated)
@@ -107,7 +117,7 @@ func (x *session) take(b []byte) bool {
 
 // agree completes the handshake.
 func (x *session) agree(ctx context.Context, payload []byte) {
-	if x.agreed {
+	if x.agreed || x.cipher != nil {
 		return
 	}
 	var r datachannel.Response
@@ -119,6 +129,15 @@ func (x *session) agree(ctx context.Context, payload []byte) {
 		x.fail(ctx, fmt.Errorf("handshake: %w", err))
 		return
 	}
+	if x.open.KMSKey == "" {
+		x.shaken()
+	} else if err := x.challenge(ctx, &r); err != nil {
+		x.fail(ctx, err)
+	}
+}
+
+// shaken ends the client's part of the handshake.
+func (x *session) shaken() {
 	x.agreed = true
 	if x.open.Port != nil { // see portPatience
 		x.deadline = time.Now().Add(portPatience)

@@ -77,6 +77,9 @@ func (x *session) wrote(p datachannel.Piece) {
 }
 
 func (x *session) send(kind uint32, payload []byte) {
+	if x.cipher != nil && datachannel.Sealed(kind) {
+		payload = x.seal(payload)
+	}
 	frame := x.channel.Send(time.Now(), kind, payload)
 	if x.client != nil {
 		x.client.send(frame)

@@ -40,6 +40,9 @@ type session struct {
 	command *running // nil before it begins, and after its end
 	size    datachannel.WindowSize
 
+	cipher *datachannel.Cipher // of an encrypted session, when it has its key
+	riddle []byte              // what the client is to show that it has the key
+
 	shaking  time.Time // when the handshake began; zero before
 	agreed   bool      // the handshake is complete
 	deadline time.Time // for what the session waits for: see late

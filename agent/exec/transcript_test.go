@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
@@ -27,6 +28,8 @@ type archive struct {
 	down    int    // so many calls fail before they do anything
 	mute    string // the first call of this operation does its work, and its answer is lost
 	calls   []string
+
+	sessionKeys map[string][]byte // of KMS: by the request with which they are decrypted
 }
 
 type logEvent struct {
@@ -77,6 +80,14 @@ func (a *archive) Call(_ context.Context, service, op string, in, out any) error
 		return err
 	}
 	answer := map[string]any{}
+	if op == "Decrypt" {
+		text, _ := json.Marshal(in)
+		key, ok := a.sessionKeys[string(text)]
+		if !ok {
+			return model.Errorf("InvalidCiphertextException", "")
+		}
+		return json.Unmarshal([]byte(`{"Plaintext":"`+base64.StdEncoding.EncodeToString(key)+`"}`), out)
+	}
 	group, ok := a.groups[q.LogGroupName]
 	_, there := group[q.LogStreamName]
 	switch {

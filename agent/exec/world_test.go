@@ -210,7 +210,10 @@ type client struct {
 
 	got      []byte // output
 	asked    datachannel.Parameters
-	complete bool // the handshake
+	makeKey  func(with string) (plain, blob []byte)
+	cipher   *datachannel.Cipher
+	sealed   []byte // output, as it came
+	complete bool   // the handshake
 	stderr   []byte
 	code     *int
 	closed   *datachannel.Closed
@@ -257,6 +260,21 @@ func (s *site) connect(id string, c *client) *client {
 	if c == nil {
 		c = &client{t: s.t, channel: datachannel.NewClient(ids()), seen: map[int64]bool{}}
 	}
+	s.attach(id, c)
+	return c
+}
+
+// connectWith connects a client that is somehow different.
+func (s *site) connectWith(id string, change func(*client)) *client {
+	s.t.Helper()
+	c := &client{t: s.t, channel: datachannel.NewClient(ids()), seen: map[int64]bool{}}
+	change(c)
+	s.attach(id, c)
+	return c
+}
+
+func (s *site) attach(id string, c *client) {
+	s.t.Helper()
 	l := &line{toNode: make(chan []byte, 64), toClient: make(chan []byte, 64), cut: make(chan struct{})}
 	again := c.line != nil
 	c.line = l
@@ -273,7 +291,6 @@ func (s *site) connect(id string, c *client) *client {
 	}
 	go c.read(l)
 	s.t.Cleanup(l.Close)
-	return c
 }
 
 func (c *client) put(frame []byte) {
@@ -327,15 +344,41 @@ func (c *client) read(l *line) {
 }
 
 func (c *client) take(p datachannel.Piece) [][]byte {
+	if c.cipher != nil && datachannel.Sealed(p.Type) {
+		plain, err := c.cipher.Open(p.Payload)
+		if err != nil {
+			c.t.Error(err)
+		}
+		c.sealed = append(c.sealed, p.Payload...)
+		p.Payload = plain
+	}
 	switch p.Type {
 	case datachannel.HandshakeRequest:
 		var q datachannel.Request
-		if err := json.Unmarshal(p.Payload, &q); err != nil {
+		err := json.Unmarshal(p.Payload, &q)
+		if err != nil {
 			c.t.Error(err)
 		}
 		c.asked = q.RequestedClientActions[0].ActionParameters
-		b, _ := json.Marshal(q.Agree("1.3.0.0"))
+		var blob []byte
+		if with := q.EncryptWith(); with != "" {
+			var plain []byte
+			plain, blob = c.makeKey(with)
+			if c.cipher, err = datachannel.NewClientCipher(plain); err != nil {
+				c.t.Error(err)
+			}
+		}
+		b, _ := json.Marshal(q.Agree("1.3.0.0", blob))
 		return [][]byte{c.channel.Send(time.Now(), datachannel.HandshakeResponse, b)}
+	case datachannel.ChallengeRequest:
+		var q datachannel.Challenge
+		_ = json.Unmarshal(p.Payload, &q)
+		riddle, err := c.cipher.Open(q.Challenge)
+		if err != nil {
+			c.t.Error(err)
+		}
+		b, _ := json.Marshal(datachannel.Challenge{Challenge: c.cipher.Seal([datachannel.NonceSize]byte{1}, riddle)})
+		return [][]byte{c.channel.Send(time.Now(), datachannel.ChallengeResponse, b)}
 	case datachannel.HandshakeComplete:
 		c.complete = true
 	case datachannel.Output:

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -40,6 +42,59 @@ func (e *Env) forward(t *testing.T, task string, parameters string) *forwarded {
 		t.Fatalf("it names no port: %s", x.all.String())
 	}
 	return &forwarded{terminal: x, url: "http://127.0.0.1:" + port[1]}
+}
+
+// ownForward is `roadstead forward`, which listens at a port of this machine.
+func (e *Env) ownForward(t *testing.T, task, ports string) *forwarded {
+	t.Helper()
+	cmd := exec.Command(binary, "forward", task, ports)
+	cmd.Env = append(os.Environ(), "ROADSTEAD_ENDPOINT="+e.URL, "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+e.secret, "AWS_REGION="+region)
+	x := atTerminal(t, cmd)
+	x.await("Ctrl-C ends it.")
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := regexp.MustCompile(`Forwarding from (\S+) to`).FindStringSubmatch(x.all.String())
+	if at == nil {
+		t.Fatalf("it names no address: %s", x.all.String())
+	}
+	return &forwarded{terminal: x, url: "http://" + at[1]}
+}
+
+// Without the plugin: what listens on the container's loopback only, several connections, a host that the container reaches, nobody, a
+// server that is killed meanwhile, ctrl-C, and the end of the task.
+func TestForward(t *testing.T) {
+	e := NewPair(t)
+	task := e.RunTask(e.Define("near", ecs.RegisterTaskDefinitionInput{}, e.container("app", "serve=127.0.0.1:8000", "wait"), e.container("side", "wait")), withExec)
+	e.AwaitStatus(task, "RUNNING")
+	own := e.ownForward(t, task+"/app", "0:8000")
+	born := own.get("/")
+	sendsBack(t, own)
+	e.Server.Kill9()
+	e.Server.again()
+	if page := own.get("/"); page != born || !strings.Contains(page, " born ") {
+		t.Errorf("after the server was killed comes %q, before it %q", page, born)
+	}
+	if page := e.ownForward(t, task+"/app", "0:127.0.0.1:8000").get("/"); page != born {
+		t.Errorf("at the host 127.0.0.1 is %q", page)
+	}
+	nobody := e.ownForward(t, task+"/side", "0:9")
+	if r, err := http.Get(nobody.url); err == nil {
+		r.Body.Close()
+		t.Error("something listens at port 9")
+	}
+	nobody.await("A connection failed: nothing takes connections at localhost:9 in the container.")
+	own.typed("\x03")
+	if code := own.end(); code != 0 {
+		t.Errorf("after ctrl-C it ends with %d", code)
+	}
+	if _, err := e.cli(t.Context(), "forward", task, "0:80"); err == nil || !strings.Contains(err.Error(), "has several containers: say which one") {
+		t.Errorf("without a container: %v", err)
+	}
+	_, err := e.ECS.StopTask(t.Context(), &ecs.StopTaskInput{Task: &task})
+	must(t, err)
+	if code := nobody.end(); code != 1 {
+		t.Errorf("after the task it ends with %d", code)
+	}
 }
 
 // get asks over a connection of its own.

@@ -174,12 +174,21 @@ func (e *Env) execute(task, command string, flags ...string) *exec.Cmd {
 	return e.aws(append([]string{"ecs", "execute-command", "--task", task, "--interactive", "--command", command}, flags...)...)
 }
 
+// awsCommand prefers Debian's, which is the oldest version that people have.
+func awsCommand() string {
+	const debian = "/usr/bin/aws"
+	if _, err := os.Stat(debian); err != nil {
+		return "aws"
+	}
+	return debian
+}
+
 // aws is the aws command line with the session-manager-plugin.
 func (e *Env) aws(args ...string) *exec.Cmd {
 	e.t.Helper()
 	dir, err := plugin()
 	must(e.t, err)
-	cmd := exec.Command("/usr/bin/aws", append([]string{"--endpoint-url", e.URL}, args...)...)
+	cmd := exec.Command(awsCommand(), append([]string{"--endpoint-url", e.URL}, args...)...)
 	cmd.Env = append(os.Environ(), "PATH="+dir+":/usr/bin:/bin", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+e.secret,
 		"AWS_REGION="+region, "AWS_DEFAULT_REGION="+region, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
 	return cmd

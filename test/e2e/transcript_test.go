@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -93,6 +94,7 @@ func TestTranscripts(t *testing.T) {
 			t.Errorf("it shows\n%s", out)
 		}
 	})
+	t.Run("kmsKeyId", func(t *testing.T) { e.encryptedSessions(t, may) })
 	t.Run("NONE", func(t *testing.T) {
 		e.configure(types.ExecuteCommandConfiguration{Logging: "NONE"})
 		id := e.chat(t, task, "off the record")
@@ -103,6 +105,44 @@ func TestTranscripts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// encryptedSessions: [D] with kmsKeyId the plugin and our own command line encrypt what goes between them and the node, with a key that KMS
+// makes for the caller and decrypts for the task's role; a role that may not has no sessions.
+func (e *Env) encryptedSessions(t *testing.T, mayNot string) {
+	may := e.role("decrypts-sessions", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}]}`)
+	box := kms.New(kms.Options{Region: region, BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider(key, e.secret, "")})
+	k, err := box.CreateKey(t.Context(), &kms.CreateKeyInput{})
+	must(t, err)
+	e.configure(types.ExecuteCommandConfiguration{Logging: "NONE", KmsKeyId: k.KeyMetadata.Arn})
+	run := func(role string) string {
+		task := e.RunTask(e.Define("encrypted", ecs.RegisterTaskDefinitionInput{TaskRoleArn: &role}, e.container("app", "serve=127.0.0.1:8000", "wait")), withExec)
+		e.AwaitStatus(task, "RUNNING")
+		return task
+	}
+	task := run(may)
+	cmd := e.execute(task, "/probe talk")
+	cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL="+e.URL) // the plugin has no flag for KMS
+	x := atTerminal(t, cmd)
+	x.await("This session is encrypted using AWS KMS.")
+	x.await("uid 0")
+	x.typed("secretly\n")
+	x.await(`heard "secretly"`)
+	x.typed("exit 0\n")
+	x.await("Exiting session")
+	x.end()
+	own := e.own(t, task)
+	own.typed("exit 5\n")
+	if code := own.end(); code != 5 {
+		t.Errorf("our own command line ends with %d", code)
+	}
+	if page := e.ownForward(t, task, "0:8000").get("/"); !strings.Contains(page, " born ") {
+		t.Errorf("through an encrypted port comes %q", page)
+	}
+	if _, err := e.cli(t.Context(), "exec", run(mayNot), "--", "/probe"); err == nil || !strings.Contains(err.Error(), "decrypt the session's key") ||
+		!strings.Contains(err.Error(), "is not authorized to perform: kms:Decrypt") {
+		t.Errorf("a role that may not decrypt: %v", err)
+	}
 }
 
 // configure sets the cluster's executeCommandConfiguration.
