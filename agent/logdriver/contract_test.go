@@ -8,12 +8,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"maps"
 	"math/big"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -301,72 +299,5 @@ func TestNobodyListens(t *testing.T) {
 	d.to.at = filepath.Join(t.TempDir(), "none")
 	if err := d.Connect(t.Context()); err == nil || err.Error() != "journald is not enabled on this host" {
 		t.Errorf("journald: %v", err)
-	}
-}
-
-// What Splunk says it never takes is a refusal; other answers are reasons to try again.
-func TestSplunkRefuses(t *testing.T) {
-	c := &collector{heard: newHeard()}
-	s := httptest.NewServer(c)
-	defer s.Close()
-	d, err := New(Splunk, map[string]string{"splunk-url": s.URL, "splunk-token": "sesame"}, Facts{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusServiceUnavailable, 0} {
-		if status == http.StatusBadRequest {
-			if err := d.Connect(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c.mu.Lock()
-		c.refuse = status
-		c.mu.Unlock()
-		err := d.Send(t.Context(), batch("x"))
-		_, refusal := errors.AsType[*Refusal](err)
-		if (err == nil) != (status == 0) || refusal != (status == http.StatusBadRequest) {
-			t.Errorf("%d: %v", status, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "sesame") {
-			t.Errorf("the token is in %v", err)
-		}
-	}
-	if c.auth != "Splunk sesame" {
-		t.Errorf("authorization %q", c.auth)
-	}
-}
-
-// With the option splunk-index-acknowledgment lines have been taken when they are indexed, and are sent again if they never are. A
-// collector that acknowledges nothing is believed.
-func TestSplunkAcknowledges(t *testing.T) {
-	for _, c := range []struct {
-		acks, want string
-		asked      int // about the first request
-	}{
-		{"", "one", 0}, {"late", "one", 3}, {"unknown", "one", 0}, {"lost", "one one", -1},
-	} {
-		to := &collector{heard: newHeard(), asked: map[string]int{}, acks: c.acks}
-		s := httptest.NewServer(to)
-		d, err := newSplunk(map[string]string{"splunk-url": s.URL, "splunk-token": "sesame", "splunk-index-acknowledgment": "true", "splunk-gzip": "true"}, Facts{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.patience = time.Minute
-		if c.acks == "lost" {
-			d.patience = time.Second
-			if err := d.Send(t.Context(), batch("one")); err == nil || !strings.Contains(err.Error(), "not acknowledged") {
-				t.Errorf("what was not acknowledged: %v", err)
-			}
-			d.patience = time.Minute
-		}
-		if err := d.Send(t.Context(), batch("one")); err != nil {
-			t.Errorf("%q: %v", c.acks, err)
-		}
-		if got := strings.Join(to.got(), " "); got != c.want || c.asked >= 0 && to.asked["1"] != c.asked {
-			t.Errorf("%q: got %q, asked %v", c.acks, got, to.asked)
-		}
-		_ = d.Close()
-		s.Close()
 	}
 }

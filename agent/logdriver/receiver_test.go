@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -401,85 +400,6 @@ func journalEntry(r *bufio.Reader, _ io.Writer, h *heard) error {
 			value = string(b[:n])
 		}
 		m[name] = value
-	}
-}
-
-// collector is Splunk's HTTP Event Collector. It can answer with a status of its own instead.
-type collector struct {
-	*heard
-	mu     sync.Mutex
-	refuse int    // guarded by mu: the status, 0 = none
-	auth   string // guarded by mu: of the last request
-
-	acks   string         // how it acknowledges: "" not at all, "late" when it is asked the third time, "lost" as late, but the first never, "unknown" with a number of which nobody knows
-	asked  map[string]int // guarded by mu: how often, by number
-	number int            // guarded by mu: of the last request
-}
-
-// acknowledge answers whether what has a number is indexed.
-func (c *collector) acknowledge(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Acks []int }
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Query().Get("channel") == "" || r.Header.Get("Authorization") == "" {
-		http.Error(w, `{"text":"Data channel is missing","code":10}`, http.StatusBadRequest)
-		return
-	}
-	if c.acks == "unknown" {
-		http.NotFound(w, r)
-		return
-	}
-	id := strconv.Itoa(in.Acks[0])
-	c.asked[id]++
-	fmt.Fprintf(w, `{"acks":{"%s":%t}}`, id, c.asked[id] >= 3 && (c.acks != "lost" || id != "1"))
-}
-
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refuse != 0 {
-		http.Error(w, `{"text":"no","code":4}`, c.refuse)
-		return
-	}
-	if r.URL.Path == splunkAckPath && c.acks != "" {
-		c.acknowledge(w, r)
-		return
-	}
-	if r.URL.Path != splunkPath {
-		http.NotFound(w, r)
-		return
-	}
-	if r.Method == http.MethodOptions {
-		return
-	}
-	c.auth = r.Header.Get("Authorization")
-	var in io.Reader = r.Body
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		var err error
-		if in, err = gzip.NewReader(in); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-	}
-	for d := json.NewDecoder(in); ; {
-		var m map[string]any
-		if err := d.Decode(&m); errors.Is(err, io.EOF) {
-			if c.number++; c.acks != "" && r.Header.Get("X-Splunk-Request-Channel") != "" {
-				fmt.Fprintf(w, `{"text":"Success","code":0,"ackId":%d}`, c.number)
-			}
-			return
-		} else if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		switch e := m["event"].(type) {
-		case string:
-			c.add(e, m)
-		case map[string]any:
-			line, ok := e["line"].(string)
-			if !ok {
-				line = fmt.Sprint(e["line"])
-			}
-			c.add(line, m)
-		}
 	}
 }
 
