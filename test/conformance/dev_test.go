@@ -29,7 +29,7 @@ func startDev() (*dev, error) {
 	if err != nil {
 		return nil, err
 	}
-	if target.sink, err = freeAddress(); err != nil {
+	if target.sink, err = freeAddress(address); err != nil {
 		return nil, err
 	}
 	d := &dev{log: filepath.Join(target.dir, "dev.log"), ended: make(chan struct{})}
@@ -71,11 +71,15 @@ func startDev() (*dev, error) {
 	return nil, fmt.Errorf("%w\n%s", err, tail(d.log, 40))
 }
 
-// freeAddress returns a loopback address that nobody listens on. Its port is outside of the dynamic range, from which the
+// freeAddress returns a loopback address that nobody listens on, and that is none of those that are taken. Its port is outside of the dynamic range, from which the
 // node gives ports to tasks.
-func freeAddress() (string, error) {
+func freeAddress(taken ...string) (string, error) {
 	for i := range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 27000+(os.Getpid()+i)%3000))
+		address := fmt.Sprintf("127.0.0.1:%d", 27000+(os.Getpid()+i)%3000)
+		if slices.Contains(taken, address) {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
 		if err == nil {
 			defer l.Close()
 			return l.Addr().String(), nil
