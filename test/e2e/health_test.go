@@ -67,3 +67,34 @@ func (e *Env) awaitHealth(arn string, want types.HealthStatus) time.Duration {
 		return nil
 	})
 }
+
+// serviceReplaces: a task whose health command begins to fail becomes UNHEALTHY after its retries, and its service replaces it and says
+// why (SEMANTICS §7; MISSION row 84).
+func serviceReplaces(t *testing.T, e *Env) {
+	shared := filepath.Join(e.Dir, "replaces")
+	must(t, os.Mkdir(shared, 0o755))
+	well := filepath.Join(shared, "well")
+	must(t, os.WriteFile(well, nil, 0o644))
+	app := e.container("app", "onterm=bye", "wait")
+	app.MountPoints = []types.MountPoint{mount("v", "/shared")}
+	app.HealthCheck = &types.HealthCheck{Command: []string{"CMD", "/probe", "there=/shared/well"}, Interval: aws.Int32(5), Timeout: aws.Int32(5), Retries: aws.Int32(2)}
+	def := e.Define("replaces", ecs.RegisterTaskDefinitionInput{
+		Volumes: []types.Volume{{Name: aws.String("v"), Host: &types.HostVolumeProperties{SourcePath: &shared}}},
+	}, app)
+	e.CreateService("replaces", def, 1)
+	e.AwaitStable("replaces")
+	first := e.Tasks("replaces")[0]
+	must(t, os.Remove(well))
+	began := time.Now()
+	task := e.AwaitStatus(first, "STOPPED")
+	must(t, os.WriteFile(well, nil, 0o644))
+	t.Logf("replaced after %s", time.Since(began).Round(time.Millisecond))
+	if task.StopCode != types.TaskStopCodeServiceSchedulerInitiated || aws.ToString(task.StoppedReason) != "Task failed container health checks" || task.HealthStatus != types.HealthStatusUnhealthy {
+		t.Errorf("it was %s, and stopped by %s: %q", task.HealthStatus, task.StopCode, aws.ToString(task.StoppedReason))
+	}
+	if e.AwaitStable("replaces"); e.Tasks("replaces")[0] == first {
+		t.Error("it was not replaced")
+	}
+	e.Scale("replaces", 0)
+	e.AwaitStable("replaces")
+}

@@ -29,6 +29,7 @@ func TestServices(t *testing.T) {
 		"a crash loop is restarted and not given up": serviceCrashes,
 		"an image that is not there is rolled back":  serviceRollsBack,
 		"delete with force":                          serviceDeleted,
+		"a task that is UNHEALTHY is replaced":       serviceReplaces,
 		"a push of the same tag does not leak in":    servicePinsImages,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,9 +41,11 @@ var verbs = map[string]func(string) error{
 	"onhup":  onHup,
 	"ignore": func(string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	"eat":    eat,
+	"burn":   burn,
 	"mark":   mark,
 	"tick":   tick,
 	"where":  where,
+	"procs":  procs,
 	"write":  write,
 	"there":  there,
 	"read":   read,
@@ -138,6 +141,20 @@ func eat(mib string) error {
 	}
 	fmt.Println("ate", len(all), "MiB")
 	return nil
+}
+
+// burn keeps so many threads busy, in the background.
+func burn(threads string) error {
+	n, err := strconv.Atoi(threads)
+	runtime.GOMAXPROCS(n + 1)
+	for range n {
+		go func() {
+			for i := 0; ; i++ {
+				_ = i
+			}
+		}()
+	}
+	return err
 }
 
 // mark adds a line to a file in one write, so that starts can be counted: "NAME TIME".
