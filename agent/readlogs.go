@@ -21,7 +21,7 @@ func (a *Agent) readLogs(ctx context.Context, m *acs.RoadsteadReadLogs) acs.Road
 	dir := filepath.Join(a.dir("engine"), "logs", id)
 	files, err := os.ReadDir(dir)
 	if err != nil || id == "" {
-		answer.Error = fmt.Sprintf("task %s has no logs on its node: they are removed some time after it stopped", id)
+		answer.Error = fmt.Sprintf("Task %s has no logs on its node: none of its containers has started, or they were removed some time after it stopped.", id)
 		return answer
 	}
 	for _, f := range files {

@@ -13,7 +13,8 @@ import (
 // ErrNotConnected says that the task's agent is not connected to this member.
 var ErrNotConnected = errors.New("the agent of the task's instance is not connected")
 
-// ReadLogs asks the task's node for log records (see acs.RoadsteadReadLogs).
+// ReadLogs asks the task's node for log records (see acs.RoadsteadReadLogs). What the node says against it is a refusal: logs that are
+// not there are nobody's failure.
 func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.RoadsteadReadLogs) (*acs.RoadsteadLogs, error) {
 	req.MessageID, req.TaskArn = s.cfg.NewID(), t.ARN()
 	answer, err := s.tell(ctx, t, call{msg: req, id: req.MessageID, answer: make(chan any, 1)})
@@ -22,7 +23,7 @@ func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.Roadstea
 	}
 	a := answer.(*acs.RoadsteadLogs)
 	if a.Error != "" {
-		return nil, errors.New(a.Error)
+		return nil, model.Errorf("InvalidParameterException", "%s", a.Error)
 	}
 	return a, nil
 }

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,16 +17,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// TestApart looks at what tasks on one machine see of each other, and take from each other: nothing.
+// TestApart looks at what tasks on one machine see of each other, and take from each other: nothing. It runs alone: its hog would take
+// the processors from other tests.
 func TestApart(t *testing.T) {
-	t.Parallel()
 	e := NewPair(t)
 	for name, test := range map[string]func(*testing.T, *Env){
 		"files, processes, networks and metadata": neighbours,
 		"a hog takes its share only":              fairShares,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			mine := *e
 			mine.t = t
 			test(t, &mine)
@@ -36,22 +36,22 @@ func TestApart(t *testing.T) {
 // neighbours: two tasks of two images have the port 80 each, and nothing of the other's files, processes, loopback or metadata (MISSION
 // rows 1 to 3).
 func neighbours(t *testing.T, e *Env) {
-	define := func(name, image string, verbs ...string) string {
+	define := func(name, image, loopback string, verbs ...string) string {
 		c := e.container("c", append(verbs, "procs", "print=done", "onterm=bye", "wait")...)
 		c.Image = &image
-		return e.Define(name, ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c)
+		return e.Define(name, ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, c, e.container("side", "serve=127.0.0.1:"+loopback, "onterm=bye", "wait"))
 	}
 	other := e.BuildImage("other:1")
-	one := e.RunTask(define("one", e.Image, "write=/of-one,secret", "serve=:80", "serve=127.0.0.1:81", "env=ECS_CONTAINER_METADATA_URI_V4", "metadata="), inVPC)
+	one := e.RunTask(define("one", e.Image, "82", "dial=127.0.0.1:82", "write=/of-one,secret", "serve=:80", "env=ECS_CONTAINER_METADATA_URI_V4", "metadata="), inVPC)
 	said := e.AwaitLog(one, "done")
 	_, rest, _ := strings.Cut(said, "ECS_CONTAINER_METADATA_URI_V4=")
 	theirs, _, _ := strings.Cut(rest, "\n")
 	if !strings.Contains(said, "wrote /of-one") || !strings.Contains(said, "200 {") || !strings.HasPrefix(theirs, "http://") {
 		t.Fatalf("the first says %s", said)
 	}
-	two := e.RunTask(define("two", other, "read=/of-one", "serve=:80", "dialed=127.0.0.1:81", "fetch="+theirs, "fetch="+theirs+"/task"), inVPC)
+	two := e.RunTask(define("two", other, "83", "read=/of-one", "serve=:80", "dialed=127.0.0.1:82", "fetch="+theirs, "fetch="+theirs+"/task"), inVPC)
 	got := e.AwaitLog(two, "done")
-	for _, want := range []string{"not read: /of-one", "not reached 127.0.0.1:81", "404 "} {
+	for _, want := range []string{"not read: /of-one", "not reached 127.0.0.1:82", "404 "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the second says no %q in\n%s", want, got)
 		}
@@ -83,16 +83,23 @@ func fairShares(t *testing.T, e *Env) {
 		c.Cpu = 256
 		return e.Define(name, ecs.RegisterTaskDefinitionInput{}, c)
 	}
-	modest, hog := e.RunTask(define("modest", 2)), e.RunTask(define("hog", 16))
-	e.AwaitAll([]string{modest, hog}, "RUNNING")
+	modest := e.RunTask(define("modest", 2))
+	e.AwaitStatus(modest, "RUNNING")
 	eater := e.RunTask(e.Define("eater", ecs.RegisterTaskDefinitionInput{}, e.container("c", "eat=64", "exit=0")))
 	e.ends(eater, types.TaskStopCodeEssentialContainerExited, exited, 137)
+	hog := e.RunTask(define("hog", 16))
+	e.AwaitStatus(hog, "RUNNING")
 	before := []time.Duration{e.burnt(modest), e.burnt(hog)}
-	<-time.After(4 * time.Second)
-	mine, theirs := e.burnt(modest)-before[0], e.burnt(hog)-before[1]
-	share := float64(mine) / float64(max(mine+theirs, 1))
+	var mine, theirs time.Duration
+	poll(t, patience, func(context.Context) error { // who else is on the machine makes it last longer, and a short time says little
+		if mine, theirs = e.burnt(modest)-before[0], e.burnt(hog)-before[1]; mine+theirs < 6*time.Second {
+			return errAgain(fmt.Sprintf("they had %s", mine+theirs))
+		}
+		return nil
+	})
+	share := float64(mine) / float64(mine+theirs)
 	t.Logf("of %s both had, the modest one had %.0f %%", (mine + theirs).Round(time.Millisecond), 100*share)
-	if share < 0.45 {
+	if share < 0.4 { // by threads it would be 0.11; the kernel divides each processor by itself, and others are on them
 		t.Errorf("a neighbour with 16 threads leaves a task with 2 only %.0f %% of what both get", 100*share)
 	}
 	for _, arn := range []string{modest, hog} {
