@@ -22,18 +22,29 @@ func TestScenarios(t *testing.T) {
 		var policy expiry.Policy
 		return scenario.Verbs{
 			"image": func(c *scenario.Call) {
-				images = append(images, expiry.Image{
-					Digest: c.Arg(), Tags: c.List("tags"), PushedAt: now.Add(-time.Duration(c.Int("days", 0)) * 24 * time.Hour).Add(-time.Hour),
-					Parts: c.List("parts"),
-				})
+				ago := func(days int64) time.Time { return now.Add(-time.Duration(days) * 24 * time.Hour).Add(-time.Hour) }
+				days := c.Int("days", 0)
+				i := expiry.Image{Digest: c.Arg(), Tags: c.List("tags"), PushedAt: ago(days), UsedAt: ago(c.Int("used", days)), Parts: c.List("parts")}
+				if days := c.Int("archived", -1); days >= 0 {
+					i.ArchivedAt = ago(days)
+				}
+				images = append(images, i)
 			},
 			"rule": func(c *scenario.Call) {
 				r := expiry.Rule{Priority: int(c.Int("priority", 1)), Action: expiry.Action{Type: "expire"}}
 				s := &r.Selection
 				s.TagStatus, s.TagPrefixes, s.TagPatterns = c.Arg(), c.List("prefixes"), c.List("patterns")
 				s.CountType, s.CountNumber = "imageCountMoreThan", int(c.Int("keep", 0))
-				if s.CountNumber == 0 {
-					s.CountType, s.CountUnit, s.CountNumber = "sinceImagePushed", "days", int(c.Int("days", 0))
+				for name, kind := range map[string]string{"days": "sinceImagePushed", "unused": "sinceImagePulled", "archived": "sinceImageTransitioned"} {
+					if n := c.Int(name, 0); n > 0 {
+						s.CountType, s.CountUnit, s.CountNumber = kind, "days", int(n)
+					}
+				}
+				if s.CountType == "sinceImageTransitioned" {
+					s.Class = "archive"
+				}
+				if c.Int("archive", 0) == 1 {
+					r.Action = expiry.Action{Type: "transition", Target: "archive"}
 				}
 				policy.Rules = append(policy.Rules, r)
 			},
@@ -46,6 +57,9 @@ func TestScenarios(t *testing.T) {
 					word := "stays"
 					if v.Expires {
 						word = "goes "
+					}
+					if v.Archives {
+						word = "rests"
 					}
 					c.Printf("%s %s %v rule=%d: %s", word, v.Digest, v.Tags, v.Rule, v.Why)
 				}
@@ -171,6 +185,9 @@ func TestRefused(t *testing.T) {
 	rules := func(rs ...string) string { return `{"rules":[` + strings.Join(rs, ",") + `]}` }
 	const some = `{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":3}`
 	const bare = `{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":3}`
+	archived := func(days string) string {
+		return `{"tagStatus":"any","storageClass":"archive","countType":"sinceImageTransitioned","countUnit":"days","countNumber":` + days + `}`
+	}
 	tagged := func(list string) string {
 		return `{"tagStatus":"tagged",` + list + `"countType":"imageCountMoreThan","countNumber":3}`
 	}
@@ -193,6 +210,13 @@ func TestRefused(t *testing.T) {
 		{rules(rule(`1`, `{"tagStatus":"all","countType":"imageCountMoreThan","countNumber":3}`)), "instance failed to match exactly one schema (matched 0 out of 4)"},
 		{rules(rule(`1`, `{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":0}`)), "numeric instance is lower than the required minimum (minimum: 1, found: 0)"},
 		{strings.Replace(rules(rule(`1`, some)), `"expire"`, `"expire","targetStorageClass":null`, 1), "instance failed to match exactly one schema (matched 0 out of 2)"},
+		{strings.Replace(rules(rule(`1`, some)), `"expire"`, `"transition"`, 1), "instance failed to match exactly one schema (matched 0 out of 2)"},
+		{strings.Replace(rules(rule(`1`, archived(`90`))), `"expire"`, `"transition","targetStorageClass":"archive"`, 1), "Images of the storage class archive cannot transition to it."},
+		{rules(rule(`1`, archived(`89`))), "numeric instance is lower than the required minimum (minimum: 90, found: 89)"},
+		{rules(rule(`1`, strings.Replace(archived(`90`), `"archive"`, `"standard"`, 1))), "instance failed to match exactly one schema (matched 0 out of 4)"},
+		{rules(rule(`1`, strings.Replace(archived(`90`), `"storageClass":"archive",`, ``, 1))), "instance failed to match exactly one schema (matched 0 out of 4)"},
+		{rules(rule(`1`, strings.Replace(archived(`90`), `Transitioned`, `Pulled`, 1))), "instance failed to match exactly one schema (matched 0 out of 4)"},
+		{rules(rule(`1`, archived(`90`)), rule(`2`, archived(`91`))), "Rule for tagStatus=ANY must have the lowest priority per storage class"},
 		{rules(rule(`1`, tagged(``))), "Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED."},
 		{rules(rule(`1`, some), rule(`2`, bare)), "Rule for tagStatus=ANY must have the lowest priority per storage class"},
 		{rules(rule(`1`, bare), rule(`2`, bare)), "Only one rule can select Untagged images per storage class"},

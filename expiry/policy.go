@@ -24,14 +24,18 @@ type Selection struct {
 	TagStatus   string   `json:"tagStatus"` // tagged, untagged or any
 	TagPatterns []string `json:"tagPatternList,omitempty"`
 	TagPrefixes []string `json:"tagPrefixList,omitempty"`
-	CountType   string   `json:"countType"`           // imageCountMoreThan or sinceImagePushed
-	CountUnit   string   `json:"countUnit,omitempty"` // days, with sinceImagePushed
+	Class       string   `json:"storageClass,omitempty"` // standard, which "" is too, or archive
+	CountType   string   `json:"countType"`              // imageCountMoreThan, sinceImagePushed, sinceImagePulled or sinceImageTransitioned
+	CountUnit   string   `json:"countUnit,omitempty"`    // days, with all but imageCountMoreThan
 	CountNumber int      `json:"countNumber"`
 }
 
-// Action is what happens to such images: expire.
+func (s *Selection) class() string { return cmp.Or(s.Class, standard) }
+
+// Action is what happens to such images: they expire, or go into the archive.
 type Action struct {
-	Type string `json:"type"`
+	Type   string `json:"type"`                         // expire or transition
+	Target string `json:"targetStorageClass,omitempty"` // archive, with transition
 }
 
 // The words of the language.
@@ -40,14 +44,24 @@ const (
 	untagged = "untagged"
 	anyTag   = "any"
 
-	moreThan    = "imageCountMoreThan"
-	sincePushed = "sinceImagePushed"
+	moreThan          = "imageCountMoreThan"
+	sincePushed       = "sinceImagePushed"
+	sincePulled       = "sinceImagePulled"
+	sinceTransitioned = "sinceImageTransitioned"
+
+	standard = "standard"
+	archive  = "archive"
+
+	expire     = "expire"
+	transition = "transition"
 )
 
 // What policies are held to [D].
 const (
 	maxRules = 50
 	maxStars = 4 // of a pattern
+
+	minArchived = 90 // days
 )
 
 // Parse reads a policy. Its error is a *model.Error, InvalidParameterException with the words of the schema that ECR checks
@@ -76,7 +90,7 @@ func (p *Policy) Text() string {
 // check refuses rules that do not go together.
 func (p *Policy) check() error {
 	lists := map[string]int{}
-	bare := 0 // rules about untagged images
+	bare := map[string]int{} // rules about untagged images, by storage class
 	for i, r := range p.Rules {
 		s := r.Selection
 		listed := len(s.TagPatterns)+len(s.TagPrefixes) > 0
@@ -89,31 +103,32 @@ func (p *Policy) check() error {
 			return failure("Cannot specify tagPrefixList or tagPatternList unless tagStatus=TAGGED.") // [I] the words
 		case len(s.TagPatterns) > 0 && len(s.TagPrefixes) > 0:
 			return failure("Cannot specify both tagPrefixList and tagPatternList.") // [I] the words
-		case s.TagStatus == anyTag && i < len(p.Rules)-1:
+		case s.TagStatus == anyTag && slices.ContainsFunc(p.Rules[i+1:], func(r Rule) bool { return r.Selection.class() == s.class() }):
 			return failure("Rule for tagStatus=ANY must have the lowest priority per storage class") // [O]
 		}
 		if s.TagStatus == untagged {
-			if bare++; bare > 1 {
+			if bare[s.class()]++; bare[s.class()] > 1 {
 				return failure("Only one rule can select Untagged images per storage class") // [O]
 			}
 		}
-		if err := alone(lists, i, "prefix", s.TagPrefixes); err != nil {
+		if err := alone(lists, i, &s, "prefix", s.TagPrefixes); err != nil {
 			return err
 		}
-		if err := alone(lists, i, "pattern", s.TagPatterns); err != nil {
+		if err := alone(lists, i, &s, "pattern", s.TagPatterns); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// alone: no two rules may name the same prefix or pattern. Lists remembers which rule named which.
-func alone(lists map[string]int, rule int, kind string, tags []string) error {
+// alone: no two rules about one storage class may name the same prefix or pattern. Lists remembers which rule named which.
+func alone(lists map[string]int, rule int, s *Selection, kind string, tags []string) error {
 	for _, tag := range tags {
-		if before, ok := lists[kind+" "+tag]; ok && before != rule {
+		key := s.class() + " " + kind + " " + tag
+		if before, ok := lists[key]; ok && before != rule {
 			return failure("The tag %s '%s' is in more than one rule.", kind, tag) // [D] the rule, [I] the words
 		}
-		lists[kind+" "+tag] = rule
+		lists[key] = rule
 	}
 	return nil
 }

@@ -74,12 +74,14 @@ func ruleShape(v any) error {
 			return wrongType(d, "string")
 		}
 	}
-	action, ok := rule["action"].(map[string]any)
-	if !ok || len(action) != 1 || action["type"] != "expire" {
-		if t, _ := action["type"].(string); t == "transition" {
-			return failure("Roadstead has no storage classes: images expire, or stay") // ours
-		}
+	action, _ := rule["action"].(map[string]any)
+	expires := len(action) == 1 && action["type"] == expire
+	archives := len(action) == 2 && action["type"] == transition && action["targetStorageClass"] == archive
+	if !expires && !archives {
 		return noMatch(2)
+	}
+	if s, ok := rule["selection"].(map[string]any); ok && archives && s["storageClass"] == archive {
+		return failure("Images of the storage class archive cannot transition to it.") // [I]
 	}
 	return selectionShape(rule["selection"])
 }
@@ -90,28 +92,30 @@ func selectionShape(v any) error {
 	if !ok {
 		return noMatch(4)
 	}
-	if s["storageClass"] != nil || s["countType"] == "sinceImagePulled" || s["countType"] == "sinceImageTransitioned" {
-		return failure("Roadstead has no storage classes, and no rules about when images were pulled") // ours
-	}
-	allowed := []string{"tagPatternList", "tagPrefixList"}
-	required := []string{"countNumber", "countType", "tagStatus"}
+	lists := []string{"tagPatternList", "tagPrefixList"}
+	required, least := []string{"countNumber", "countType", "tagStatus"}, 1
+	class, hasClass := s["storageClass"]
+	ok = !hasClass || class == standard
 	switch s["countType"] {
-	case sincePushed:
-		required = append(required, "countUnit")
-		ok = s["countUnit"] == "days"
 	case moreThan:
+	case sincePushed, sincePulled:
+		required = append(required, "countUnit")
+		ok = ok && s["countUnit"] == "days"
+	case sinceTransitioned:
+		required, least = append(required, "countUnit", "storageClass"), minArchived
+		ok = s["countUnit"] == "days" && class == archive
 	default:
 		ok = false
 	}
 	n, isNumber := whole(s["countNumber"])
 	status, _ := s["tagStatus"].(string)
-	if !ok || members(s, required, allowed...) != nil || !isNumber || !slices.Contains([]string{tagged, untagged, anyTag}, status) {
+	if !ok || members(s, required, append(lists, "storageClass")...) != nil || !isNumber || !slices.Contains([]string{tagged, untagged, anyTag}, status) {
 		return noMatch(4)
 	}
-	if n < 1 {
-		return failure("numeric instance is lower than the required minimum (minimum: 1, found: %d)", n)
+	if n < least {
+		return failure("numeric instance is lower than the required minimum (minimum: %d, found: %d)", least, n)
 	}
-	for _, list := range allowed {
+	for _, list := range lists {
 		if tags, given := s[list]; given {
 			if err := tagsShape(list, tags); err != nil {
 				return err

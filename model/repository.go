@@ -82,6 +82,23 @@ func (p *ImagePull) Key() string { return ImagePullKey(p.Scope, p.Repository, p.
 // ImagePullKey is the row key of an image's last pull.
 func ImagePullKey(s Scope, repository, digest string) string { return s.Key(repository, digest) }
 
+// ImageArchive is when an image came into the archive, and out of it. Writer: api/ecr.
+type ImageArchive struct {
+	Scope
+	Repository string `json:"repository"`
+	Digest     string `json:"digest"`
+	ArchivedAt Millis `json:"archivedAt"`
+	RestoredAt Millis `json:"restoredAt,omitempty"`
+}
+
+// Key is the archive's row key.
+func (a *ImageArchive) Key() string { return ImagePullKey(a.Scope, a.Repository, a.Digest) }
+
+// Has says whether an image that was pushed at a time is in the archive: to push it again takes it out.
+func (a *ImageArchive) Has(pushedAt Millis) bool {
+	return a.ArchivedAt > a.RestoredAt && pushedAt <= a.ArchivedAt
+}
+
 // Replication is how far the copy of an image to another registry is. Writer: api/ecr.
 type Replication struct {
 	Scope

@@ -1,9 +1,12 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/roadstead/roadstead/model"
 )
@@ -17,9 +20,9 @@ type Pull struct {
 	PrincipalsAccount string
 }
 
-// tellPull tells Config.Pulled of a request for a manifest that its sender will get.
+// tellPull refuses a request for the manifest of an image that is archived, and tells Config.Pulled of one whose sender will get it.
 func (g *Registry) tellPull(r *http.Request, c caller, t target) *refusal {
-	if g.cfg.Pulled == nil || t.kind != "manifests" || r.Method != http.MethodGet {
+	if t.kind != "manifests" || !reads(r) || g.cfg.Archived == nil && (g.cfg.Pulled == nil || r.Method != http.MethodGet) {
 		return nil
 	}
 	p, err := g.Repository(r.Context(), c.Scope, t.name)
@@ -34,6 +37,14 @@ func (g *Registry) tellPull(r *http.Request, c caller, t target) *refusal {
 	if err != nil {
 		return nil // Distribution says so
 	}
+	if archived, err := g.archived(r.Context(), p, m.Digest); err != nil {
+		return unavailable(err)
+	} else if archived {
+		return &refusal{http.StatusNotFound, "MANIFEST_UNKNOWN", "The image with digest '" + m.Digest + "' is archived and cannot be pulled."} // [D] the code, [I] the words
+	}
+	if g.cfg.Pulled == nil || r.Method != http.MethodGet {
+		return nil
+	}
 	err = g.cfg.Pulled(r.Context(), Pull{
 		Scope: c.Scope, Repository: t.name, Digest: m.Digest, Tag: ref.Tag, Principal: c.key.PrincipalARN(), PrincipalsAccount: c.key.Account,
 	})
@@ -41,6 +52,14 @@ func (g *Registry) tellPull(r *http.Request, c caller, t target) *refusal {
 		return &refusal{http.StatusServiceUnavailable, "UNAVAILABLE", "try again later: the pull could not be recorded"}
 	}
 	return nil
+}
+
+func (g *Registry) archived(ctx context.Context, p *Repository, d string) (bool, error) {
+	if g.cfg.Archived == nil {
+		return false, nil
+	}
+	at, err := p.pushedAt(ctx, digest.Digest(d))
+	return err == nil && g.cfg.Archived(p.scope, p.name, d, at.UnixMilli()), err
 }
 
 // fetch has an image fetched that is pulled and may come from elsewhere.

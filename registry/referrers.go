@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // Referrer is an image that says that it is about another one: a signature, a list of parts, a proof of where it comes from.
@@ -17,6 +19,7 @@ type Referrer struct {
 	ArtifactType string
 	Size         int64 // of its manifest, bytes
 	Annotations  map[string]string
+	PushedAt     model.Millis
 }
 
 // about is what a manifest says of that.
@@ -51,7 +54,7 @@ func (p *Repository) Referrers(ctx context.Context, subject string) ([]Referrer,
 		if json.Unmarshal(payload, &m) != nil || m.Subject.Digest == "" || m.Subject.Digest.String() != subject {
 			continue
 		}
-		r := Referrer{Digest: i.Digest.String(), MediaType: sniffMediaType(payload), ArtifactType: m.ArtifactType, Size: int64(len(payload)), Annotations: m.Annotations}
+		r := Referrer{Digest: i.Digest.String(), MediaType: sniffMediaType(payload), ArtifactType: m.ArtifactType, Size: int64(len(payload)), Annotations: m.Annotations, PushedAt: i.PushedAt}
 		if r.ArtifactType == "" {
 			r.ArtifactType = m.Config.MediaType
 		}

@@ -45,6 +45,8 @@ type Config struct {
 	// Fetch sees to it that a repository whose images come from elsewhere has what is pulled; may says what else the caller may do to
 	// it. nil: no images come from elsewhere.
 	Fetch func(ctx context.Context, s model.Scope, name, ref string, may func(action string) error) error
+	// Archived says whether an image, which was pushed at a time, is archived: it cannot be pulled then. nil: none is.
+	Archived func(s model.Scope, name, digest string, pushedAt model.Millis) bool
 	// Pulled is told that somebody pulls an image, before he gets it; its error refuses him. nil: nobody wants to know.
 	Pulled func(ctx context.Context, p Pull) error
 	// Pushed is told that an image has come into a repository, or has got another tag. nil: nobody wants to know.

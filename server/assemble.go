@@ -166,7 +166,10 @@ func (s *Server) openRegistry() error {
 		},
 		Pushed: func(sc model.Scope, name string) { s.ecr.Pushed(sc, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return s.ecr.Pulled(ctx, p) },
-		Now:    s.cfg.Now, Replicas: s.replicas(),
+		Archived: func(sc model.Scope, name, digest string, pushedAt model.Millis) bool {
+			return s.ecr.Archived(sc, name, digest, pushedAt)
+		},
+		Now: s.cfg.Now, Replicas: s.replicas(),
 	})
 	return err
 }

@@ -32,6 +32,7 @@ type Tables struct {
 	PullThroughRules    *Table[model.PullThroughRule]
 	UpstreamLooks       *Table[model.UpstreamLook]
 	ImagePulls          *Table[model.ImagePull]
+	ImageArchives       *Table[model.ImageArchive]
 	Providers           *Table[model.CapacityProvider]
 	Services            *Table[model.Service]
 	Deployments         *Table[model.Deployment]
@@ -176,6 +177,7 @@ func newTables() *Tables {
 		PullThroughRules:    newTable(keyed[model.PullThroughRule]("pullthroughrules")),
 		UpstreamLooks:       newTable(keyed[model.UpstreamLook]("upstreamlooks")),
 		ImagePulls:          newTable(keyed[model.ImagePull]("imagepulls")),
+		ImageArchives:       newTable(keyed[model.ImageArchive]("imagearchives")),
 		Providers:           newTable(keyed[model.CapacityProvider]("providers")),
 		Services:            newTable(keyed[model.Service]("services")),
 		Deployments:         newTable(keyed[model.Deployment]("deployments")),
@@ -253,6 +255,7 @@ func (t *Tables) each(f func(table)) {
 	f(t.PullThroughRules)
 	f(t.UpstreamLooks)
 	f(t.ImagePulls)
+	f(t.ImageArchives)
 	f(t.Providers)
 	f(t.Services)
 	f(t.Deployments)
@@ -305,6 +308,7 @@ func (t *Tables) freeze(prev *Tables) *Tables {
 		PullThroughRules:    frozen(t.PullThroughRules, prev.PullThroughRules),
 		UpstreamLooks:       frozen(t.UpstreamLooks, prev.UpstreamLooks),
 		ImagePulls:          frozen(t.ImagePulls, prev.ImagePulls),
+		ImageArchives:       frozen(t.ImageArchives, prev.ImageArchives),
 		Providers:           frozen(t.Providers, prev.Providers),
 		Services:            frozen(t.Services, prev.Services),
 		Deployments:         frozen(t.Deployments, prev.Deployments),
@@ -358,6 +362,7 @@ func (t *Tables) thaw() *Tables {
 		PullThroughRules:    t.PullThroughRules.copy(),
 		UpstreamLooks:       t.UpstreamLooks.copy(),
 		ImagePulls:          t.ImagePulls.copy(),
+		ImageArchives:       t.ImageArchives.copy(),
 		Providers:           t.Providers.copy(),
 		Services:            t.Services.copy(),
 		Deployments:         t.Deployments.copy(),

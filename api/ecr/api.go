@@ -136,6 +136,7 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "DescribeImages", a.describeImages)
 	wire.Handle(m, "ListImageReferrers", a.listImageReferrers)
 	wire.Handle(m, "BatchDeleteImage", a.batchDeleteImage)
+	wire.Handle(m, "UpdateImageStorageClass", a.updateImageStorageClass)
 
 	wire.Handle(m, "BatchCheckLayerAvailability", a.batchCheckLayerAvailability)
 	wire.Handle(m, "GetDownloadUrlForLayer", a.getDownloadURLForLayer)

@@ -75,7 +75,7 @@ func (a *API) expire(ctx context.Context, row *model.Repository) error {
 	now := a.Now()
 	var verdicts []expiry.Verdict
 	err = images.Expire(ctx, func(stored []registry.Image) (going []string) {
-		verdicts = p.Judge(expirable(stored), now)
+		verdicts = p.Judge(a.expirable(row, stored), now)
 		for _, v := range verdicts {
 			if v.Expires {
 				going = append(going, v.Digest)
@@ -86,9 +86,19 @@ func (a *API) expire(ctx context.Context, row *model.Repository) error {
 	if err != nil {
 		return fmt.Errorf("expire images: %w", err)
 	}
+	var archive []string
 	for _, v := range verdicts {
-		if v.Expires {
+		switch {
+		case v.Expires:
 			a.Log.Info("image expired", "repository", row.ARN(), "image", v.Digest, "tags", v.Tags, "rule", v.Rule, "why", v.Why)
+		case v.Archives:
+			a.Log.Info("image archived", "repository", row.ARN(), "image", v.Digest, "tags", v.Tags, "rule", v.Rule, "why", v.Why)
+			archive = append(archive, v.Digest)
+		}
+	}
+	if len(archive) > 0 {
+		if err := a.setArchived(ctx, row, true, archive...); err != nil {
+			return fmt.Errorf("archive images: %w", err)
 		}
 	}
 	return a.DB.Update(ctx, func(tx *state.Tx) error {
@@ -104,10 +114,28 @@ func (a *API) expire(ctx context.Context, row *model.Repository) error {
 }
 
 // expirable are images as lifecycle policies see them.
-func expirable(stored []registry.Image) []expiry.Image {
-	out := make([]expiry.Image, 0, len(stored))
+func (a *API) expirable(row *model.Repository, stored []registry.Image) []expiry.Image {
+	out, t := make([]expiry.Image, 0, len(stored)), a.DB.Snapshot().Tables
 	for _, i := range stored {
-		out = append(out, expiry.Image{Digest: i.Digest, Tags: i.Tags, PushedAt: i.PushedAt, Parts: i.Children})
+		image := expiry.Image{Digest: i.Digest, Tags: i.Tags, PushedAt: i.PushedAt, UsedAt: i.PushedAt, Parts: i.Children}
+		key := model.ImagePullKey(row.Scope, row.Name, i.Digest)
+		if p, ok := t.ImagePulls.Get(key); ok {
+			image.UsedAt = later(image.UsedAt, p.At)
+		}
+		if r, ok := t.ImageArchives.Get(key); ok {
+			image.UsedAt = later(image.UsedAt, r.RestoredAt)
+			if r.Has(i.PushedAt.UnixMilli()) {
+				image.ArchivedAt = time.UnixMilli(r.ArchivedAt)
+			}
+		}
+		out = append(out, image)
 	}
 	return out
+}
+
+func later(a time.Time, b model.Millis) time.Time {
+	if at := time.UnixMilli(b); at.After(a) {
+		return at
+	}
+	return a
 }

@@ -39,11 +39,30 @@ func (a *API) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImag
 			"The specified image digest '%s' does not match the digest of the image manifest, '%s'", d, digest.FromBytes(payload))
 	}
 	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag), row.Final(value(in.ImageTag)))
+	if model.ErrorCode(err) == "ImageAlreadyExistsException" {
+		m, err = a.restorePushed(ctx, row, images, payload, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	image := show(row, m, value(in.ImageTag))
 	return &ecr.PutImageOutput{Image: &image}, nil
+}
+
+// restorePushed restores an image that is archived and pushed again [D]; one that is not is there already, which refused says.
+func (a *API) restorePushed(ctx context.Context, row *model.Repository, images *registry.Repository, payload []byte, refused error) (registry.Manifest, error) {
+	d := digest.FromBytes(payload).String()
+	stored, err := images.Arrivals(ctx)
+	if err != nil {
+		return registry.Manifest{}, err
+	}
+	if !slices.ContainsFunc(stored, func(i registry.Arrival) bool { return i.Digest == d && a.Archived(row.Scope, row.Name, d, i.PushedAt) }) {
+		return registry.Manifest{}, refused
+	}
+	if err := a.setArchived(ctx, row, false, d); err != nil {
+		return registry.Manifest{}, err
+	}
+	return images.Manifest(ctx, registry.Reference{Digest: d})
 }
 
 // show is a manifest in ECR's shape.
@@ -72,6 +91,13 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 	if err := checkIDs(in.ImageIds); err != nil {
 		return nil, err
 	}
+	stored, err := images.Arrivals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archived := func(d string) bool {
+		return slices.ContainsFunc(stored, func(i registry.Arrival) bool { return i.Digest == d && a.Archived(row.Scope, row.Name, d, i.PushedAt) })
+	}
 	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
 	for _, id := range in.ImageIds {
 		failure := checkID(id)
@@ -82,6 +108,8 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 				failure = notFound(id)
 			case err != nil:
 				return nil, err
+			case archived(m.Digest):
+				failure = &types.ImageFailure{FailureCode: types.ImageFailureCodeImageInaccessible, ImageId: &id, FailureReason: aws.String("Requested image is archived")} // [I]
 			case len(in.AcceptedMediaTypes) > 0 && !slices.Contains(in.AcceptedMediaTypes, m.MediaType):
 				failure = notFound(id) // [I] ECR converts some types for old clients; we answer what was pushed or nothing
 			default:
@@ -159,16 +187,17 @@ func (a *API) listImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 		return nil, err
 	}
 	var want types.TagStatus
+	var status types.ImageStatusFilter
 	if in.Filter != nil {
-		want = in.Filter.TagStatus
+		want, status = in.Filter.TagStatus, in.Filter.ImageStatus
 	}
 	ids := []types.ImageIdentifier{}
 	for _, i := range stored {
-		if hasStatus(i.Tags, want) {
+		if hasStatus(i.Tags, want) && inStatus(a.isArchived(row, i), status) {
 			ids = append(ids, identifiers(i)...)
 		}
 	}
-	page, next, err := pageOf("ListImages", []string{row.Key(), string(want)}, ids, func(id types.ImageIdentifier) string {
+	page, next, err := pageOf("ListImages", []string{row.Key(), string(want), string(status)}, ids, func(id types.ImageIdentifier) string {
 		return value(id.ImageDigest) + " " + value(id.ImageTag)
 	}, in.MaxResults, in.NextToken)
 	return &ecr.ListImagesOutput{ImageIds: page, NextToken: next}, err
@@ -223,25 +252,36 @@ func (a *API) describeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 		}
 		named[m.Digest] = true
 	}
-	var want types.TagStatus
+	details, filter := a.details(row, stored, in.Filter, named), []string{row.Key()}
 	if in.Filter != nil {
-		want = in.Filter.TagStatus
-	}
-	details := []types.ImageDetail{}
-	for _, i := range stored {
-		if hasStatus(i.Tags, want) && (len(in.ImageIds) == 0 || named[i.Digest]) {
-			d := detail(row, i)
-			showScan(&d, a.DB.Snapshot().Tables, row)
-			showPull(&d, a.DB.Snapshot().Tables, row)
-			details = append(details, d)
-		}
+		filter = append(filter, string(in.Filter.TagStatus), string(in.Filter.ImageStatus))
 	}
 	if len(in.ImageIds) > 0 {
 		return &ecr.DescribeImagesOutput{ImageDetails: details}, nil
 	}
-	page, next, err := pageOf("DescribeImages", []string{row.Key(), string(want)}, details,
+	page, next, err := pageOf("DescribeImages", filter, details,
 		func(d types.ImageDetail) string { return value(d.ImageDigest) }, in.MaxResults, in.NextToken)
 	return &ecr.DescribeImagesOutput{ImageDetails: page, NextToken: next}, err
+}
+
+// details describes those of the images that are named, or if none is, all that a filter lets through.
+func (a *API) details(row *model.Repository, stored []registry.Image, f *types.DescribeImagesFilter, named map[string]bool) []types.ImageDetail {
+	if f == nil {
+		f = &types.DescribeImagesFilter{}
+	}
+	details, t := []types.ImageDetail{}, a.DB.Snapshot().Tables
+	for _, i := range stored {
+		byName := named[i.Digest] && f.ImageStatus == "" // whoever names an image is told of it, whatever its status [I]
+		if !hasStatus(i.Tags, f.TagStatus) || len(named) > 0 && !named[i.Digest] || !byName && !inStatus(a.isArchived(row, i), f.ImageStatus) {
+			continue
+		}
+		d := detail(row, i)
+		showScan(&d, t, row)
+		showPull(&d, t, row)
+		showArchive(&d, t, row)
+		details = append(details, d)
+	}
+	return details
 }
 
 func detail(r *model.Repository, i registry.Image) types.ImageDetail {

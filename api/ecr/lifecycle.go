@@ -141,13 +141,13 @@ func (a *API) getLifecyclePolicyPreview(ctx context.Context, in *ecr.GetLifecycl
 	if err != nil {
 		return nil, err
 	}
-	going := slices.DeleteFunc(p.Judge(expirable(stored), time.UnixMilli(row.Lifecycle.PreviewAt)),
-		func(v expiry.Verdict) bool { return !v.Expires })
+	going := slices.DeleteFunc(p.Judge(a.expirable(row, stored), time.UnixMilli(row.Lifecycle.PreviewAt)),
+		func(v expiry.Verdict) bool { return !v.Expires && !v.Archives })
 	out := &ecr.GetLifecyclePolicyPreviewOutput{
 		LifecyclePolicyText: aws.String(row.Lifecycle.Preview), PreviewResults: []types.LifecyclePolicyPreviewResult{},
 		RegistryId: aws.String(row.Account), RepositoryName: aws.String(row.Name),
 		Status:  types.LifecyclePolicyPreviewStatusComplete,
-		Summary: &types.LifecyclePolicyPreviewSummary{ExpiringImageTotalCount: aws.Int32(int32(len(going)))},
+		Summary: summary(going),
 	}
 	var want types.TagStatus
 	if in.Filter != nil {
@@ -162,13 +162,43 @@ func (a *API) getLifecyclePolicyPreview(ctx context.Context, in *ecr.GetLifecycl
 			func(v expiry.Verdict) string { return v.Digest }, in.MaxResults, in.NextToken)
 	}
 	for _, v := range going {
-		out.PreviewResults = append(out.PreviewResults, types.LifecyclePolicyPreviewResult{
-			Action:              &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
-			AppliedRulePriority: aws.Int32(int32(v.Rule)), ImageDigest: aws.String(v.Digest),
-			ImagePushedAt: aws.Time(v.PushedAt.UTC()), ImageTags: v.Tags,
-		})
+		out.PreviewResults = append(out.PreviewResults, showVerdict(&v))
 	}
 	return out, err
+}
+
+func showVerdict(v *expiry.Verdict) types.LifecyclePolicyPreviewResult {
+	out := types.LifecyclePolicyPreviewResult{
+		Action:              &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
+		AppliedRulePriority: aws.Int32(int32(v.Rule)), ImageDigest: aws.String(v.Digest), //nolint:gosec // a priority
+		ImagePushedAt: aws.Time(v.PushedAt.UTC()), ImageTags: v.Tags, StorageClass: types.LifecyclePolicyStorageClassStandard,
+	}
+	if v.Archives {
+		out.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
+	}
+	if !v.ArchivedAt.IsZero() {
+		out.StorageClass = types.LifecyclePolicyStorageClassArchive
+	}
+	return out
+}
+
+// summary counts what goes, and what goes into the archive.
+func summary(going []expiry.Verdict) *types.LifecyclePolicyPreviewSummary {
+	var expire, archive int32
+	for _, v := range going {
+		if v.Archives {
+			archive++
+		} else {
+			expire++
+		}
+	}
+	out := &types.LifecyclePolicyPreviewSummary{ExpiringImageTotalCount: &expire}
+	if archive > 0 { // [D] only then
+		out.TransitioningImageTotalCounts = []types.TransitioningImageTotalCount{
+			{ImageTotalCount: &archive, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive},
+		}
+	}
+	return out
 }
 
 // names says whether one of the identifiers is the image's.

@@ -55,17 +55,29 @@ func showPull(d *types.ImageDetail, t *state.Tables, r *model.Repository) {
 // forgetPulls deletes what is known of images that are gone.
 func (a *API) forgetPulls(ctx context.Context) error {
 	there := map[string]map[string]bool{} // digests by repository
-	var gone []string
-	for p := range a.DB.Snapshot().ImagePulls.All() {
-		key := p.Scope.Key(p.Repository)
+	isGone := func(s model.Scope, repository, digest string) (bool, error) {
+		key := s.Key(repository)
 		if _, ok := there[key]; !ok {
-			digests, err := a.digests(ctx, p.Scope, p.Repository)
+			digests, err := a.digests(ctx, s, repository)
 			if err != nil {
-				return err
+				return false, err
 			}
 			there[key] = digests
 		}
-		if !there[key][p.Digest] {
+		return !there[key][digest], nil
+	}
+	t, gone := a.DB.Snapshot().Tables, []string(nil)
+	for p := range t.ImagePulls.All() {
+		if is, err := isGone(p.Scope, p.Repository, p.Digest); err != nil {
+			return err
+		} else if is {
+			gone = append(gone, p.Key())
+		}
+	}
+	for p := range t.ImageArchives.All() {
+		if is, err := isGone(p.Scope, p.Repository, p.Digest); err != nil {
+			return err
+		} else if is {
 			gone = append(gone, p.Key())
 		}
 	}
@@ -73,8 +85,9 @@ func (a *API) forgetPulls(ctx context.Context) error {
 		return nil
 	}
 	return a.DB.Update(ctx, func(tx *state.Tx) error {
-		for _, key := range gone {
+		for _, key := range gone { // of both tables, whose keys are the same
 			tx.ImagePulls.Delete(key)
+			tx.ImageArchives.Delete(key)
 		}
 		return nil
 	})

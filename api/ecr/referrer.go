@@ -16,7 +16,7 @@ const (
 	maxReferrers     = 50
 )
 
-// listImageReferrers lists what is about an image. Nothing is archived here, so whoever wants archived ones gets none.
+// listImageReferrers lists what is about an image.
 func (a *API) listImageReferrers(ctx context.Context, in *ecr.ListImageReferrersInput) (*ecr.ListImageReferrersOutput, error) {
 	row, images, err := a.open(ctx, in.RegistryId, in.RepositoryName)
 	if err != nil {
@@ -26,10 +26,9 @@ func (a *API) listImageReferrers(ctx context.Context, in *ecr.ListImageReferrers
 	if !digestPattern.MatchString(subject) {
 		return nil, invalid("subjectId.imageDigest", "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'")
 	}
-	var kinds []string
-	archived := false
-	if f := in.Filter; f != nil {
-		kinds, archived = f.ArtifactTypes, f.ArtifactStatus == types.ArtifactStatusFilterArchived
+	f := types.ListImageReferrersFilter{}
+	if in.Filter != nil {
+		f = *in.Filter
 	}
 	stored, err := images.Referrers(ctx, subject)
 	if err != nil {
@@ -37,12 +36,17 @@ func (a *API) listImageReferrers(ctx context.Context, in *ecr.ListImageReferrers
 	}
 	all := []types.ImageReferrer{}
 	for _, r := range stored {
-		if archived || len(kinds) > 0 && !slices.Contains(kinds, r.ArtifactType) {
+		archived := a.Archived(row.Scope, row.Name, r.Digest, r.PushedAt)
+		if !inStatus(archived, types.ImageStatusFilter(f.ArtifactStatus)) || len(f.ArtifactTypes) > 0 && !slices.Contains(f.ArtifactTypes, r.ArtifactType) {
 			continue
+		}
+		status := types.ArtifactStatusActive
+		if archived {
+			status = types.ArtifactStatusArchived
 		}
 		all = append(all, types.ImageReferrer{
 			Digest: aws.String(r.Digest), MediaType: aws.String(r.MediaType), ArtifactType: given(r.ArtifactType), Size: aws.Int64(r.Size),
-			Annotations: r.Annotations, ArtifactStatus: types.ArtifactStatusActive,
+			Annotations: r.Annotations, ArtifactStatus: status,
 		})
 	}
 	size := aws.Int32(defaultReferrers)
@@ -51,7 +55,7 @@ func (a *API) listImageReferrers(ctx context.Context, in *ecr.ListImageReferrers
 			return nil, invalid("maxResults", "Member must have value between 1 and 50")
 		}
 	}
-	page, next, err := pageOf("ListImageReferrers", []string{row.Key(), subject, strings.Join(kinds, " ")}, all,
+	page, next, err := pageOf("ListImageReferrers", []string{row.Key(), subject, string(f.ArtifactStatus), strings.Join(f.ArtifactTypes, " ")}, all,
 		func(r types.ImageReferrer) string { return *r.Digest }, size, in.NextToken)
 	return &ecr.ListImageReferrersOutput{Referrers: page, NextToken: next}, err
 }

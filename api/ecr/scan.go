@@ -22,6 +22,9 @@ func (a *API) startImageScan(ctx context.Context, in *ecr.StartImageScanInput) (
 	if err != nil {
 		return nil, err
 	}
+	if at, ok := a.DB.Snapshot().ImageArchives.Get(model.ImagePullKey(row.Scope, row.Name, digest)); ok && at.ArchivedAt > at.RestoredAt {
+		return nil, model.Errorf("ImageArchivedException", "The specified image is archived and cannot be scanned.") // [D]
+	}
 	if a.Scanner == "" {
 		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead scans no images by itself: start the server with --image-scanner URL.")
 	}

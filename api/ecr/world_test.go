@@ -100,6 +100,9 @@ func newScannedWorld(t *testing.T, scanner string) *world {
 		},
 		Pushed: func(s model.Scope, name string) { w.api.Pushed(s, name) },
 		Pulled: func(ctx context.Context, p registry.Pull) error { return w.api.Pulled(ctx, p) },
+		Archived: func(s model.Scope, name, digest string, pushedAt model.Millis) bool {
+			return w.api.Archived(s, name, digest, pushedAt)
+		},
 		Repository: func(s model.Scope, name string) (model.Repository, bool) {
 			r, ok := db.Snapshot().Repositories.Get(s.Key(name))
 			if !ok {
