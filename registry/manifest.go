@@ -183,6 +183,22 @@ func (p *Repository) explain(err error) error {
 	return model.Errorf("InvalidParameterException", "Invalid parameter at 'ImageManifest' failed to satisfy constraint: '%v'", verification)
 }
 
+// strange is a URL of a layer at which no layer can be; "" if there is none.
+func strange(mediaType string, payload []byte) string {
+	m, _, err := distribution.UnmarshalManifest(mediaType, payload)
+	if err != nil {
+		return ""
+	}
+	for _, ref := range m.References() {
+		for _, url := range ref.URLs {
+			if !foreign.MatchString(url) {
+				return url
+			}
+		}
+	}
+	return ""
+}
+
 // sniffMediaType reads the media type out of a manifest; OCI manifests need not have one.
 func sniffMediaType(payload []byte) string {
 	var m struct {

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,6 +170,30 @@ func TestMount(t *testing.T) {
 	}
 	if resp, _ := w.exchange(t, "HEAD", "/v2/web/blobs/"+secret, nil); resp.StatusCode != 404 {
 		t.Errorf("what was not to be had: %s", resp.Status)
+	}
+}
+
+// [D] A layer that others keep by intent need not be here; one that nobody keeps has to. Digests are of sha256, as ECR's.
+func TestForeignLayers(t *testing.T) {
+	w := newWorld(t, "web")
+	config := w.upload(t, "web", []byte("{}"))
+	manifest := func(layer string) []byte {
+		return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":%q},"layers":[%s]}`, config, layer)
+	}
+	layer := fmt.Sprintf(`"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","size":3,"digest":%q`, digestOf([]byte("far")))
+	for text, status := range map[string]int{
+		"{" + layer + `,"urls":["https://example.com/far"]}`: 201, "{" + layer + `,"urls":["file:///etc/passwd"]}`: 400, "{" + layer + "}": 400,
+	} {
+		resp, answer := w.exchange(t, "PUT", "/v2/web/manifests/1", manifest(text), "Content-Type", "application/vnd.oci.image.manifest.v1+json")
+		if resp.StatusCode != status {
+			t.Errorf("%s: %s %s", text, resp.Status, answer)
+		}
+	}
+	resp, _ := w.exchange(t, "POST", "/v2/web/blobs/uploads/", nil)
+	resp, answer := w.exchange(t, "PUT", w.location(t, resp)+"&digest="+fmt.Sprintf("sha512:%x", sha512.Sum512([]byte("x"))), []byte("x"))
+	if resp.StatusCode != 400 || !strings.Contains(answer, "DIGEST_INVALID") {
+		t.Errorf("sha512: %s %s", resp.Status, answer)
 	}
 }
 

@@ -150,10 +150,12 @@ func openStore(dir, secret string) (*store, error) {
 		// Collect purges uploads: Distribution's own purger is a goroutine that nobody can wait for.
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}
+	c.Validation.Manifests.URLs.Allow = []string{foreign.String()}
 	d := filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: 100})
 	// The app lives as long as the process, longer than the request that opens the store.
 	ctx := context.Background()
-	images, err := storage.NewRegistry(ctx, d, storage.EnableDelete, storage.EnableValidateImageIndexImagesExist)
+	images, err := storage.NewRegistry(ctx, d, storage.EnableDelete, storage.EnableValidateImageIndexImagesExist,
+		storage.ManifestURLsAllowRegexp(foreign))
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +207,9 @@ var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 	regionPattern  = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 	namePattern    = regexp.MustCompile(`^` + NamePattern + `$`)
+
+	// foreign are the URLs at which layers may be that others keep by intent, those of Windows for instance.
+	foreign = regexp.MustCompile(`^https?://`)
 )
 
 // NamePattern is the pattern of repository names that ECR documents.
