@@ -29,6 +29,23 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// BenchmarkVerifySealed is BenchmarkVerify/cached with a secret that is opened for each request.
+func BenchmarkVerifySealed(b *testing.B) {
+	s := newSealer(b)
+	row := auth.SealKey(s, model.AccessKey{ID: keyID, Secret: secret, Account: "000000000000", Kind: model.KeyRoot})
+	r, v := signedECS(b), newVerifier(now)
+	v.Lookup = func(string) (model.AccessKey, bool) {
+		k, err := auth.OpenKey(s, row)
+		return k, err == nil
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := v.Verify(r, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkVerifyPresigned(b *testing.B) {
 	r, v := presignedSTS(b, "60"), newVerifier(now)
 	b.ReportAllocs()

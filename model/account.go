@@ -20,7 +20,8 @@ const (
 // AccessKey is a SigV4 credential. Writers: server (bootstrap, accounts, join tokens), and api/iam of those of users.
 type AccessKey struct {
 	ID        string `json:"id"`
-	Secret    string `json:"secret"`
+	Sealed    []byte `json:"sealed,omitempty"` // the secret, for the control plane alone (auth.OpenKey)
+	Secret    string `json:"secret,omitempty"` // never stored, but in rows from before secrets were sealed
 	Account   string `json:"account"`
 	Kind      string `json:"kind"`
 	CreatedAt Millis `json:"createdAt"`

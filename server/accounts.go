@@ -75,7 +75,7 @@ func (s *Server) createAccount(r *http.Request, _ auth.Principal) (any, error) {
 			return model.Errorf("InvalidParameterException", "The account %s exists already.", in.Account)
 		}
 		tx.Accounts.Put(&model.Account{ID: in.Account, Name: in.Name, CreatedAt: key.CreatedAt})
-		tx.AccessKeys.Put(&key)
+		tx.AccessKeys.Put(auth.SealKey(s.seal, key))
 		return s.furnish(tx, in.Account)
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Server) renewRootKey(r *http.Request, _ auth.Principal) (any, error) {
 		for _, k := range old {
 			tx.AccessKeys.Delete(k)
 		}
-		tx.AccessKeys.Put(&key)
+		tx.AccessKeys.Put(auth.SealKey(s.seal, key))
 		return nil
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *Server) createJoinToken(r *http.Request, p auth.Principal) (any, error)
 func (s *Server) JoinToken(ctx context.Context, account string) (string, error) {
 	key := model.AccessKey{ID: "RSN" + strings.ToUpper(newID()[:17]), Secret: newID() + newID(), Account: account,
 		Kind: model.KeyNode, CreatedAt: s.cfg.Now().UnixMilli()}
-	err := s.db.Update(ctx, func(tx *state.Tx) error { tx.AccessKeys.Put(&key); return nil })
+	err := s.db.Update(ctx, func(tx *state.Tx) error { tx.AccessKeys.Put(auth.SealKey(s.seal, key)); return nil })
 	if err != nil {
 		return "", err
 	}

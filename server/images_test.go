@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/server"
 	"github.com/roadstead/roadstead/state"
@@ -187,18 +188,12 @@ func TestBlobsAreForMembers(t *testing.T) {
 	store := state.NewMemory()
 	s, _ := open(t, server.Config{Backend: store.Member()})
 	token, err := s.JoinToken(t.Context(), "000000000000")
-	if err != nil || token == "" {
-		t.Fatal(err)
-	}
-	var key, secret string
-	for k := range s.DB().Snapshot().AccessKeys.All() {
-		if k.ID != "root" {
-			key, secret = k.ID, k.Secret
-		}
-	}
+	ok(t, err)
+	key, err := acs.ParseJoinToken(token)
+	ok(t, err)
 	const path = "/roadstead/v1/images/000000000000/us-east-1/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for who, c := range map[string]struct{ key, secret, code string }{
-		"node": {key, secret, "AccessDeniedException"}, "stranger": {"x", "y", "UnrecognizedClientException"},
+		"node": {key.KeyID, key.Secret, "AccessDeniedException"}, "stranger": {"x", "y", "UnrecognizedClientException"},
 		"member": {"root", "secret", "InvalidParameterException"}, // there is no such blob
 	} {
 		c1 := dial(t, s, c.key, c.secret)

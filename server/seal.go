@@ -1,9 +1,13 @@
 package server
 
 import (
+	"context"
 	"path/filepath"
 
+	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/seal"
+	"github.com/roadstead/roadstead/state"
 )
 
 // sealFile is where a member that is alone keeps its key.
@@ -28,4 +32,42 @@ func (s *Server) openSeal() error {
 		s.seal, err = seal.New(keys...)
 	}
 	return err
+}
+
+// isSealed reports whether the key is among the rows, its secret sealed.
+func (s *Server) isSealed(tx *state.Tx, k *model.AccessKey) bool {
+	row, ok := tx.AccessKeys.Get(k.ID)
+	if !ok || row.Secret != "" {
+		return false
+	}
+	have, err := auth.OpenKey(s.seal, row)
+	return err == nil && have.Secret == k.Secret
+}
+
+// sealBatch is how many access keys are sealed in one update, which has to fit into a transaction.
+const sealBatch = 500
+
+// sealKeys seals the secrets of access keys from before that was done.
+func (s *Server) sealKeys(ctx context.Context) error {
+	for more := true; more; {
+		err := s.db.Update(ctx, func(tx *state.Tx) error {
+			var open []*model.AccessKey
+			for k := range tx.AccessKeys.All() {
+				if k.Secret != "" {
+					open = append(open, k)
+				}
+			}
+			if more = len(open) > sealBatch; more {
+				open = open[:sealBatch]
+			}
+			for _, k := range open {
+				tx.AccessKeys.Put(auth.SealKey(s.seal, *k))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -221,6 +221,9 @@ func (s *Server) bootstrap(ctx context.Context) error {
 		}
 		err := s.db.Update(ctx, s.seed)
 		if err == nil {
+			err = s.sealKeys(ctx)
+		}
+		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, state.ErrNotLeader) {
@@ -236,8 +239,8 @@ func (s *Server) seed(tx *state.Tx) error {
 		tx.Accounts.Put(&model.Account{ID: s.cfg.Account, CreatedAt: now})
 	}
 	root := model.AccessKey{ID: s.cfg.RootKeyID, Secret: s.cfg.RootSecret, Account: s.cfg.Account, Kind: model.KeyRoot, CreatedAt: now}
-	if have, ok := tx.AccessKeys.Get(root.ID); !ok || have.Secret != root.Secret {
-		tx.AccessKeys.Put(&root)
+	if !s.isSealed(tx, &root) {
+		tx.AccessKeys.Put(auth.SealKey(s.seal, root))
 	}
 	for a := range tx.Accounts.All() {
 		if err := s.furnish(tx, a.ID); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/client"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/server"
@@ -93,13 +94,11 @@ func TestNodeKeyMayOnlyBeANode(t *testing.T) {
 	if !s.KnowsToken(token) || s.KnowsToken("rsjoin1.bm9uc2Vuc2U") {
 		t.Error("KnowsToken is wrong about a token")
 	}
-	var key *model.AccessKey
-	for k := range s.DB().Snapshot().AccessKeys.All() {
-		if k.Kind == model.KeyNode {
-			key = k
-		}
+	key, err := acs.ParseJoinToken(token)
+	if err != nil {
+		t.Fatal(err)
 	}
-	node := dial(t, s, key.ID, key.Secret)
+	node := dial(t, s, key.KeyID, key.Secret)
 	if err := node.Call(t.Context(), "ecs", "RunTask", map[string]any{"taskDefinition": "x"}, nil); model.ErrorCode(err) != "AccessDeniedException" {
 		t.Errorf("RunTask with a node key: %v", err)
 	}

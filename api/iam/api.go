@@ -31,9 +31,9 @@ type Config struct {
 	DB *state.DB
 	// Policies describes the user, group or role with an ARN and the policies that count for it.
 	Policies func(t *state.Tables, arn string) (*policy.Principal, *policy.Policies, error)
-	// IssuerURL is where the documents of a model.TokenIssuer are, by its id; Seal seals the secrets of its keys.
+	// IssuerURL is where the documents of a model.TokenIssuer are, by its id.
 	IssuerURL func(id string) string
-	Seal      *seal.Sealer
+	Seal      *seal.Sealer     // of the secrets of access keys, and of issuers' keys
 	Now       func() time.Time // nil means time.Now
 	Random    io.Reader        // of ids and secrets; nil means crypto/rand
 }

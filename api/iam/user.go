@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
@@ -285,7 +286,7 @@ func (a *api) createAccessKey(ctx context.Context, in *iam.CreateAccessKeyInput)
 			return errQuota("AccessKeysPerUser", maxKeys)
 		}
 		row.UserARN = now.ARN()
-		tx.AccessKeys.Put(row)
+		tx.AccessKeys.Put(auth.SealKey(a.Seal, *row))
 		return nil
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
+	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
@@ -37,6 +38,7 @@ type world struct {
 	*sdk.Client
 	other *sdk.Client // of another account
 	db    *state.DB
+	seal  *seal.Sealer
 }
 
 func newWorld(t *testing.T) *world {
@@ -49,6 +51,10 @@ func newWorld(t *testing.T) *world {
 	if err := w.db.AwaitLead(ctx); err != nil {
 		t.Fatal(err)
 	}
+	var err error
+	if w.seal, err = seal.New(make([]byte, seal.KeyBytes)); err != nil {
+		t.Fatal(err)
+	}
 	keys := map[string]string{"test": account, "other": "111111111111"}
 	v := &auth.Verifier{Lookup: func(id string) (model.AccessKey, bool) {
 		return model.AccessKey{ID: id, Secret: "secret", Account: keys[id], Kind: model.KeyRoot}, keys[id] != ""
@@ -56,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	s := httptest.NewServer(wire.NewGateway(wire.GatewayConfig{Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
 		p, err := v.Verify(r, body)
 		return auth.WithPrincipal(r.Context(), p), err
-	}}, iam.New(iam.Config{DB: w.db, Policies: policiesOf})))
+	}}, iam.New(iam.Config{DB: w.db, Policies: policiesOf, Seal: w.seal})))
 	t.Cleanup(s.Close)
 	open := func(id string) *sdk.Client {
 		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: aws.String(s.URL), RetryMaxAttempts: 1, HTTPClient: steady.Client(),

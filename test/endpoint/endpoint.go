@@ -111,11 +111,12 @@ func (w *World) key(id string) (model.AccessKey, bool) {
 			return model.AccessKey{ID: id, Secret: "secret", Account: account, Kind: model.KeyRoot}, true
 		}
 	}
-	k, ok := w.DB.Snapshot().AccessKeys.Get(id)
+	row, ok := w.DB.Snapshot().AccessKeys.Get(id)
 	if !ok {
 		return model.AccessKey{}, false
 	}
-	return *k, true
+	k, err := auth.OpenKey(w.Seal, row)
+	return k, err == nil
 }
 
 func (w *World) decide(ctx context.Context, t *state.Tables, service, via, operation string, in any) error {
@@ -171,7 +172,7 @@ func (w *World) User(account, name, document string) aws.Config {
 	id := "key-" + account + "-" + name
 	w.Update(func(tx *state.Tx) {
 		tx.Users.Put(u)
-		tx.AccessKeys.Put(&model.AccessKey{ID: id, Secret: "secret", Account: account, Kind: model.KeyUser, UserID: u.ID, UserARN: u.ARN()})
+		tx.AccessKeys.Put(auth.SealKey(w.Seal, model.AccessKey{ID: id, Secret: "secret", Account: account, Kind: model.KeyUser, UserID: u.ID, UserARN: u.ARN()}))
 	})
 	return w.As(id)
 }

@@ -1,0 +1,196 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/server"
+	"github.com/roadstead/roadstead/state"
+)
+
+// diary is a log that several may write to.
+type diary struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Buffer.Write(p)
+}
+
+// hidden makes one of everything that is secret on a server, and returns the secrets by what they are.
+func hidden(t *testing.T, s *server.Server) map[string]string {
+	t.Helper()
+	root, c := as(s, "root", "secret", ""), dial(t, s, "root", "secret")
+	found := map[string]string{}
+	call := func(service, operation string, in map[string]any) (out map[string]any) {
+		t.Helper()
+		ok(t, c.Call(t.Context(), service, operation, in, &out))
+		return out
+	}
+	_, err := root.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("ann")})
+	ok(t, err)
+	key, err := root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("ann")})
+	ok(t, err)
+	found["a user's key"] = *key.AccessKey.SecretAccessKey
+	var other struct{ SecretAccessKey string }
+	for _, path := range []string{"/roadstead/v1/accounts", "/roadstead/v1/accounts/111111111111/root-key"} {
+		ok(t, c.Do(t.Context(), "POST", path, map[string]string{"account": "111111111111"}, &other))
+		found["the root key of "+path] = other.SecretAccessKey
+	}
+	token, err := s.JoinToken(t.Context(), "000000000000")
+	ok(t, err)
+	node, err := acs.ParseJoinToken(token)
+	ok(t, err)
+	found["a join token"], found["a node's key"] = token, node.Secret
+
+	session, err := as(s, *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, "").sts.GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
+	ok(t, err)
+	found["a session's key"], found["a session's token"] = *session.Credentials.SecretAccessKey, *session.Credentials.SessionToken
+	_, err = root.iam.EnableOutboundWebIdentityFederation(t.Context(), nil)
+	ok(t, err)
+	guest, err := root.sts.GetFederationToken(t.Context(), &sts.GetFederationTokenInput{Name: aws.String("guest")})
+	ok(t, err)
+	found["a federated user's token"] = *guest.Credentials.SessionToken
+
+	found["a password"] = call("secretsmanager", "GetRandomPassword", nil)["RandomPassword"].(string)
+	call("secretsmanager", "CreateSecret", map[string]any{"Name": "db", "SecretString": found["a password"]})
+	found["a secret parameter"] = "sesame-of-a-parameter"
+	call("ssm", "PutParameter", map[string]any{"Name": "/db", "Type": "SecureString", "Value": found["a secret parameter"]})
+	call("ssm", "PutParameter", map[string]any{"Name": "/plain", "Type": "String", "Value": "a plain parameter"})
+	kms := call("kms", "CreateKey", nil)["KeyMetadata"].(map[string]any)["KeyId"]
+	found["a data key"] = decoded(t, call("kms", "GenerateDataKey", map[string]any{"KeyId": kms, "KeySpec": "AES_256"})["Plaintext"])
+	found["a login of the registry"] = decoded(t, call("ecr", "GetAuthorizationToken", nil)["authorizationData"].([]any)[0].(map[string]any)["authorizationToken"])
+
+	// What is refused is logged as well: a wrong signature, an operation that nobody serves, a call that may not be.
+	_, err = as(s, *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, "").ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
+	refused(t, err, "AccessDeniedException", "")
+	_, err = as(s, *key.AccessKey.AccessKeyId, "wrong", "").ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
+	refused(t, err, "InvalidSignatureException", "")
+	return found
+}
+
+func decoded(t *testing.T, text any) string {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(text.(string))
+	ok(t, err)
+	return string(b)
+}
+
+// spellings are how a secret may stand in a file.
+func spellings(secret string) []string {
+	quoted, _ := json.Marshal(secret)
+	b := []byte(secret)
+	return []string{
+		secret, strings.Trim(string(quoted), `"`), hex.EncodeToString(b),
+		strings.TrimRight(base64.StdEncoding.EncodeToString(b), "="), strings.TrimRight(base64.URLEncoding.EncodeToString(b), "="),
+	}
+}
+
+// Nothing that is secret stands in any file of the data directory, nor in the log, nor in what DescribeTasks says. But for the file
+// that has the key for sealing.
+func TestSecretsAreInNoFile(t *testing.T) {
+	dir, log := t.TempDir(), &diary{}
+	s, stop := open(t, server.Config{DataDir: dir, Dev: true, Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	secrets := hidden(t, s)
+	materials := server.Opened(t, s)
+	if len(materials) != 5 { // of a key, two AWS managed ones, and the issuer
+		t.Errorf("%d materials", len(materials))
+	}
+	maps.Copy(secrets, materials)
+	stop()
+	places, plain := map[string][]byte{"the log": log.Bytes()}, false
+	ok(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || d.Name() == "seal.key" {
+			return err
+		}
+		places[path], err = os.ReadFile(path)
+		plain = plain || bytes.Contains(places[path], []byte("a plain parameter"))
+		return err
+	}))
+	if !plain || !bytes.Contains(places["the log"], []byte(`"level":"DEBUG"`)) {
+		t.Errorf("what is not secret is not found in %d places: the search shows nothing", len(places))
+	}
+	for what, secret := range secrets {
+		if len(secret) < 16 {
+			t.Errorf("%s is too short to be looked for: %q", what, secret)
+		}
+		for _, text := range spellings(secret) {
+			for place, b := range places {
+				if bytes.Contains(b, []byte(text)) {
+					t.Errorf("%s stands in %s", what, place)
+				}
+			}
+		}
+	}
+}
+
+// Keys from before their secrets were sealed go on, and are sealed when a member leads; and they all go on when the key for sealing
+// is changed.
+func TestAccessKeysFromBefore(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := open(t, server.Config{DataDir: dir, Dev: true})
+	const many = 1203 // more than are sealed at once
+	ok(t, s.DB().Update(t.Context(), func(tx *state.Tx) error {
+		for i := range many {
+			tx.AccessKeys.Put(&model.AccessKey{ID: fmt.Sprintf("OLD%d", i), Secret: fmt.Sprintf("secret of %d", i), Account: "000000000000", Kind: model.KeyRoot})
+		}
+		return nil
+	}))
+	works := func(s *server.Server) {
+		t.Helper()
+		for _, i := range []int{0, 1, many / 2, many - 1} {
+			_, err := as(s, fmt.Sprintf("OLD%d", i), fmt.Sprintf("secret of %d", i), "").ecs.ListClusters(t.Context(), nil)
+			ok(t, err)
+		}
+	}
+	works(s)
+	stop()
+
+	s, stop = open(t, server.Config{DataDir: dir, Dev: true})
+	works(s)
+	snap, cursor := s.DB().Watch()
+	for open := many; open > 0; {
+		open = 0
+		for k := range snap.AccessKeys.All() {
+			if k.Secret != "" {
+				open++
+			}
+		}
+		if open > 0 {
+			rev, err := cursor.Next(t.Context())
+			ok(t, err)
+			snap = rev.Snapshot
+		}
+	}
+	works(s)
+	stop()
+
+	path := filepath.Join(dir, "seal.key")
+	old, err := os.ReadFile(path)
+	ok(t, err)
+	ok(t, os.WriteFile(path, append([]byte(strings.Repeat("5a", 32)+"\n"), old...), 0o600))
+	s, stop = open(t, server.Config{DataDir: dir, Dev: true})
+	works(s)
+	stop()
+}
