@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 
 // Access decides. It is safe for concurrent use.
 type Access struct {
+	// Encode makes a message of a refusal that its account can decode; nil makes none.
+	Encode   func(account string, why policy.Refusal) string
 	compiled compiled
 }
 
@@ -95,7 +98,16 @@ func (d *decider) decide(action string, keys []string, t target, more map[string
 	ps := *d.policies
 	ps.Resource, ps.Around = t.policy, t.around
 	r := &policy.Request{Principal: d.who, Action: action, Resource: t.arn, Owner: t.owner, Context: ctx}
-	return policy.Decide(r, &ps).Err(r)
+	return d.refusal(policy.Decide(r, &ps), r, &ps)
+}
+
+// refusal is the error of a decision, with a message that says more to who may decode it; nil if there is none.
+func (d *decider) refusal(decision policy.Decision, r *policy.Request, ps *policy.Policies) error {
+	err := decision.Err(r)
+	if refusal, ok := errors.AsType[*model.Error](err); ok && d.Encode != nil {
+		refusal.Encoded = d.Encode(d.Principal.Account, decision.Refuse(r, ps))
+	}
+	return err
 }
 
 // further are the actions that some members of a request need besides its own: tags, above all.

@@ -60,8 +60,9 @@ const maxToken = 6 << 10
 
 // Sessions issues and opens temporary credentials. All members that have the same secret understand each other's.
 type Sessions struct {
-	seal   cipher.AEAD
-	secret []byte // secrets of access keys are derived from it
+	seal     cipher.AEAD
+	messages cipher.AEAD
+	secret   []byte // secrets of access keys are derived from it
 }
 
 // NewSessions derives the keys from the deployment's secret.
@@ -69,20 +70,27 @@ func NewSessions(secret, account string) (*Sessions, error) {
 	key := func(use string) ([]byte, error) {
 		return hkdf.Key(sha256.New, []byte(secret), []byte(account), "roadstead session "+use, 32)
 	}
-	token, err := key("tokens")
+	sealer := func(use string) (cipher.AEAD, error) {
+		k, err := key(use)
+		if err != nil {
+			return nil, err
+		}
+		block, err := aes.NewCipher(k)
+		if err != nil {
+			return nil, err
+		}
+		return cipher.NewGCMWithRandomNonce(block)
+	}
+	tokens, err := sealer("tokens")
 	if err != nil {
 		return nil, err
 	}
-	block, err := aes.NewCipher(token)
-	if err != nil {
-		return nil, err
-	}
-	seal, err := cipher.NewGCMWithRandomNonce(block)
+	messages, err := sealer("messages")
 	if err != nil {
 		return nil, err
 	}
 	derive, err := key("secrets")
-	return &Sessions{seal: seal, secret: derive}, err
+	return &Sessions{seal: tokens, messages: messages, secret: derive}, err
 }
 
 // Issue makes credentials of the session. PackedPolicyTooLarge says that its policies and tags do not fit.

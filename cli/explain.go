@@ -6,19 +6,26 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/roadstead/roadstead/api/ecs"
+	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/wire"
 )
 
 func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain TASK|SERVICE",
-		Short: "Say why a task is where it is, waits, or stopped, or why a service is not steady",
+		Use:   "explain TASK|SERVICE|MESSAGE",
+		Short: "Say why a task is where it is, waits, or stopped, why a service is not steady, or why a call was refused",
+		Long: `Say why a task is where it is, waits, or stopped, or why a service is not steady.
+
+A call that was refused has a message in the header ` + wire.EncodedHeader + ` of its answer
+(aws --debug shows it). Given that, it says which statement of which policy decided.`,
 		Example: `  roadstead explain web
   roadstead explain 0123456789ab --cluster prod
   roadstead explain arn:aws:ecs:us-east-1:000000000000:task/prod/0123456789abcdef0123456789abcdef`,
@@ -33,6 +40,9 @@ func newExplain() *cobra.Command {
 			return err
 		}
 		defer c.Close()
+		if strings.HasPrefix(args[0], auth.MessagePrefix) {
+			return explainRefusal(cmd, c, args[0], *asJSON)
+		}
 		if !isTask(args[0]) {
 			err := explainService(cmd, c, *cluster, args[0], *asJSON)
 			if model.ErrorCode(err) != "ServiceNotFoundException" || !beginning.MatchString(args[0]) {

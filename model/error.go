@@ -12,6 +12,8 @@ type Error struct {
 	Message string
 	// Fields are further members of the exception's shape, e.g. ConflictException.resourceIds.
 	Fields map[string]any
+	// Encoded says of a refused call why, for DecodeAuthorizationMessage; "" for other errors (docs/decisions/038).
+	Encoded string
 }
 
 func (e *Error) Error() string {

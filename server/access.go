@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/roadstead/roadstead/access"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -160,3 +162,21 @@ func (s *Server) seedAnew(ctx context.Context) error {
 		return s.seed(tx)
 	})
 }
+
+// encodeRefusal makes the message of a refusal, which goes into a header: what does not fit there is left out, "" if nothing fits.
+func (s *Server) encodeRefusal(account string, why policy.Refusal) string {
+	for _, shorten := range []func(){
+		func() {},
+		func() { why.Near = nil },
+		func() { why.Context.Conditions.Items = why.Context.Conditions.Items[:0] },
+	} {
+		shorten()
+		if plain, err := json.Marshal(why); err == nil && len(plain) <= maxRefusal {
+			return s.tokens.EncodeMessage(account, plain, s.cfg.Now())
+		}
+	}
+	return ""
+}
+
+// maxRefusal is how long a refusal may be, in bytes: headers of 8 KiB pass everywhere, and a third is added on the way.
+const maxRefusal = 4 << 10

@@ -57,6 +57,7 @@ func (s *Server) assemble() error {
 	if s.tokens, err = auth.NewSessions(s.cfg.RootSecret, s.cfg.Account); err != nil {
 		return err
 	}
+	s.access.Encode = s.encodeRefusal
 	if err := s.openSeal(); err != nil {
 		return err
 	}

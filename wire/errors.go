@@ -19,6 +19,9 @@ type fault struct {
 // refusals of the authenticator, whose codes are named differently in the query protocols.
 func (q *request) dress(e *model.Error, authentic bool) fault {
 	f := fault{code: e.Code, message: e.Message, fields: e.Fields, status: 400}
+	if e.Encoded != "" && q.protocol == protocolEC2 {
+		f.message = "You are not authorized to perform this operation. " + e.Message + ". Encoded authorization failure message: " + e.Encoded // [O]
+	}
 	service := q.service()
 	if q.protocol.query() {
 		if code, status, ok := queryRefusal(e.Code, authentic, q.protocol == protocolEC2); ok {

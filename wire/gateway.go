@@ -100,15 +100,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.queryError != "" {
 		h.Set("X-Amzn-Query-Error", a.queryError)
 	}
+	if a.encoded != "" {
+		h.Set(EncodedHeader, a.encoded)
+	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the only error is that the caller has gone
 }
+
+// EncodedHeader carries, beside the refusal of a call that the caller may not make, the message that sts:DecodeAuthorizationMessage
+// decodes. AWS has no such header: its services that make messages put them into their texts.
+const EncodedHeader = "X-Roadstead-Authorization-Message"
 
 // An answer is a complete HTTP answer.
 type answer struct {
 	status      int
 	contentType string
 	queryError  string // of query-compatible services
+	encoded     string // of a refusal: model.Error.Encoded
 	body        []byte
 	stream      Stream // instead of a body; its status is 200
 }
@@ -245,6 +253,9 @@ func (g *Gateway) refuse(q *request, id string, err error, authentic bool) answe
 		body, _ = q.encodeFault(nil, f, id)
 	}
 	a := answer{status: f.status, contentType: q.contentType(), body: body}
+	if refusal != nil {
+		a.encoded = refusal.Encoded
+	}
 	if q.service().QueryCompatible && !q.protocol.query() {
 		a.queryError = q.service().queryError(f.code) + ";" + f.side("Sender", "Receiver")
 	}

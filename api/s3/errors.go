@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/wire"
 )
 
 // statuses are those of errors; others are 400.
@@ -137,12 +138,16 @@ func (a *API) refuse(c *call, operation string, err error) {
 			e.Message = words.Message
 		}
 	}
+	encoded := e.Encoded
 	e = translate(e)
 	field := func(name string) string { text, _ := e.Fields[name].(string); return text }
 	code := status(e.Code)
 	h := c.ResponseWriter.Header()
 	if code != http.StatusNotModified { // what was said of an answer, its length above all, is not true of this one
 		maps.DeleteFunc(h, func(name string, _ []string) bool { return name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" })
+	}
+	if encoded != "" {
+		h.Set(wire.EncodedHeader, encoded)
 	}
 	if c.Method == http.MethodHead || code == http.StatusNotModified {
 		c.WriteHeader(code)

@@ -52,6 +52,7 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "GetAccessKeyInfo", a.getAccessKeyInfo)
 	wire.Handle(m, "AssumeRoleWithWebIdentity", a.assumeRoleWithWebIdentity)
 	wire.Handle(m, "GetWebIdentityToken", a.getWebIdentityToken)
+	wire.Handle(m, "DecodeAuthorizationMessage", a.decodeAuthorizationMessage)
 	return m
 }
 
