@@ -104,8 +104,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := a.verify(c)
 	if err == nil {
 		var h handler
-		if h, err = a.route(c); err == nil {
-			name, err = h.name, h.run(c)
+		h, err = a.route(c)
+		if name = h.name; err == nil && !c.takesBody(name) {
+			err = c.ignoreBody()
+		}
+		if err == nil {
+			err = h.run(c)
 		}
 	}
 	if err != nil {

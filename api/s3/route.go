@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"io"
 	"slices"
 	"strings"
 )
@@ -71,4 +72,24 @@ func (a *API) route(c *call) (handler, error) {
 		return h, errMethod()
 	}
 	return h, nil
+}
+
+// takesBody says whether the handler reads the body of a request.
+func (c *call) takesBody(operation string) bool {
+	switch operation {
+	case "CreateBucket", "DeleteObjects", "CompleteMultipartUpload":
+		return true
+	case "PutObject", "UploadPart":
+		return c.Header().Get("X-Amz-Copy-Source") == ""
+	}
+	return false
+}
+
+// ignoreBody reads a body that means nothing, because one that is not what was signed is refused whatever it is for.
+func (c *call) ignoreBody() error {
+	n, err := io.Copy(io.Discard, io.LimitReader(c.body, maxXML+1))
+	if err == nil && n > maxXML {
+		err = errMalformed()
+	}
+	return err
 }

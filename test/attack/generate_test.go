@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -49,6 +50,10 @@ func (g *generator) fill(v reflect.Value, name string, depth int) {
 		return
 	}
 	switch t.Kind() {
+	case reflect.Interface:
+		if t == reflect.TypeFor[io.Reader]() {
+			v.Set(reflect.ValueOf(strings.NewReader("written")))
+		}
 	case reflect.Pointer:
 		v.Set(reflect.New(t.Elem()))
 		g.fill(v.Elem(), name, depth)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/roadstead/roadstead/server"
 )
@@ -169,4 +170,50 @@ func alive(t *testing.T, s *server.Server) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("status %d", resp.StatusCode)
 	}
+}
+
+// [D] A presigned URL is good for what it says, as long as it says, and for nothing else.
+func TestForgedURLs(t *testing.T) {
+	s := open(t)
+	furnish(t, s)
+	objects := clients(s, alpha, http.DefaultTransport)["s3"].Interface().(*s3.Client)
+	made, err := s3.NewPresignClient(objects).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("thing"), Key: aws.String("thing")}, s3.WithPresignExpires(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(method, url string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := status(http.MethodGet, made.URL); got != http.StatusOK {
+		t.Fatalf("as it was made: status %d", got)
+	}
+	for name, c := range map[string]struct{ method, old, new string }{
+		"a longer life":       {http.MethodGet, "X-Amz-Expires=60", "X-Amz-Expires=604800"},
+		"no end":              {http.MethodGet, "X-Amz-Expires=60&", ""},
+		"a life of its own":   {http.MethodGet, "X-Amz-Expires=60", "X-Amz-Expires=604800&X-Amz-Expires=60"},
+		"another object":      {http.MethodGet, "/thing/thing?", "/thing/other?"},
+		"another bucket":      {http.MethodGet, "/thing/thing?", "/" + secret + "-thing/" + secret + "-thing?"},
+		"another method":      {http.MethodDelete, "?", "?"},
+		"another operation":   {http.MethodGet, "?", "?tagging=&"},
+		"without a signature": {http.MethodGet, "X-Amz-Signature=", "X-Amz-Nothing="},
+	} {
+		url := strings.Replace(made.URL, c.old, c.new, 1)
+		if url == made.URL && c.old != c.new {
+			t.Fatalf("%s: %s is not in %s", name, c.old, made.URL)
+		}
+		if got := status(c.method, url); got != http.StatusForbidden && got != http.StatusBadRequest {
+			t.Errorf("%s: status %d", name, got)
+		}
+	}
+	alive(t, s)
 }

@@ -62,6 +62,9 @@ func furnish(t *testing.T, s *server.Server) {
 		call("iam", "CreateRole", members{"RoleName": name, "AssumeRolePolicyDocument": trust, "Description": secret})
 		call("iam", "CreatePolicy", members{"PolicyName": name, "PolicyDocument": document})
 		call("iam", "CreateInstanceProfile", members{"InstanceProfileName": name})
+		call("s3", "CreateBucket", members{"Bucket": name})
+		call("s3", "PutObject", members{"Bucket": name, "Key": name, "Metadata": members{"k": secret}})
+		call("s3", "CreateMultipartUpload", members{"Bucket": name, "Key": name, "Metadata": members{"k": secret}})
 	}
 	call("iam", "CreateOpenIDConnectProvider", members{"Url": "https://thing.example", "ClientIDList": []string{"thing"}})
 	err := s.DB().Update(t.Context(), func(tx *state.Tx) error { // nobody is connected: tasks stay PENDING
@@ -112,7 +115,7 @@ func guesses(found map[string]string) []guess {
 		{"token", strings.Repeat("0123456789abcdef", 2)}, {"message", "hello"}, {"pattern", "x"}, {"query", "fields @message"},
 		{"url", "https://thing.example"}, {"image", "i"}, {"tag", "k"}, {"digest", "sha256:" + strings.Repeat("0", 64)},
 		{"name", "thing"}, {"cluster", "thing"}, {"service", "thing"}, {"taskdefinition", "thing:1"}, {"family", "thing"}, {"group", "thing"},
-		{"registryid", alpha}, {"account", alpha}, {"path", "/"}, {"targetid", "thing"}, {"actionname", "ecs:RunTask"}, {"versionid", "v1"},
+		{"registryid", alpha}, {"account", alpha}, {"path", "/"}, {"targetid", "thing"}, {"bucket", "thing"}, {"key", "thing"}, {"copysource", "thing/thing"}, {"prefix", ""}, {"actionname", "ecs:RunTask"}, {"versionid", "v1"},
 	}
 	seen := map[string]bool{}
 	for _, row := range found {

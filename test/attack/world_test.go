@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -85,6 +87,7 @@ func clients(s *server.Server, account string, over http.RoundTripper) map[strin
 		"kms":            reflect.ValueOf(kms.NewFromConfig(cfg)),
 		"secretsmanager": reflect.ValueOf(secretsmanager.NewFromConfig(cfg)),
 		"logs":           reflect.ValueOf(cloudwatchlogs.NewFromConfig(cfg)),
+		"s3":             reflect.ValueOf(s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })),
 	}
 }
 
@@ -98,10 +101,10 @@ type operation struct {
 func operations(t *testing.T, by map[string]reflect.Value) iter.Seq[operation] {
 	t.Helper()
 	return func(yield func(operation) bool) {
-		for _, m := range server.Coverage() {
-			c, ok := by[m.Service().Name]
+		for _, m := range server.Counted() {
+			c, ok := by[m.Name()]
 			if !ok {
-				t.Errorf("no client of %s: add it to clients", m.Service().Name)
+				t.Errorf("no client of %s: add it to clients", m.Name())
 				continue
 			}
 			for _, name := range m.Served() {
@@ -109,7 +112,7 @@ func operations(t *testing.T, by map[string]reflect.Value) iter.Seq[operation] {
 				if !f.IsValid() { // the agent's, which the SDK has without a client's method
 					continue
 				}
-				if !yield(operation{m.Service().Name, name, f}) {
+				if !yield(operation{m.Name(), name, f}) {
 					return
 				}
 			}
@@ -125,6 +128,12 @@ func (o operation) try(ctx context.Context, in reflect.Value) (string, error) {
 	out := o.call.Call([]reflect.Value{reflect.ValueOf(ctx), in})
 	if err, _ := reflect.TypeAssert[error](out[1]); err != nil {
 		return "", err
+	}
+	if body := out[0].Elem().FieldByName("Body"); body.IsValid() && body.Kind() == reflect.Interface && !body.IsNil() { // of an object
+		r, _ := reflect.TypeAssert[io.ReadCloser](body)
+		defer r.Close()
+		text, err := io.ReadAll(r)
+		return fmt.Sprintf("%s %+v", text, out[0].Elem().FieldByName("Metadata").Interface()), err
 	}
 	text, err := json.Marshal(out[0].Interface())
 	if err != nil {
