@@ -32,7 +32,9 @@ type Rotation struct {
 	LastAt   Millis `json:"lastAt,omitempty"` // when the last rotation was over
 
 	// Version is what the rotation under way makes, "" if there is none; Step what is due at CallAt, after so many Failures.
+	// A Trial is testSecret alone, of a version that goes when it is over.
 	Version  string `json:"version,omitempty"`
+	Trial    bool   `json:"trial,omitempty"`
 	Step     string `json:"step,omitempty"` // createSecret, setSecret, testSecret, finishSecret
 	Failures int    `json:"failures,omitempty"`
 	CallAt   Millis `json:"callAt,omitempty"`

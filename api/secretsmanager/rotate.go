@@ -66,7 +66,7 @@ func (a *api) rotateSecret(ctx context.Context, in *sdk.RotateSecretInput) (*sdk
 		r.NextAt = opens(&r, a.now())
 		row.Rotation = &r
 		if !at {
-			return nil
+			return a.try(ctx, tx, row, version)
 		}
 		out.VersionId = &version
 		return a.begin(tx, row, version)
@@ -85,7 +85,7 @@ func (a *api) begin(tx *state.Tx, row *model.Secret, version string) error {
 		}
 	}
 	r := *row.Rotation
-	r.Version, r.Step, r.Failures, r.CallAt = version, stepCreate, 0, a.now()
+	r.Version, r.Trial, r.Step, r.Failures, r.CallAt = version, false, stepCreate, 0, a.now()
 	row.Rotation = &r
 	row.Versions = append(slices.Clone(row.Versions), model.SecretStages{ID: version, CreatedAt: a.now()})
 	attach(row, pending, version)
@@ -96,15 +96,18 @@ func (a *api) begin(tx *state.Tx, row *model.Secret, version string) error {
 // cancelRotateSecret ends what is under way; staging labels stay where they are [D].
 func (a *api) cancelRotateSecret(ctx context.Context, in *sdk.CancelRotateSecretInput) (*sdk.CancelRotateSecretOutput, error) {
 	version := ""
-	row, err := a.edit(ctx, in.SecretId, func(_ *state.Tx, row *model.Secret) error {
+	row, err := a.edit(ctx, in.SecretId, func(tx *state.Tx, row *model.Secret) error {
 		if row.Rotation == nil || !row.Rotation.Enabled {
 			return badRequest("You tried to cancel rotation on a secret without rotation enabled.") // [I]
 		}
 		r := *row.Rotation
 		version = r.Version
-		r.Enabled, r.NextAt = false, 0
-		r.Version, r.Step, r.Failures, r.CallAt = "", "", 0, 0
 		row.Rotation = &r
+		if r.Trial {
+			endTrial(tx, row)
+		}
+		r.Enabled, r.NextAt = false, 0
+		over(&r)
 		return nil
 	})
 	if err != nil {

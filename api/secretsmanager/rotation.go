@@ -53,7 +53,11 @@ func (a *api) perform(ctx context.Context, key string) error {
 		return err
 	}
 	a.Log.Warn("rotate secret", "secret", row.ARN(), "step", r.Step, "failures", r.Failures+1, "err", err)
-	return a.change(ctx, key, r, func(_ *state.Tx, next *model.Secret) error {
+	return a.change(ctx, key, r, func(tx *state.Tx, next *model.Secret) error {
+		if next.Rotation.Trial {
+			endTrial(tx, next)
+			return nil
+		}
 		postpone(next.Rotation, a.now())
 		return nil
 	})
@@ -74,6 +78,11 @@ func (a *api) change(ctx context.Context, key string, at *model.Rotation, f func
 		tx.Secrets.Put(&next)
 		return nil
 	})
+}
+
+// over: there is no rotation under way.
+func over(r *model.Rotation) {
+	r.Version, r.Trial, r.Step, r.Failures, r.CallAt = "", false, "", 0, 0
 }
 
 func postpone(r *model.Rotation, now model.Millis) {
@@ -108,6 +117,10 @@ func (a *api) open(ctx context.Context, key string) error {
 // settle writes down what a step has done, and what is next. The row's rotation is a copy.
 func (a *api) settle(ctx context.Context, tx *state.Tx, row *model.Secret, answer answered) error {
 	r := row.Rotation
+	if r.Trial {
+		endTrial(tx, row)
+		return nil
+	}
 	switch r.Step {
 	case stepCreate:
 		if err := a.made(ctx, tx, row, answer); err != nil {
@@ -120,7 +133,7 @@ func (a *api) settle(ctx context.Context, tx *state.Tx, row *model.Secret, answe
 		}
 		detach(row, pending)
 		r.LastAt, r.NextAt = a.now(), opens(r, a.now())
-		r.Version, r.Step, r.Failures, r.CallAt = "", "", 0, 0
+		over(r)
 		row.ChangedAt = a.now()
 		return nil
 	}

@@ -374,3 +374,70 @@ func TestRotationRefused(t *testing.T) {
 		}
 	})
 }
+
+// [D] A rotation that is to wait is tried out: the target is told of testSecret, of a version with AWSPENDING that goes again, whatever
+// it says. [I] The version has the value of AWSCURRENT. A member that is killed meanwhile has its successor do it again.
+func TestTrialOfARotation(t *testing.T) {
+	for name, status := range map[string]int{"answered": 200, "refused": 500} {
+		t.Run(name, func(t *testing.T) {
+			inTurns(t, func(w *turns) {
+				before := w.get(current)
+				w.answer = func(step, version string) (int, string) {
+					if stages := w.describe().VersionIdsToStages; len(stages) != 2 || !slices.Equal(stages[version], []string{pending}) || w.get(pending) != before {
+						t.Errorf("at %s: %v, %s", step, stages, w.get(pending))
+					}
+					return status, ""
+				}
+				week := func(in *sdk.RotateSecretInput) {
+					in.RotationRules = &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(7)}
+				}
+				w.must(w.rotate(later, week))
+				synctest.Wait()
+				time.Sleep(24 * time.Hour)
+				d := w.describe()
+				if got := w.heard(); got != "testSecret 0s" || len(d.VersionIdsToStages) != 1 || !*d.RotationEnabled || d.NextRotationDate == nil || w.get(current) != before {
+					t.Errorf("calls: %s; then %+v", got, d)
+				}
+				if n := w.values(); n != 1 {
+					t.Errorf("%d values are kept", n)
+				}
+				w.answer = func(string, string) (int, string) { return 200, `{"SecretString":"new"}` }
+				w.must(w.rotate()) // nothing is in its way
+				synctest.Wait()
+				if got := w.get(current); got != "new" {
+					t.Errorf("then %s", got)
+				}
+			})
+		})
+	}
+	inTurns(t, func(w *turns) {
+		w.answer = func(string, string) (int, string) { return 0, "" }
+		w.must(w.rotate(later))
+		synctest.Wait()
+		w.stop()
+		w.answer = func(string, string) (int, string) { return 200, "" }
+		w.start()
+		if err := w.DB.AwaitLead(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		synctest.Wait()
+		if got := w.heard(); !strings.HasPrefix(got, "testSecret 0s, testSecret ") || len(w.describe().VersionIdsToStages) != 1 {
+			t.Errorf("calls: %s; then %+v", got, w.describe().VersionIdsToStages)
+		}
+		w.answer = func(string, string) (int, string) { return 0, "" }
+		w.must(w.rotate(later))
+		synctest.Wait()
+		w.must(w.cancelRotateSecret(w.root(), &sdk.CancelRotateSecretInput{SecretId: aws.String("s")}))
+		if d := w.describe(); len(d.VersionIdsToStages) != 1 {
+			t.Errorf("a trial that was cancelled leaves %v", d.VersionIdsToStages)
+		}
+	})
+}
+
+// values is how many values are kept.
+func (w *turns) values() (n int) {
+	for range w.DB.Snapshot().SecretValues.All() {
+		n++
+	}
+	return n
+}
