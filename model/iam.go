@@ -123,14 +123,15 @@ func (p *InstanceProfile) Key() string { return IAMKey(p.Account, p.Name) }
 // ARN is the profile's Amazon resource name.
 func (p *InstanceProfile) ARN() string { return IAMARN(p.Account, "instance-profile", p.Path, p.Name) }
 
-// TokenIssuer makes tokens that say who an account's users and roles are, for those who are not of this deployment. Writer: api/iam.
+// TokenIssuer makes tokens that say who an account's users and roles are, for those who are not of this deployment. Writers: api/iam,
+// and api/sts of keys that are due.
 type TokenIssuer struct {
 	Account   string      `json:"account"`
 	ID        string      `json:"id"`  // a uuid, the end of its URL
 	URL       string      `json:"url"` // as tokens say it, whoever leads
 	Enabled   bool        `json:"enabled"`
 	CreatedAt Millis      `json:"createdAt"`
-	Keys      []IssuerKey `json:"keys"` // the newest of an algorithm signs
+	Keys      []IssuerKey `json:"keys"` // several of an algorithm take turns (oidc.Signing)
 }
 
 // IssuerKey is a key of a TokenIssuer.

@@ -51,6 +51,10 @@ func (s *Server) issuerRoutes(mux *http.ServeMux) {
 			http.NotFound(w, r)
 		})
 	}
-	serve(oidc.DiscoveryPath, func(row *model.TokenIssuer) any { return oidc.Describe(row.URL, *sts.PublicKeys(row)) })
-	serve(oidc.KeysPath, func(row *model.TokenIssuer) any { return sts.PublicKeys(row) })
+	serve(oidc.DiscoveryPath, func(row *model.TokenIssuer) any { return oidc.Describe(row.URL, *s.publicKeys(row)) })
+	serve(oidc.KeysPath, func(row *model.TokenIssuer) any { return s.publicKeys(row) })
+}
+
+func (s *Server) publicKeys(row *model.TokenIssuer) *oidc.JWKS {
+	return oidc.PublicKeys(row, s.cfg.Now().UnixMilli())
 }

@@ -2,8 +2,6 @@ package iam
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -68,23 +66,10 @@ func (a *api) enableIssuer(ctx context.Context, _ *iam.EnableOutboundWebIdentity
 func (a *api) newIssuer(account string) (*model.TokenIssuer, error) {
 	row := &model.TokenIssuer{Account: account, ID: uuid.NewString(), CreatedAt: a.now()}
 	for _, algorithm := range []string{oidc.RS256, oidc.ES384} {
-		k, err := oidc.NewKey(uuid.NewString(), algorithm)
+		key, err := oidc.MakeKey(row, uuid.NewString(), algorithm, row.CreatedAt, a.Seal.Seal)
 		if err != nil {
 			return nil, err
 		}
-		secret, err := k.Marshal()
-		if err != nil {
-			return nil, err
-		}
-		public, err := k.JWK()
-		if err != nil {
-			return nil, err
-		}
-		key := model.IssuerKey{ID: k.ID, Algorithm: algorithm, CreatedAt: row.CreatedAt}
-		if key.Public, err = json.Marshal(public); err != nil {
-			return nil, fmt.Errorf("encode a key: %w", err)
-		}
-		key.Sealed = a.Seal.Seal(secret, row.KeyName(&key))
 		row.Keys = append(row.Keys, key)
 	}
 	return row, nil

@@ -50,7 +50,7 @@ func (a *api) getWebIdentityToken(ctx context.Context, in *sts.GetWebIdentityTok
 	if !ok || !issuer.Enabled {
 		return nil, model.Errorf("OutboundWebIdentityFederationDisabledException", "Outbound web identity federation is not enabled for this account.") // [I]
 	}
-	key, err := a.signingKey(issuer, *in.SigningAlgorithm)
+	key, err := a.signingKey(ctx, issuer, *in.SigningAlgorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -103,24 +103,6 @@ func checkToken(in *sts.GetWebIdentityTokenInput, p *auth.Principal, now time.Ti
 		return 0, model.Errorf("SessionDurationEscalationException", "The requested token duration would extend the session beyond its original expiration time.") // [D]
 	}
 	return life, nil
-}
-
-// signingKey opens the issuer's newest key for the algorithm.
-func (a *api) signingKey(issuer *model.TokenIssuer, algorithm string) (*oidc.Key, error) {
-	var found *model.IssuerKey
-	for i := range issuer.Keys {
-		if k := &issuer.Keys[i]; k.Algorithm == algorithm && (found == nil || k.CreatedAt >= found.CreatedAt) {
-			found = k
-		}
-	}
-	if found == nil {
-		return nil, model.Errorf("ServerException", "The account's token issuer has no key for %s.", algorithm)
-	}
-	secret, err := a.Seal.Open(found.Sealed, issuer.KeyName(found))
-	if err != nil {
-		return nil, err
-	}
-	return oidc.ParseKey(found.ID, algorithm, secret)
 }
 
 // describe says who calls: the role of a session, and of a task's role, which task it is.

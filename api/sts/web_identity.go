@@ -110,25 +110,13 @@ func (a *api) provider(t *state.Tables, account, token string) (oidc.Provider, *
 	}
 	var own *oidc.JWKS
 	if i := t.Issuer(iss); i != nil {
-		own = PublicKeys(i)
+		own = oidc.PublicKeys(i, a.Now().UnixMilli())
 	}
 	row, ok := t.OIDCProviders.Get(account + "/" + oidc.Host(iss))
 	if !ok || own == nil && !strings.HasPrefix(iss, "https://") {
 		return oidc.Provider{}, nil, model.Errorf("InvalidIdentityToken", "No OpenIDConnect provider found in your account for %s", iss) // [O]
 	}
 	return oidc.Provider{Issuer: iss, Audiences: row.ClientIDs, Thumbprints: row.Thumbprints, Keys: own}, row, nil
-}
-
-// PublicKeys are those that an issuer's tokens are verified with.
-func PublicKeys(row *model.TokenIssuer) *oidc.JWKS {
-	set := &oidc.JWKS{Keys: []oidc.JWK{}}
-	for i := range row.Keys {
-		var k oidc.JWK
-		if json.Unmarshal(row.Keys[i].Public, &k) == nil {
-			set.Keys = append(set.Keys, k)
-		}
-	}
-	return set
 }
 
 // Claims with which a provider says more than who it is [D].
