@@ -105,6 +105,10 @@ func (d *decider) kmsFacts(c *policy.Context, key string, t target) {
 		}
 	case "kms:GrantIsForAWSResource":
 		c.Set(key, strconv.FormatBool(d.Via != ""))
+	case "kms:DataKeyPairSpec":
+		if spec := d.one("keyPairSpec"); spec != "" {
+			c.Set(key, spec)
+		}
 	case "kms:CallerAccount":
 		c.Set(key, d.Principal.Account)
 	case "kms:RequestAlias":

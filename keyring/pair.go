@@ -131,6 +131,25 @@ func (r *Ring) private(row *model.KMSKey) (crypto.Signer, error) {
 	return signer, nil
 }
 
+// NewPair makes a pair of keys of a spec that is not kept: PKCS #8 of the private one, SubjectPublicKeyInfo of the public one. ok is false
+// for a spec that has no pairs.
+func (r *Ring) NewPair(spec string) (private, public []byte, ok bool, err error) {
+	s, ok := kindOf(spec)
+	if ok = ok && len(s.algorithms[Signs]) > 0; !ok {
+		return nil, nil, false, nil
+	}
+	if private, err = s.make(r.Random); err != nil {
+		return nil, nil, true, err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	signer, _ := key.(crypto.Signer)
+	public, err = x509.MarshalPKIXPublicKey(signer.Public())
+	return private, public, true, err
+}
+
 // Public is the public key, DER of the type SubjectPublicKeyInfo.
 func (r *Ring) Public(row *model.KMSKey) ([]byte, error) {
 	key, err := r.private(row)

@@ -20,6 +20,8 @@ func kmsRows() []row {
 		{"ReEncrypt", onKey, encrypting}, // as ReEncryptFrom and ReEncryptTo
 		{"GenerateDataKey", onKey, encrypting},
 		{"GenerateDataKeyWithoutPlaintext", onKey, encrypting},
+		{"GenerateDataKeyPair", onKey, encrypting + "kms:DataKeyPairSpec"},
+		{"GenerateDataKeyPairWithoutPlaintext", onKey, encrypting + "kms:DataKeyPairSpec"},
 		{"DescribeKey", onKey, withKey},
 		{"GetPublicKey", onKey, withKey},
 		{"CreateGrant", onKey, ofKey + "kms:EncryptionContext kms:EncryptionContextKeys kms:GrantConstraintType kms:GranteePrincipal kms:GrantIsForAWSResource kms:GrantOperations kms:RetiringPrincipal"},

@@ -71,6 +71,8 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "ReEncrypt", a.reEncrypt)
 	wire.Handle(m, "GenerateDataKey", a.generateDataKey)
 	wire.Handle(m, "GenerateDataKeyWithoutPlaintext", a.generateDataKeyWithoutPlaintext)
+	wire.Handle(m, "GenerateDataKeyPair", a.generateDataKeyPair)
+	wire.Handle(m, "GenerateDataKeyPairWithoutPlaintext", a.generateDataKeyPairWithoutPlaintext)
 	wire.Handle(m, "GenerateRandom", a.generateRandom)
 	wire.Handle(m, "CreateGrant", a.createGrant)
 	wire.Handle(m, "ListGrants", a.listGrants)
