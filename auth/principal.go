@@ -23,6 +23,14 @@ type Principal struct {
 // Scope is the account and Region that the principal's rows live in.
 func (p Principal) Scope() model.Scope { return model.Scope{Account: p.Account, Region: p.Region} }
 
+// Of is the ARN of the role or user that a session is of, "" for others.
+func (p Principal) Of() string {
+	if p.Session == nil {
+		return ""
+	}
+	return p.Session.Of
+}
+
 // NewPrincipal describes the owner of a key, speaking to a service in a Region.
 func NewPrincipal(k model.AccessKey, region, service string) Principal {
 	p := Principal{

@@ -33,6 +33,23 @@ type Principal struct {
 	Tags []model.Tag // of the user or role, and of the session in their place
 }
 
+// PrincipalOf is who has the ARN, as GetCallerIdentity shows it, and the id, without his tags. Of is the role that a session is of, or
+// the user who made a federated one, "" for others.
+func PrincipalOf(arn, id, of string) *Principal {
+	p := &Principal{Kind: User, ARN: arn, ID: id}
+	a, _ := model.ParseARN(arn)
+	p.Account = a.Account
+	switch {
+	case a.Service == "sts" && strings.HasPrefix(a.Tail, "assumed-role/"):
+		p.Kind, p.Of = Session, of
+	case a.Service == "sts" && strings.HasPrefix(a.Tail, "federated-user/"):
+		p.Kind, p.Of = FederatedUser, of
+	case a.Tail == "root":
+		p.Kind = Root
+	}
+	return p
+}
+
 // Describe sets the keys that say who asks: aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalType, aws:userid,
 // aws:username, aws:PrincipalTag/*. A user has a username, others have none [D].
 func (p *Principal) Describe(c *Context) {

@@ -53,13 +53,7 @@ func (a *API) setRepositoryPolicy(ctx context.Context, in *ecr.SetRepositoryPoli
 
 // locksOut says whether a policy denies its author to set another.
 func locksOut(doc *policy.Policy, p auth.Principal, r *model.Repository) bool {
-	who := &policy.Principal{Kind: policy.User, Account: p.Account, ARN: p.ARN, ID: p.UserID}
-	switch {
-	case p.Session != nil:
-		who.Kind, who.Of = policy.Session, p.Session.Of
-	case p.Kind == model.KeyRoot:
-		who.Kind = policy.Root
-	}
+	who := policy.PrincipalOf(p.ARN, p.UserID, p.Of())
 	c := &policy.Context{}
 	who.Describe(c)
 	c.SetTags("aws:ResourceTag", r.Tags)

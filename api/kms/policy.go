@@ -56,13 +56,7 @@ func checkLockout(ctx context.Context, row *model.KMSKey, bypass bool) error {
 	if err != nil {
 		return err
 	}
-	who := &policy.Principal{Kind: policy.User, Account: p.Account, ARN: p.ARN, ID: p.UserID}
-	switch {
-	case p.Session != nil:
-		who.Kind, who.Of = policy.Session, p.Session.Of
-	case p.Kind == model.KeyRoot:
-		who.Kind = policy.Root
-	}
+	who := policy.PrincipalOf(p.ARN, p.UserID, p.Of())
 	c := &policy.Context{}
 	who.Describe(c)
 	c.SetTags("aws:ResourceTag", row.Tags)
