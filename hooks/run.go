@@ -20,13 +20,10 @@ const (
 // Run performs hooks in every term of this member until ctx ends, and returns ctx's error. A new leader calls those again that
 // the one before it had not written an answer of, with the same executionId: a target is called at least once.
 func (h *Hooks) Run(ctx context.Context) error {
-	for {
-		if err := h.cfg.DB.AwaitLead(ctx); err != nil {
-			return err
-		}
+	return h.cfg.DB.WhileLeading(ctx, func(ctx context.Context) {
 		r := round{h: h, waiting: map[place]model.Millis{}, busy: map[place]context.CancelFunc{}, done: make(chan outcome, maxBusy)}
 		r.run(ctx)
-	}
+	})
 }
 
 // round is one term. Its fields belong to the goroutine of run.
@@ -55,7 +52,7 @@ func (r *round) run(ctx context.Context) {
 	r.survey(snap.Tables)
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
-	for ctx.Err() == nil && r.h.cfg.DB.Leading() { // a call that was cut off must not be begun again
+	for ctx.Err() == nil { // a call that was cut off must not be begun again
 		if r.dismiss(ctx) != nil {
 			return
 		}

@@ -10,15 +10,7 @@ import (
 
 // Run sends in every term of this member until ctx ends, and returns ctx's error.
 func (f *Forwarder) Run(ctx context.Context) error {
-	for {
-		if err := f.cfg.DB.AwaitLead(ctx); err != nil {
-			return err
-		}
-		f.term(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
+	return f.cfg.DB.WhileLeading(ctx, f.term)
 }
 
 // term sends as long as this member leads.
@@ -30,7 +22,7 @@ func (f *Forwarder) term(ctx context.Context) {
 	snap, cursor := f.cfg.DB.Watch()
 	active := map[string]*active{}
 	f.adjust(ctx, snap.Tables, active, &running)
-	for f.cfg.DB.Leading() {
+	for {
 		r, err := cursor.Next(ctx)
 		if err != nil {
 			return

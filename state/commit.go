@@ -148,6 +148,7 @@ func (db *DB) stepDown(err error) {
 		db.head = nil
 		db.leading.Store(false)
 		db.led = make(chan struct{})
+		close(db.over)
 	}
 	db.mu.Unlock()
 	fail(waiting, err)

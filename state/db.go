@@ -40,6 +40,7 @@ type DB struct {
 	usual  int            // how many changes the last sealed group had
 	wake   chan struct{}
 	led    chan struct{} // closed while leading
+	over   chan struct{} // of the present term: closed when it is over
 }
 
 // Open returns a DB that has not loaded anything yet.
@@ -78,6 +79,31 @@ func (db *DB) AwaitLead(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// WhileLeading runs f in each term of this member, with a context that ends with the term, until ctx ends; it returns ctx's error. If f
+// returns before its term is over, it is run again.
+func (db *DB) WhileLeading(ctx context.Context, f func(ctx context.Context)) error {
+	for {
+		if err := db.AwaitLead(ctx); err != nil {
+			return err
+		}
+		db.mu.Lock()
+		over := db.over
+		db.mu.Unlock()
+		term, cancel := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() {
+			select {
+			case <-over:
+				cancel()
+			case <-term.Done():
+			}
+		})
+		f(term)
+		cancel()
+		watch.Wait()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
@@ -177,6 +178,39 @@ func TestUpdatesBeyondOneBatchKeepTheirOwnSnapshots(t *testing.T) {
 		})
 		if !errors.Is(err, state.ErrTooLarge) {
 			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+// What is done while leading is told when its term is over, and done again in the next one.
+func TestWhileLeading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := state.NewMemory()
+		db := lead(t, m.Member())
+		ctx, cancel := context.WithCancel(t.Context())
+		terms, under := 0, 0
+		done := make(chan error, 1)
+		go func() {
+			done <- db.WhileLeading(ctx, func(ctx context.Context) {
+				terms, under = terms+1, under+1
+				if !db.Leading() {
+					t.Error("run without the lead")
+				}
+				<-ctx.Done()
+				under--
+			})
+		}()
+		synctest.Wait()
+		for n := 1; n < 4; n++ {
+			if terms != n || under != 1 {
+				t.Errorf("in term %d: run %d times, %d at once", n, terms, under)
+			}
+			m.Depose()
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) || under != 0 {
+			t.Errorf("%v, %d still run", err, under)
 		}
 	})
 }

@@ -101,6 +101,7 @@ func (db *DB) takeLead() {
 	db.sealed = db.Snapshot().Tables
 	db.head = db.newHead()
 	db.leading.Store(true)
+	db.over = make(chan struct{})
 	close(db.led)
 	db.cfg.Log.Info("take the lead", "rev", db.Snapshot().Revision)
 }

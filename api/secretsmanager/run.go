@@ -18,13 +18,10 @@ const (
 
 // Run rotates secrets in every term of this member until ctx ends, and returns ctx's error.
 func (a *API) Run(ctx context.Context) error {
-	for {
-		if err := a.DB.AwaitLead(ctx); err != nil {
-			return err
-		}
+	return a.DB.WhileLeading(ctx, func(ctx context.Context) {
 		t := term{api: &a.api, waiting: map[string]model.Millis{}, busy: map[string]context.CancelFunc{}, done: make(chan outcome, maxBusy)}
 		t.run(ctx)
-	}
+	})
 }
 
 // term is one time of leading. Its fields belong to the goroutine of run.
@@ -52,7 +49,7 @@ func (t *term) run(ctx context.Context) {
 	t.survey(snap.Tables)
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
-	for ctx.Err() == nil && t.DB.Leading() {
+	for ctx.Err() == nil {
 		t.dispatch(ctx)
 		t.arm(alarm)
 		select {
