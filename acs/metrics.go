@@ -7,7 +7,7 @@ type (
 	PublishMetricsRequest struct {
 		Metadata    TCSMetadata   `json:"metadata"`
 		TaskMetrics []TaskMetrics `json:"taskMetrics"`
-		Timestamp   float64       `json:"timestamp,omitempty"` // epoch seconds
+		Timestamp   any           `json:"timestamp,omitempty"` // epoch seconds, or text: agents' versions differ, and nobody reads it
 	}
 
 	// TaskMetrics are the figures of a task since the last round.

@@ -21,8 +21,10 @@ type Task struct {
 	PidMode           string      `json:"pidMode,omitempty"`
 	IpcMode           string      `json:"ipcMode,omitempty"`
 	NetworkInterfaces []ENI       `json:"elasticNetworkInterfaces,omitempty"`
-	Overrides         string      `json:"overrides,omitempty"`
-	FaultInjection    bool        `json:"enableFaultInjection,omitempty"`
+	// Proxy is that of a task in mode awsvpc, nil for none.
+	Proxy          *ProxyConfiguration `json:"proxyConfiguration,omitempty"`
+	Overrides      string              `json:"overrides,omitempty"`
+	FaultInjection bool                `json:"enableFaultInjection,omitempty"`
 	// Associations give containers devices of the node.
 	Associations []Association `json:"associations,omitempty"`
 	// EphemeralStorage is in GiB, 0 = as much as the node has. It is ours: stock agents run no FARGATE tasks.
@@ -63,10 +65,12 @@ type Container struct {
 	StopTimeout      int64             `json:"stopTimeout,omitempty"`  // seconds
 	RegistryAuth     *RegistryAuth     `json:"registryAuthentication,omitempty"`
 	// HealthCheckType is "docker" when DockerConfig renders a health check.
-	HealthCheckType string         `json:"healthCheckType,omitempty"`
-	RestartPolicy   *RestartPolicy `json:"restartPolicy,omitempty"`
-	Firelens        *Firelens      `json:"firelensConfiguration,omitempty"` // of the task's log router
-	Docker          DockerConfig   `json:"dockerConfig"`
+	HealthCheckType string `json:"healthCheckType,omitempty"`
+	// LogsAuth is LogsAuthExecution if the log driver awslogs works with the task's execution role.
+	LogsAuth      string         `json:"logsAuthStrategy,omitempty"`
+	RestartPolicy *RestartPolicy `json:"restartPolicy,omitempty"`
+	Firelens      *Firelens      `json:"firelensConfiguration,omitempty"` // of the task's log router
+	Docker        DockerConfig   `json:"dockerConfig"`
 }
 
 // Firelens makes a container the log router of its task (SEMANTICS §13.7).
@@ -90,6 +94,9 @@ type Secret struct {
 	Target    string `json:"target"`   // SecretForContainer or SecretForLogDriver
 	Region    string `json:"region"`
 }
+
+// LogsAuthExecution is the one LogsAuth (AGENT-PROTOCOL §1.2).
+const LogsAuthExecution = "ExecutionRole"
 
 // What a Secret is for (AGENT-PROTOCOL §1.2).
 const (
@@ -291,7 +298,10 @@ type ASMAuth struct {
 type ECRAuth struct {
 	Region     string `json:"region,omitempty"`
 	RegistryID string `json:"registryId,omitempty"`
-	Endpoint   string `json:"endpointOverride,omitempty"`
+	// Endpoint is where the stock agent asks for a token, instead of at AWS.
+	Endpoint string `json:"endpointOverride,omitempty"`
+	// ExecutionRole: with the credentials of the task's execution role; our own agent knows by itself whether there is one.
+	ExecutionRole bool `json:"useExecutionRole,omitempty"`
 }
 
 // RoleCreds are short-lived credentials of a role for a task.

@@ -10,6 +10,12 @@ type (
 		ContainerInstanceArn string          `json:"containerInstanceArn,omitempty"`
 		Attributes           []Attribute     `json:"attributes"`
 		TotalResources       []TotalResource `json:"totalResources"`
+		VersionInfo          *VersionInfo    `json:"versionInfo,omitempty"` // of our own agent; the stock one says it in ACS's URL only
+	}
+	// VersionInfo says which agent it is.
+	VersionInfo struct {
+		AgentVersion string `json:"agentVersion,omitempty"`
+		AgentHash    string `json:"agentHash,omitempty"`
 	}
 	// Attribute is a node's attribute; Value nil means name only.
 	Attribute struct {

@@ -126,7 +126,7 @@ func (l *link) once(ctx context.Context) error {
 		return err
 	}
 	conn, err := l.dial(ctx, poll.Endpoint, "ws", url.Values{
-		"agentHash": {"roadstead"}, "agentVersion": {Version}, "clusterArn": {id.Cluster}, "containerInstanceArn": {id.Arn},
+		"agentHash": {model.OwnAgent}, "agentVersion": {Version}, "clusterArn": {id.Cluster}, "containerInstanceArn": {id.Arn},
 		"protocolVersion": {"2"}, "sendCredentials": {"true"}, "seqNum": {"1"},
 	})
 	if err != nil {

@@ -96,6 +96,7 @@ func (a *Agent) register(ctx context.Context) (identity, error) {
 	in := acs.RegisterContainerInstanceRequest{
 		Cluster: a.cfg.Cluster, ClientToken: id.Token, ContainerInstanceArn: id.Arn,
 		Attributes: a.attributes(), TotalResources: a.resources(),
+		VersionInfo: &acs.VersionInfo{AgentVersion: Version, AgentHash: model.OwnAgent},
 	}
 	var out acs.RegisterContainerInstanceResponse
 	if err := a.client.Call(ctx, "ecs", "RegisterContainerInstance", in, &out); err != nil {
@@ -136,7 +137,7 @@ func capabilities() []string {
 		"ecs.capability.docker-plugin.roadstead-secret", "ecs.capability.docker-plugin.roadstead-config", "ecs.capability.docker-plugin.roadstead-web-identity",
 		"ecs.capability.secrets.ssm.bootstrap.log-driver", "ecs.capability.secrets.asm.bootstrap.log-driver",
 		"ecs.capability.task-eni", "ecs.capability.execution-role-ecr-pull", "ecs.capability.container-ordering",
-		"ecs.capability.container-health-check", "ecs.capability.container-restart-policy", "ecs.capability.pid-ipc-namespace-sharing", "ecs.capability.fault-injection",
+		"ecs.capability.container-health-check", "ecs.capability.container-restart-policy", "ecs.capability.pid-ipc-namespace-sharing", "ecs.capability.fault-injection", "ecs.capability.aws-appmesh",
 		"ecs.capability.task-cpu-mem-limit", "ecs.capability.full-sync", "ecs.capability.increased-task-cpu-limit",
 	}
 	for minor := 17; minor <= 44; minor++ {

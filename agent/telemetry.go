@@ -12,6 +12,7 @@ import (
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
+	"github.com/roadstead/roadstead/model"
 )
 
 const (
@@ -42,8 +43,8 @@ func (l *link) telemetry(ctx context.Context, engine *task.Engine, endpoint stri
 }
 
 func (l *link) telemetryOnce(ctx context.Context, engine *task.Engine, endpoint string, id identity) error {
-	conn, err := l.dial(ctx, endpoint, "tcs/ws", url.Values{
-		"agentHash": {"roadstead"}, "agentVersion": {Version}, "cluster": {id.Cluster}, "containerInstance": {id.Arn},
+	conn, err := l.dial(ctx, endpoint, "ws", url.Values{
+		"agentHash": {model.OwnAgent}, "agentVersion": {Version}, "cluster": {id.Cluster}, "containerInstance": {id.Arn},
 	})
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func TestHealthIsPublished(t *testing.T) {
 	}))
 	defer sockets.Close()
 	l := &link{agent: p.node(t, Config{Cluster: "c"}), log: slog.New(slog.DiscardHandler)}
-	conn, err := l.dial(ctx, sockets.URL, "tcs/ws", nil)
+	conn, err := l.dial(ctx, sockets.URL, "ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -95,6 +96,17 @@ func scripted(t *testing.T, answers map[string]any) {
 	}))
 	t.Cleanup(srv.Close)
 	t.Setenv("ROADSTEAD_ENDPOINT", srv.URL)
+}
+
+func TestTokenForTheStockAgent(t *testing.T) {
+	token := acs.JoinToken{KeyID: "RSN1", Secret: "s", Region: "eu-west-1"}.String()
+	scripted(t, map[string]any{"": map[string]any{"token": token}})
+	if stdout, stderr, _ := run(t, "token", "create"); stdout != token+"\n" {
+		t.Errorf("token create printed %q, %q", stdout, stderr)
+	}
+	if stdout, stderr, _ := run(t, "token", "create", "--keys"); stdout != "AWS_ACCESS_KEY_ID=RSN1\nAWS_SECRET_ACCESS_KEY=s\nAWS_DEFAULT_REGION=eu-west-1\n" {
+		t.Errorf("token create --keys printed %q, %q", stdout, stderr)
+	}
 }
 
 func TestPsShowsWhereATaskIsAndWhy(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent"
 	"github.com/roadstead/roadstead/server"
 	"github.com/roadstead/roadstead/wire"
@@ -31,6 +32,7 @@ func newToken() *cobra.Command {
 	}
 	connect := connectFlags(create)
 	account := create.Flags().String("account", "", "account that the nodes work for (default: that of the access key; others are the operator's to name)")
+	keys := create.Flags().Bool("keys", false, "print the access key in the token, as variables for the stock Amazon ECS agent (docs/stock-agent.md)")
 	create.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := connect()
 		if err != nil {
@@ -43,8 +45,15 @@ func newToken() *cobra.Command {
 		if err := c.Do(cmd.Context(), "POST", "/roadstead/v1/join-tokens", map[string]string{"account": *account}, &out); err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), out.Token)
-		return nil
+		if !*keys {
+			fmt.Fprintln(cmd.OutOrStdout(), out.Token)
+			return nil
+		}
+		t, err := acs.ParseJoinToken(out.Token)
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\nAWS_DEFAULT_REGION=%s\n", t.KeyID, t.Secret, t.Region)
+		}
+		return err
 	}
 	cmd := &cobra.Command{Use: "token", Short: "Tokens with which nodes join"}
 	cmd.AddCommand(create)

@@ -10,8 +10,10 @@ import (
 // none. A task that would silently lack a secret or write its data to a volume that vanishes must not start: Payload
 // refuses it, and whoever creates tasks may ask here first.
 func Undeliverable(def *types.TaskDefinition) string {
-	if def.ProxyConfiguration != nil {
-		return "proxyConfiguration"
+	if p := proxy(def.ProxyConfiguration); p != nil {
+		if _, err := p.Redirection(); err != nil { // registered by an earlier version, which did not look
+			return "proxyConfiguration (" + err.Error() + ")"
+		}
 	}
 	for i := range def.Volumes {
 		v := &def.Volumes[i]

@@ -22,7 +22,7 @@ func docker(task *model.Task, def *types.TaskDefinition, c *types.ContainerDefin
 	if err != nil {
 		return acs.DockerConfig{}, fmt.Errorf("encode config: %w", err)
 	}
-	host, err := json.Marshal(hostConfig(def, c, a))
+	host, err := json.Marshal(hostConfig(task, def, c, a))
 	if err != nil {
 		return acs.DockerConfig{}, fmt.Errorf("encode host config: %w", err)
 	}
@@ -66,7 +66,7 @@ func healthcheck(h *types.HealthCheck) *acs.Healthcheck {
 	}
 }
 
-func hostConfig(def *types.TaskDefinition, c *types.ContainerDefinition, a Around) acs.HostConfig {
+func hostConfig(task *model.Task, def *types.TaskDefinition, c *types.ContainerDefinition, a Around) acs.HostConfig {
 	h := acs.HostConfig{
 		NetworkMode:       networkMode(def, c),
 		DNS:               c.DnsServers,
@@ -75,7 +75,7 @@ func hostConfig(def *types.TaskDefinition, c *types.ContainerDefinition, a Aroun
 		ReadonlyRootfs:    deref(c.ReadonlyRootFilesystem),
 		SecurityOpt:       c.DockerSecurityOptions,
 		MemoryReservation: int64(deref(c.MemoryReservation)) * mib,
-		LogConfig:         logConfig(c.LogConfiguration, a.LogMode),
+		LogConfig:         logConfig(task, c, a),
 	}
 	for _, x := range c.ExtraHosts {
 		h.ExtraHosts = append(h.ExtraHosts, deref(x.Hostname)+":"+deref(x.IpAddress))
@@ -160,7 +160,8 @@ const (
 
 // logConfig renders the log driver. It gets the mode that the account wishes if the definition says nothing; the options of awsfirelens are
 // the log router's.
-func logConfig(l *types.LogConfiguration, mode string) acs.LogConfig {
+func logConfig(task *model.Task, c *types.ContainerDefinition, a Around) acs.LogConfig {
+	l := c.LogConfiguration
 	if l == nil {
 		return acs.LogConfig{}
 	}
@@ -173,12 +174,27 @@ func logConfig(l *types.LogConfiguration, mode string) acs.LogConfig {
 	}
 	if options["mode"] == "" {
 		options["mode"] = nonBlocking
-		if mode != "" {
-			options["mode"] = mode
+		if a.LogMode != "" {
+			options["mode"] = a.LogMode
 		}
 	}
 	if options["mode"] == nonBlocking && options["max-buffer-size"] == "" {
 		options["max-buffer-size"] = defaultBufferSize
 	}
+	if l.LogDriver == types.LogDriverAwslogs {
+		awslogs(options, task, deref(c.Name), a)
+	}
 	return acs.LogConfig{Type: string(l.LogDriver), Config: options}
+}
+
+// awslogs puts what is ECS's into Docker's words: its driver knows no prefix, and refuses what it does not know. So the stream is named
+// here (SEMANTICS §13.7), as the metadata of tasks on AWS shows it [D]. Docker would send the lines to AWS.
+func awslogs(options map[string]string, task *model.Task, container string, a Around) {
+	if prefix := options["awslogs-stream-prefix"]; prefix != "" {
+		options["awslogs-stream"] = prefix + "/" + container + "/" + task.ID
+	}
+	delete(options, "awslogs-stream-prefix")
+	if a.Endpoint != "" && options["awslogs-endpoint"] == "" {
+		options["awslogs-endpoint"] = a.Endpoint
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // allDevices as the value of a resource requirement asks for every device of the instance.
@@ -99,6 +101,14 @@ type GPUs struct {
 	Count  int32 // whole devices
 	All    bool  // every device of the instance; Count is 0
 	Shared int32 // MiB on one shared device (nvidiaMps); Count is 0
+}
+
+// Devices is how many whole devices that are, or model.AllGPUs.
+func (g GPUs) Devices() int {
+	if g.All {
+		return model.AllGPUs
+	}
+	return int(g.Count)
 }
 
 // gpusOf adds up a container's requirements; ill-formed values count nothing, for registration refuses them.

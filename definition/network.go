@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/roadstead/roadstead/acs"
 )
 
 // checkModes: network, process and IPC modes are known words (SEMANTICS §13.1) [D].
@@ -109,7 +111,22 @@ func checkProxy(d *draft) error {
 	case d.NetworkMode != types.NetworkModeAwsvpc:
 		return refuse("proxyConfiguration is only supported when networkMode=awsvpc.") // [I]
 	}
+	if _, err := proxy(p).Redirection(); err != nil {
+		return refuse("Invalid 'properties' setting for proxyConfiguration: %s.", err) // [I]
+	}
 	return nil
+}
+
+// proxy is a definition's proxy as nodes are told it; APPMESH is the type if none is said [D].
+func proxy(p *types.ProxyConfiguration) *acs.ProxyConfiguration {
+	if p == nil {
+		return nil
+	}
+	out := &acs.ProxyConfiguration{Type: acs.ProxyAppMesh, Container: deref(p.ContainerName), Properties: map[string]string{}}
+	for _, x := range p.Properties {
+		out.Properties[deref(x.Name)] = deref(x.Value)
+	}
+	return out
 }
 
 // maxConstraints is the most placement constraints of a definition (SEMANTICS §5.2) [D].

@@ -117,7 +117,10 @@ func mesh() *ecs.RegisterTaskDefinitionInput {
 			MountPoints: []types.MountPoint{}, VolumesFrom: []types.VolumeFrom{}, PortMappings: []types.PortMapping{}, SystemControls: []types.SystemControl{},
 		}},
 		ProxyConfiguration: &types.ProxyConfiguration{
-			ContainerName: new("envoy"), Type: types.ProxyConfigurationTypeAppmesh, Properties: []types.KeyValuePair{{Name: new("IgnoredUID"), Value: new("1337")}},
+			ContainerName: new("envoy"), Type: types.ProxyConfigurationTypeAppmesh, Properties: []types.KeyValuePair{
+				{Name: new("IgnoredUID"), Value: new("1337")}, {Name: new("ProxyIngressPort"), Value: new("15000")}, {Name: new("ProxyEgressPort"), Value: new("15001")},
+				{Name: new("AppPorts"), Value: new("8080")},
+			},
 		},
 	}
 }

@@ -48,6 +48,8 @@ type Around struct {
 	ENIs []acs.ENI
 	// NoEndpoint: containers are not told where the control plane's API is.
 	NoEndpoint bool
+	// Endpoint is where it is, on a node whose agent does not know it: the stock one. "" leaves it to the node.
+	Endpoint string
 	// Credentials of the task role and of the execution role, nil if there are none.
 	Role, ExecutionRole *acs.RoleCreds
 }
@@ -80,6 +82,7 @@ func Payload(task *model.Task, def *types.TaskDefinition, a Around) (acs.Task, e
 		NoEndpoint:        a.NoEndpoint,
 		ExecutionRole:     a.ExecutionRole,
 		Volumes:           volumes(def),
+		Proxy:             proxy(def.ProxyConfiguration),
 	}
 	if s := def.EphemeralStorage; s != nil {
 		p.EphemeralStorage = int64(s.SizeInGiB)
@@ -124,7 +127,7 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 		Essential:    c.Essential == nil || *c.Essential,
 		Command:      c.Command,
 		EntryPoint:   c.EntryPoint,
-		Environment:  environment(task, c),
+		Environment:  environment(task, def, c, a),
 		Links:        c.Links,
 		StartTimeout: int64(deref(c.StartTimeout)),
 		StopTimeout:  int64(deref(c.StopTimeout)),
@@ -170,6 +173,12 @@ func container(task *model.Task, def *types.TaskDefinition, c *types.ContainerDe
 	case a.Auth != nil:
 		out.RegistryAuth = a.Auth(deref(c.Image))
 	}
+	if r := out.RegistryAuth; r != nil && r.ECR != nil {
+		r.ECR.ExecutionRole = a.ExecutionRole != nil
+	}
+	if l := c.LogConfiguration; l != nil && l.LogDriver == types.LogDriverAwslogs && a.ExecutionRole != nil {
+		out.LogsAuth = acs.LogsAuthExecution
+	}
 	if c.HealthCheck != nil {
 		out.HealthCheckType = "docker"
 	}
@@ -193,8 +202,11 @@ func image(c *types.ContainerDefinition, row *model.Container) string {
 
 // environment is the definition's, of equal names the last, with the variable that names the launch type
 // (SEMANTICS §11.5).
-func environment(task *model.Task, c *types.ContainerDefinition) map[string]string {
-	env := make(map[string]string, len(c.Environment)+1)
+func environment(task *model.Task, def *types.TaskDefinition, c *types.ContainerDefinition, a Around) map[string]string {
+	env := make(map[string]string, len(c.Environment)+2)
+	if a.Endpoint != "" && !a.NoEndpoint && def.NetworkMode != types.NetworkModeNone && !deref(c.DisableNetworking) {
+		env["AWS_ENDPOINT_URL"] = a.Endpoint // as our own agent does (docs/decisions/020)
+	}
 	launch := task.LaunchType
 	if launch == "" {
 		launch = string(types.LaunchTypeEc2)

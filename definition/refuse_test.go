@@ -146,6 +146,7 @@ func TestRefusedNetworking(t *testing.T) {
 		{"dns in awsvpc [D]", task(`"networkMode":"awsvpc"`, `"dnsServers":["1.1.1.1"]`), client + "dnsServers is not supported on container when networkMode=awsvpc."},
 		{"extraHosts incomplete [D]", ec2(`"extraHosts":[{"hostname":"h"}]`), client + "extraHosts of container 'a' need a hostname and an ipAddress."},
 		{"proxy container [I]", task(`"networkMode":"awsvpc","proxyConfiguration":{"containerName":"x"}`, ""), client + "The container 'x' of proxyConfiguration does not exist in the task definition."},
+		{"proxy without ports [I]", task(`"networkMode":"awsvpc","proxyConfiguration":{"containerName":"a","properties":[{"name":"IgnoredUID","value":"1337"}]}`, ""), client + "Invalid 'properties' setting for proxyConfiguration: ProxyIngressPort is missing."},
 		{"proxy in bridge [D]", task(`"proxyConfiguration":{"containerName":"a"}`, ""), client + "proxyConfiguration is only supported when networkMode=awsvpc."},
 		{"constraint type [O]", task(`"placementConstraints":[{"type":"distinctInstance"}]`, ""), client + "constraint.type 'distinctInstance' is not supported."},
 		{"constraint without expression [D]", task(`"placementConstraints":[{"type":"memberOf"}]`, ""), client + "memberOf expression should be specified."},

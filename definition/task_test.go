@@ -215,7 +215,7 @@ func TestUndeliverable(t *testing.T) {
 		{"s3 files", task(volume(`"s3filesVolumeConfiguration":{"fileSystemArn":"arn"}`), mount), "the S3 files of volume v"},
 		{"fsx", task(volume(`"fsxWindowsFileServerVolumeConfiguration":{"fileSystemId":"fs-1","rootDirectory":"r","authorizationConfig":{}}`), mount), "the FSx file system of volume v"},
 		{"docker volumes", task(volume(`"dockerVolumeConfiguration":{"scope":"shared"}`), mount), ""},
-		{"proxy", task(`"networkMode":"awsvpc","proxyConfiguration":{"containerName":"a"}`, ""), "proxyConfiguration"},
+		{"proxy", task(`"networkMode":"awsvpc","proxyConfiguration":{"containerName":"a","properties":[{"name":"IgnoredUID","value":"1337"},{"name":"ProxyIngressPort","value":"15000"},{"name":"ProxyEgressPort","value":"15001"},{"name":"AppPorts","value":"8080"}]}`, ""), ""},
 	} {
 		t.Run(c.rule+" [I]", func(t *testing.T) {
 			def := normalize(t, c.doc)

@@ -32,8 +32,8 @@ func (h *Hooks) launch(tx *state.Tx, d *model.Deployment, arn string) (string, e
 		return "", refuse("Task definition does not support launch_type " + launchType + ".") // [O]
 	case what != "":
 		return "", refuse("Roadstead does not serve " + what + " yet.")
-	case reserved.All || reserved.Shared > 0:
-		return "", refuse("Roadstead does not serve shared GPUs, or all of an instance, yet.")
+	case reserved.Shared > 0:
+		return "", refuse("Roadstead does not serve shared GPUs yet.")
 	}
 	t := definition.NewTask(def, spec, launchType)
 	t.Cluster, t.Group, t.StartedBy = d.Cluster, taskGroup+d.Service, d.Name()
@@ -45,7 +45,7 @@ func (h *Hooks) launch(tx *state.Tx, d *model.Deployment, arn string) (string, e
 		}
 	}
 	t = t.Copy(h.now(), h.cfg.NewID, h.cfg.NewUUID)
-	req := scheduler.RequestFor(&t, int(reserved.Count), definition.Required(spec, launchType), subnets)
+	req := scheduler.RequestFor(&t, reserved.Devices(), definition.Required(spec, launchType), subnets)
 	req.Seed = h.cfg.Seed()
 	res := scheduler.Place(scheduler.Head(tx), req)
 	if len(res.Placements) == 0 {

@@ -31,12 +31,18 @@ type Instance struct {
 	// DisconnectedAt is when the agent that is not connected fell silent; 0 if it is connected, or never was.
 	DisconnectedAt Millis `json:"disconnectedAt,omitempty"`
 	AgentVersion   string `json:"agentVersion,omitempty"`
-	AgentHash      string `json:"agentHash,omitempty"`
+	AgentHash      string `json:"agentHash,omitempty"` // of our own agent OwnAgent
 	DockerVersion  string `json:"dockerVersion,omitempty"`
 	// RuntimeStatus is the agent's own verdict on its container runtime: "", OK, IMPAIRED...
 	RuntimeStatus   string `json:"runtimeStatus,omitempty"`
 	RuntimeStatusAt Millis `json:"runtimeStatusAt,omitempty"`
 }
+
+// OwnAgent is what our own agent says as its hash; the stock Amazon ECS agent says the beginning of a commit's (AGENT-PROTOCOL §1.2).
+const OwnAgent = "roadstead"
+
+// Stock reports whether the instance's agent is not ours: what is not of ECS's protocol is nothing to it.
+func (i *Instance) Stock() bool { return i.AgentHash != OwnAgent }
 
 // Attribute is a name with an optional value on an instance. Name-only attributes have HasValue false.
 type Attribute struct {

@@ -43,6 +43,9 @@ const FargateAttribute = "roadstead.fargate"
 // FargatePool is the pool whose nodes take FARGATE tasks and nothing else: no cluster shows them.
 const FargatePool = "fargate"
 
+// AllGPUs as a number of devices means every one of the instance, of which there must be one (SEMANTICS §4.5).
+const AllGPUs = -1
+
 // FargateOnly reports whether the instance takes FARGATE tasks only.
 func (i *Instance) FargateOnly() bool { return i.Pool() == FargatePool }
 

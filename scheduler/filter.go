@@ -79,7 +79,7 @@ func (f *filters) memory(n *node) (string, string) {
 }
 
 func (f *filters) gpu(n *node) (string, string) {
-	return short("RESOURCE:GPU", "GPUs", int64(f.req.GPUs), int64(n.freeGPUs()))
+	return short("RESOURCE:GPU", "GPUs", int64(n.wantedGPUs(f.req.GPUs)), int64(n.freeGPUs()))
 }
 
 // hostPorts refuses a static host port that the instance reserves or a task holds, per protocol (SEMANTICS §4.3).

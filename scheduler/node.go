@@ -101,6 +101,14 @@ func (n *node) add(i *model.Instance, sign int64) {
 	}
 }
 
+// wantedGPUs is how many devices a copy wants that asks for count of them, or for all.
+func (n *node) wantedGPUs(count int) int {
+	if count == model.AllGPUs {
+		return max(1, len(n.instance.Resources.GPUs))
+	}
+	return count
+}
+
 // freeGPUs counts the devices that no task has.
 func (n *node) freeGPUs() int {
 	free := len(n.instance.Resources.GPUs)

@@ -60,6 +60,10 @@ func (r *rows) room(req *scheduler.Request, i *model.Instance) bool {
 			free++
 		}
 	}
+	wanted := req.GPUs
+	if wanted == model.AllGPUs {
+		wanted = max(1, len(has.GPUs))
+	}
 	n := req.Need
 	if n.ENIs > 0 {
 		// Subnets of these tests are /30: two addresses.
@@ -69,7 +73,7 @@ func (r *rows) room(req *scheduler.Request, i *model.Instance) bool {
 	}
 	taken := func(have []int32) func(int32) bool { return func(p int32) bool { return slices.Contains(have, p) } }
 	return (n.CPU == 0 || n.CPU <= cpu) && (n.Memory == 0 || n.Memory <= memory) && (n.ENIs == 0 || n.ENIs <= enis) &&
-		(req.GPUs == 0 || req.GPUs <= free) && !slices.ContainsFunc(n.PortsTCP, taken(tcp)) && !slices.ContainsFunc(n.PortsUDP, taken(udp))
+		(req.GPUs == 0 || wanted <= free) && !slices.ContainsFunc(n.PortsTCP, taken(tcp)) && !slices.ContainsFunc(n.PortsUDP, taken(udp))
 }
 
 func (r *rows) wanted(req *scheduler.Request, i *model.Instance) bool {

@@ -12,7 +12,7 @@ type Request struct {
 	model.Scope
 	Cluster string
 	Count   int
-	// Need is what one copy reserves; Need.GPUs is empty, GPUs counts the devices.
+	// Need is what one copy reserves; Need.GPUs is empty, GPUs counts the devices, or is model.AllGPUs.
 	Need model.Resources
 	GPUs int
 	// Attributes are required of the instance (ATTRIBUTE); one without value asks for its presence.
@@ -91,7 +91,7 @@ func Place(x *Index, req Request) Result {
 
 // placement is what a copy gets of the node.
 func (s *search) placement(n *node) Placement {
-	p := Placement{Instance: n.instance, GPUs: n.pickGPUs(s.req.GPUs)}
+	p := Placement{Instance: n.instance, GPUs: n.pickGPUs(n.wantedGPUs(s.req.GPUs))}
 	if s.req.Need.ENIs > 0 {
 		p.Address = n.addresses.lowest()
 	}

@@ -57,7 +57,7 @@ func drawRequest(t *rapid.T) scheduler.Request {
 		CPU: rapid.Int64Range(0, 3).Draw(t, "cpu"), Memory: rapid.Int64Range(0, 3).Draw(t, "mem"), ENIs: rarely(t, "enis", int32(1)),
 		PortsTCP: rarely(t, "tcp", []int32{22}, []int32{80}, []int32{80, 81}), PortsUDP: rarely(t, "udp", []int32{22}, []int32{80}),
 	})
-	req.GPUs, req.Seed = rarely(t, "gpus", 1, 2), rapid.Uint64().Draw(t, "seed")
+	req.GPUs, req.Seed = rarely(t, "gpus", 1, 2, model.AllGPUs), rapid.Uint64().Draw(t, "seed")
 	req.LaunchType = one(t, "launch type", "EC2", "EC2", "EC2", "FARGATE")
 	req.Pool = rarely(t, "pool", "p")
 	req.Group = one(t, "group", "", "service:a", "service:a", "service:b")

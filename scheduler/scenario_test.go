@@ -25,7 +25,7 @@ import (
 //	distribute N ITEM... [have=P:N,...]  to capacity providers; ITEM is NAME:BASE:WEIGHT
 //	stop     N [group=g] [by=STRATEGY] [protected=ID,...] [old=ID,...] [unhealthy=ID,...] [seed=0]   which, and why
 //
-// REQUEST is [cpu=] [mem=] [tcp=] [udp=] [enis=] [gpus=N] [az=a,b] [attr=...] [pool=] [group=] [launch=EC2] [distinct=yes]
+// REQUEST is [cpu=] [mem=] [tcp=] [udp=] [enis=] [gpus=N, -1 for all of an instance] [az=a,b] [attr=...] [pool=] [group=] [launch=EC2] [distinct=yes]
 // [where=EXPRESSION] [by=STRATEGY] [seed=0]. In an expression "_" stands for a blank. A STRATEGY is a list of
 // az, instance, attribute:NAME, cpu, memory and random.
 func TestScenarios(t *testing.T) {

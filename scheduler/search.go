@@ -51,7 +51,7 @@ func (x *Index) newSearch(req *Request) (s search, ok bool) {
 	for _, c := range req.Constraints {
 		s.distinct = s.distinct || c.Type == model.ConstraintDistinctInstance
 	}
-	s.checks = len(s.ports) > 0 || req.GPUs > 0 || req.Need.ENIs > 0 || len(s.shape.attributes) > 0 || len(s.shape.zones) > 0 || len(s.shape.exprs) > 0
+	s.checks = len(s.ports) > 0 || req.GPUs != 0 || req.Need.ENIs > 0 || len(s.shape.attributes) > 0 || len(s.shape.zones) > 0 || len(s.shape.exprs) > 0
 	return s, true
 }
 
@@ -107,7 +107,7 @@ func (s *search) choose() *node {
 // full reports whether no node of the class can take a copy, for a reason that the class knows.
 func (s *search) full(c *class) bool {
 	size := c.size()
-	if s.req.Need.ENIs > 0 && c.noENI == size || s.req.GPUs > 0 && c.noGPU == size || s.distinct && s.group.nodesIn(c) == size {
+	if s.req.Need.ENIs > 0 && c.noENI == size || s.req.GPUs != 0 && c.noGPU == size || s.distinct && s.group.nodesIn(c) == size {
 		return true
 	}
 	return slices.ContainsFunc(s.ports, func(p port) bool { return c.ports[p] == size })
@@ -115,7 +115,7 @@ func (s *search) full(c *class) bool {
 
 // fits asks a node what cannot be asked of its class.
 func (s *search) fits(n *node) bool {
-	if slices.ContainsFunc(s.ports, n.holds) || s.req.GPUs > 0 && n.freeGPUs() < s.req.GPUs {
+	if slices.ContainsFunc(s.ports, n.holds) || s.req.GPUs != 0 && n.freeGPUs() < n.wantedGPUs(s.req.GPUs) {
 		return false
 	}
 	if need := int64(s.req.Need.ENIs); need > 0 && (n.enis < need || n.addresses.exhausted()) {

@@ -47,7 +47,7 @@ func (s *Server) assemble() error {
 		Codec:    state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal},
 		NewIndex: func() state.Index { return scheduler.NewIndex() },
 	})
-	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Role: s.assumeForTask, ExecEnded: s.execEnded, Log: s.cfg.Log})
+	s.sessions = session.New(session.Config{DB: s.db, NewID: newID, RegistryAuth: s.registryAuth, Endpoint: s.registryURL, Role: s.assumeForTask, ExecEnded: s.execEnded, Log: s.cfg.Log})
 	if err := s.openExec(); err != nil {
 		return err
 	}
@@ -105,11 +105,25 @@ func (s *Server) services() []*wire.Mux {
 func (s *Server) ecsConfig() ecs.Config {
 	return ecs.Config{
 		DB: s.db, Now: s.cfg.Now, NewID: newID, NewUUID: uuid.NewString, Seed: mathrand.Uint64,
-		PollEndpoint:   func() (string, string) { return s.cfg.Advertise, s.cfg.Advertise },
+		PollEndpoint:   s.pollEndpoint,
 		WaitingRequest: (&place.Loop{}).Request, ServiceWhy: s.serviceWhy, ServiceStep: s.serviceStep,
 		Exec: s.executeCommand, Trusts: s.trustsTasks, Wide: s.wideRole, DenyWide: s.cfg.DenyWideRoles,
 	}
 }
+
+// pollEndpoint is where an agent opens its websockets. To the leader itself; but the stock agent keeps the address for 12 hours, even
+// when nobody answers there any more, and so gets the one that stays if there is one.
+func (s *Server) pollEndpoint(stock bool) (endpoint, telemetry string) {
+	endpoint = s.cfg.Advertise
+	if stock {
+		endpoint = s.registryURL()
+	}
+	endpoint = strings.TrimSuffix(endpoint, "/")
+	return endpoint, endpoint + telemetryPath
+}
+
+// telemetryPath is what tells TCS from ACS: agents open "/ws" under either endpoint.
+const telemetryPath = "/tcs"
 
 // Coverage returns the services with their handlers, to be counted and not to be called.
 func Coverage() []*wire.Mux {
@@ -200,10 +214,10 @@ func (s *Server) registryAuth(image string) *acs.RegistryAuth {
 	if host != hostOf(s.cfg.Advertise) && host != hostOf(s.cfg.RegistryURL) && !strings.Contains(host, ".dkr.ecr.") {
 		return nil
 	}
-	return &acs.RegistryAuth{Type: "ecr", ECR: &acs.ECRAuth{Region: s.cfg.Region, RegistryID: s.cfg.Account}}
+	return &acs.RegistryAuth{Type: "ecr", ECR: &acs.ECRAuth{Region: s.cfg.Region, RegistryID: s.cfg.Account, Endpoint: s.registryURL()}}
 }
 
-// registryURL is where clients reach the registry.
+// registryURL is where clients reach the registry, and stock agents everything: whoever leads, if there is such a name.
 func (s *Server) registryURL() string { return cmp.Or(s.cfg.RegistryURL, s.cfg.Advertise) }
 
 // hostOf is the host, with the port, of a URL; "" if it has none.

@@ -26,7 +26,7 @@ func (s *Server) handler() http.Handler {
 	lead.Handle("/", s.gateway)
 	lead.Handle("/v2/", s.registry)
 	lead.Handle("GET /ws", s.signed("Poll", s.sessions.ServeACS))
-	lead.Handle("GET /tcs/ws", s.signed("StartTelemetrySession", s.sessions.ServeTCS))
+	lead.Handle("GET "+telemetryPath+"/ws", s.signed("StartTelemetrySession", s.sessions.ServeTCS))
 	lead.HandleFunc("GET "+exec.ClientPath, s.exec.ServeClient) // a token says who it is
 	lead.Handle("GET "+acs.ExecNodePath, s.signed("Poll", s.exec.ServeNode))
 	s.operatorRoutes(lead)

@@ -144,6 +144,9 @@ func (s *Server) taskLogs(r *http.Request, p auth.Principal) (any, error) {
 	if errors.Is(err, session.ErrNotConnected) {
 		return nil, model.Errorf("InvalidParameterException", "The node of the task is not connected, so its logs cannot be read now. Look at `roadstead ps --nodes`.")
 	}
+	if errors.Is(err, session.ErrStockAgent) {
+		return nil, model.Errorf("InvalidParameterException", "The task runs under the Amazon ECS agent, so its logs are on its node, with Docker, or where its log driver sends them.")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,10 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
@@ -21,8 +23,9 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal)
 		return
 	}
+	stock := q.Get("agentHash") != model.OwnAgent
 	s.invite(w, r, func(ctx context.Context, conn *acs.Conn) {
-		s.serveAgent(ctx, i, conn, func(i *model.Instance) {
+		s.serveAgent(ctx, i, stock, conn, func(i *model.Instance) {
 			i.AgentConnected, i.DisconnectedAt = true, 0
 			i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
 			i.DockerVersion = q.Get("dockerVersion")
@@ -30,25 +33,42 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// shortest is how long the connection of an agent lasts at least that ends by a fault of ours, such as a full disk: the stock one comes
+// back at once, without a pause (AGENT-PROTOCOL §1.2).
+const shortest = 5 * time.Second
+
 // serveAgent serves the connection of an instance's agent, about whom note says what the instance's row is to.
-func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, conn *acs.Conn, note func(*model.Instance)) {
+func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, stock bool, conn *acs.Conn, note func(*model.Instance)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	x := newSession(s, i, conn, cancel)
+	began := time.Now()
+	err := s.serveSession(ctx, newSession(s, i, stock, conn, cancel), note)
+	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)
+	if fault := err != nil && !errors.Is(err, errAgentLeft) && !errors.Is(err, errNotLeading) && !errors.Is(err, errDeregistered); fault {
+		select {
+		case <-time.After(shortest - time.Since(began)):
+		case <-s.closing:
+		case <-ctx.Done():
+		}
+	}
+	_ = conn.Close("ConnectionExpired: Reconnect to continue")
+}
+
+// serveSession serves an agent as long as it is the one of its instance.
+func (s *Sessions) serveSession(ctx context.Context, x *session, note func(*model.Instance)) error {
 	s.enter(x)
 	defer s.leave(x)
 	err := s.stacks.run(func() error {
 		err := s.setConnected(ctx, x.key, note)
 		if err == nil {
-			s.cfg.Log.Info("agent connected", "instance", i.ID, "cluster", i.Cluster)
+			s.cfg.Log.Info("agent connected", "instance", x.inst.ID, "cluster", x.inst.Cluster, "stock", x.stock)
 		}
 		return err
 	})
-	if err == nil {
-		err = x.run(ctx)
+	if err != nil {
+		return err
 	}
-	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)
-	_ = x.conn.Close("ConnectionExpired: Reconnect to continue")
+	return x.run(ctx)
 }
 
 // instance finds the instance that a connection speaks for.

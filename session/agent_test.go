@@ -43,7 +43,7 @@ func (w *world) connect(id string) *agent {
 func (w *world) dial(path, param, id string) *agent {
 	w.Helper()
 	a := &agent{w: w, arn: model.InstanceARN(scope, "c", id)}
-	ws, _, err := w.upgrade(path, account, url.Values{param: {a.arn}, "agentVersion": {"1.105.1"}, "agentHash": {"*a8b3e7d3"}})
+	ws, _, err := w.upgrade(path, account, url.Values{param: {a.arn}, "agentVersion": {"1.105.1"}, "agentHash": {model.OwnAgent}})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -11,8 +11,11 @@ import (
 // tell sends the agent of the task's node a message; c.answer is nil if none is expected.
 func (s *Sessions) tell(ctx context.Context, t *model.Task, c call) (answer any, err error) {
 	x, ok := s.of(t.InstanceKey())
-	if !ok {
+	switch {
+	case !ok:
 		return nil, ErrNotConnected
+	case x.stock:
+		return nil, ErrStockAgent
 	}
 	select {
 	case x.calls <- c:

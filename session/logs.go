@@ -13,6 +13,9 @@ import (
 // ErrNotConnected says that the task's agent is not connected to this member.
 var ErrNotConnected = errors.New("the agent of the task's instance is not connected")
 
+// ErrStockAgent says that the task's agent is the stock one, which answers no message that is not ECS's.
+var ErrStockAgent = errors.New("the agent of the task's instance is not Roadstead's")
+
 // ReadLogs asks the task's node for log records (see acs.RoadsteadReadLogs). What the node says against it is a refusal: logs that are
 // not there are nobody's failure.
 func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.RoadsteadReadLogs) (*acs.RoadsteadLogs, error) {

@@ -33,10 +33,20 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, roles, e
 		ENIs:          interfaces(task),
 		LogMode:       logMode(t, task.Scope),
 		NoEndpoint:    noEndpoint(t, task),
+		Endpoint:      s.endpoint(t, task),
 		Role:          r.own,
 		ExecutionRole: r.execution,
 	})
 	return p, r, err
+}
+
+// endpoint is where the task's containers reach this API, "" if their agent or nobody tells them.
+func (s *Sessions) endpoint(t *state.Tables, task *model.Task) string {
+	i, ok := t.Instances.Get(task.InstanceKey())
+	if !ok || !i.Stock() || s.cfg.Endpoint == nil {
+		return ""
+	}
+	return s.cfg.Endpoint()
 }
 
 // endpointTag is the tag of a cluster with which it says, by the value "off", that its tasks are not told of AWS_ENDPOINT_URL.

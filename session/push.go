@@ -26,7 +26,7 @@ func (x *session) push(ctx context.Context) error {
 		return nil
 	}
 	if i, ok := x.s.cfg.DB.Snapshot().Instances.Get(x.key); !ok || i.Status == model.InstanceInactive {
-		return errors.New("the instance is deregistered")
+		return errDeregistered
 	}
 	tasks := x.collect(ctx)
 	if len(tasks) == 0 {

@@ -2,15 +2,16 @@ package session
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/roadstead/roadstead/acs"
 )
 
-// Reset asks every connected agent to kill and forget its tasks, and returns how many agents there were when all have
+// Reset asks every connected agent of ours to kill and forget its tasks, and returns how many agents there were when all have
 // done so or left, or ctx ends.
 func (s *Sessions) Reset(ctx context.Context) int {
-	all := s.all()
+	all := slices.DeleteFunc(s.all(), func(x *session) bool { return x.stock }) // which would not answer
 	var wg sync.WaitGroup
 	for _, x := range all {
 		wg.Go(func() {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ type session struct {
 	s      *Sessions
 	inst   *model.Instance
 	key    string
+	stock  bool // the agent is not ours
 	conn   *acs.Conn
 	cancel context.CancelFunc
 	todo   *todo
@@ -45,17 +47,19 @@ type call struct {
 	answer chan any
 }
 
-func newSession(s *Sessions, i *model.Instance, conn *acs.Conn, cancel context.CancelFunc) *session {
+func newSession(s *Sessions, i *model.Instance, stock bool, conn *acs.Conn, cancel context.CancelFunc) *session {
 	return &session{
-		s: s, inst: i, key: i.Key(), conn: conn, cancel: cancel,
+		s: s, inst: i, key: i.Key(), stock: stock, conn: conn, cancel: cancel,
 		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}), ended: make(chan struct{}),
 		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{}, renewals: map[string]time.Time{},
 	}
 }
 
 var (
-	errAgentSilent = errors.New("the agent does not acknowledge heartbeats")
-	errNotLeading  = errors.New("this member does not lead any more")
+	errAgentSilent  = errors.New("the agent does not acknowledge heartbeats")
+	errAgentLeft    = errors.New("the connection ended")
+	errDeregistered = errors.New("the instance is deregistered")
+	errNotLeading   = errors.New("this member does not lead any more")
 )
 
 // unanswered is how many heartbeats an agent may leave without an ack.
@@ -104,7 +108,7 @@ func (x *session) run(ctx context.Context) error {
 		case done := <-x.resets:
 			act = func() error { return x.reset(ctx, done) }
 		case err := <-readErr:
-			return err
+			return fmt.Errorf("%w: %w", errAgentLeft, err)
 		case <-x.s.closing:
 			return nil
 		case <-ctx.Done():
@@ -155,8 +159,9 @@ func (x *session) sendManifest(ctx context.Context) error {
 
 func (x *session) handle(ctx context.Context, frame []byte) error {
 	msg, err := acs.Decode(frame)
-	if err != nil && !errors.Is(err, acs.ErrUnknownMessage) {
-		return err
+	if err != nil {
+		x.s.misread(x.inst, err)
+		return nil
 	}
 	switch m := msg.(type) {
 	case *acs.AckRequest:

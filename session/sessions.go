@@ -17,6 +17,8 @@ type Config struct {
 	NewID func() string
 	// RegistryAuth says how a node authenticates to an image's registry, nil for anonymously.
 	RegistryAuth func(image string) *acs.RegistryAuth
+	// Endpoint is where containers of stock agents, which do not tell them that themselves, reach this API; nil: they are not told.
+	Endpoint func() string
 	// Role issues credentials of a role for a task; nil: no task gets any. An error says that the role cannot be assumed.
 	Role func(t *state.Tables, r Role) (acs.RoleCreds, error)
 	// ExecEnded keeps the record of a session with a command in a container of the task; nil: nobody does. It may come twice.

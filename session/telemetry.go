@@ -46,6 +46,10 @@ func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, conn *
 // telemetry takes one message and acknowledges it.
 func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.Conn, frame []byte) error {
 	msg, err := acs.Decode(frame)
+	if err != nil {
+		s.misread(i, err)
+		return nil
+	}
 	var ack any
 	switch m := msg.(type) {
 	case *acs.PublishMetricsRequest:
@@ -61,10 +65,14 @@ func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.C
 	if err == nil && ack != nil {
 		err = conn.Send(ctx, ack)
 	}
-	if errors.Is(err, acs.ErrUnknownMessage) {
-		return nil
-	}
 	return err
+}
+
+// misread notes a frame that says nothing to us. The connection goes on: an agent would come back at once, and say it again.
+func (s *Sessions) misread(i *model.Instance, err error) {
+	if !errors.Is(err, acs.ErrUnknownMessage) { // these are to be ignored
+		s.cfg.Log.Warn("read what an agent says", "instance", i.ID, "cluster", i.Cluster, "err", err)
+	}
 }
 
 // health notes the health of containers of tasks on the instance. Agents say it again and again: what is known costs no update.

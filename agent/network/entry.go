@@ -28,6 +28,8 @@ type entry struct {
 	UserBase  uint32         `json:"userBase,omitempty"` // of the user namespace that owns it, 0 without one
 	Bindings  []task.Binding `json:"bindings,omitempty"`
 	Released  bool           `json:"released,omitempty"` // only its link may still exist
+	// Redirection is to the task's proxy, nil without one.
+	Redirection *acs.Redirection `json:"redirection,omitempty"`
 }
 
 func (e *entry) key() string { return sandboxKey(e.TaskID, e.Container) }

@@ -258,6 +258,12 @@ func (n *Network) choose(req task.SandboxRequest) (*entry, error) {
 	if req.Isolated {
 		e.UserBase = n.cfg.UserBase
 	}
+	if req.Proxy != nil {
+		if e.Redirection, err = req.Proxy.Redirection(); err != nil {
+			n.addrs.free(ip)
+			return nil, fmt.Errorf("proxyConfiguration: %w", err)
+		}
+	}
 	if req.Mode == "bridge" {
 		if e.Bindings, err = n.ports.choose(req.Ports, portFree); err != nil {
 			n.addrs.free(ip)
@@ -306,6 +312,9 @@ func (n *Network) build(e *entry) error {
 		return err
 	}
 	if err := n.attach(e); err != nil {
+		return err
+	}
+	if err := n.redirect(e); err != nil { // before any container starts
 		return err
 	}
 	return n.nft.publish(e.published())

@@ -45,9 +45,12 @@ func inSet(offset uint32, s *nftables.Set) []expr.Any {
 }
 
 // toNode: fib daddr type local.
-func toNode() []expr.Any {
+func toNode() []expr.Any { return local(daddr) }
+
+// local: fib saddr type local, fib daddr type local.
+func local(offset uint32) []expr.Any {
 	return []expr.Any{
-		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
+		&expr.Fib{Register: 1, FlagSADDR: offset == saddr, FlagDADDR: offset == daddr, ResultADDRTYPE: true},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
 	}
 }

@@ -87,7 +87,8 @@ type SandboxRequest struct {
 	Container string // "" in awsvpc: the whole task's
 	Mode      string // bridge, host, none, awsvpc
 	Ports     []acs.PortMapping
-	ENI       *acs.ENI // awsvpc: nil means that the node chooses the address
+	ENI       *acs.ENI                // awsvpc: nil means that the node chooses the address
+	Proxy     *acs.ProxyConfiguration // awsvpc: that connections pass through, nil for none
 	// Isolated asks for a user namespace that owns the network, if the node makes such: for FARGATE tasks.
 	Isolated bool
 }

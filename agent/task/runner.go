@@ -302,6 +302,7 @@ func sandboxRequest(t *acs.Task, container string, i int) SandboxRequest {
 		}
 		return req
 	}
+	req.Proxy = t.Proxy
 	for j := range t.Containers {
 		req.Ports = append(req.Ports, t.Containers[j].PortMappings...)
 	}

@@ -30,8 +30,8 @@ type Config struct {
 	ServiceWhy ServiceWhy
 	// ServiceStep does what the leader does next for a service, for dry runs. Nil: they show what the call alone does.
 	ServiceStep ServiceStep
-	// PollEndpoint returns where agents open their ACS and TCS websockets.
-	PollEndpoint func() (endpoint, telemetry string)
+	// PollEndpoint returns where an agent opens its ACS and TCS websockets; the stock one keeps that for 12 hours.
+	PollEndpoint func(stock bool) (endpoint, telemetry string)
 	// Trusts says whether ECS may assume a role for tasks of the cluster. Nil: any role.
 	Trusts func(t *state.Tables, c *model.Cluster, role string) bool
 	// Wide says with which statements a role may do everything, none if it may not. Nil: no role may. DenyWide: no definition is
@@ -84,7 +84,7 @@ func newAPI(cfg Config) *api {
 		cfg.Subnet = func(model.Scope, string) (string, bool) { return "", true }
 	}
 	if cfg.PollEndpoint == nil {
-		cfg.PollEndpoint = func() (string, string) { return "", "" }
+		cfg.PollEndpoint = func(bool) (string, string) { return "", "" }
 	}
 	cfg.Limits.InstanceENIs = cmp.Or(cfg.Limits.InstanceENIs, 250)
 	cfg.Limits.ClusterProviders = cmp.Or(cfg.Limits.ClusterProviders, 20)

@@ -104,7 +104,17 @@ func TestGPUs(t *testing.T) {
 		t.Errorf("remaining: %s", got)
 	}
 	s.report(*out.Tasks[0].TaskArn, "STOPPED", aws.Int32(0))
-	same(t, "back", len(s.run("gpu", 1).Tasks), 1)
+	one := s.run("gpu", 1)
+	same(t, "back", len(one.Tasks), 1)
+
+	s.define("all", func(in *sdk.RegisterTaskDefinitionInput) {
+		in.ContainerDefinitions[0].ResourceRequirements = []types.ResourceRequirement{{Type: "GPU", Value: aws.String("ALL")}}
+	})
+	same(t, "all of an instance, of which some are in use", reasons(s.run("all", 1).Failures), "["+*i.ContainerInstanceArn+": RESOURCE:GPU]")
+	s.report(*one.Tasks[0].TaskArn, "STOPPED", aws.Int32(0))
+	out = s.run("all", 2)
+	same(t, "all of an instance, once", words(len(out.Tasks), reasons(out.Failures)), "1 ["+*i.ContainerInstanceArn+": RESOURCE:GPU]")
+	same(t, "gpuIds", out.Tasks[0].Containers[0].GpuIds, []string{"g0", "g1", "g2"})
 }
 
 // TestTokenOfNothing: a RunTask that placed nothing is tried anew with the same token [I].

@@ -46,7 +46,7 @@ type PlannedPlacement struct {
 type Needs struct {
 	CPU      int64   `json:"cpu"`
 	Memory   int64   `json:"memory"`
-	GPUs     int     `json:"gpus,omitempty"`
+	GPUs     int     `json:"gpus,omitempty"` // -1: all of the instance
 	ENIs     int32   `json:"enis,omitempty"`
 	PortsTCP []int32 `json:"tcpPorts,omitempty"`
 	PortsUDP []int32 `json:"udpPorts,omitempty"`

@@ -48,6 +48,14 @@ type server struct {
 	ids         atomic.Int64
 }
 
+// pollEndpoint tells the two agents' endpoints apart.
+func pollEndpoint(stock bool) (string, string) {
+	if stock {
+		return "http://acs.lasting", "http://tcs.lasting"
+	}
+	return "http://acs", "http://tcs"
+}
+
 func newServer(t testing.TB) *server {
 	t.Helper()
 	s := &server{TB: t}
@@ -80,7 +88,7 @@ func (s *server) plainConfig() ecs.Config {
 		NewUUID:      func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", s.ids.Add(1)) },
 		Seed:         func() uint64 { return uint64(s.ids.Add(1)) },
 		Subnet:       subnet,
-		PollEndpoint: func() (string, string) { return "http://acs", "http://tcs" },
+		PollEndpoint: pollEndpoint,
 	}
 }
 

@@ -81,8 +81,8 @@ func (a *api) newRevision(c *model.Cluster, service string, r recipe) (*model.Re
 	if what := definition.Undeliverable(spec); what != "" {
 		return nil, unsupported("Roadstead does not serve %s yet.", what)
 	}
-	if need := definition.Reserve(spec); need.GPU.All || need.GPU.Shared > 0 {
-		return nil, unsupported("Roadstead does not serve shared GPUs, or all of an instance, yet.")
+	if need := definition.Reserve(spec); need.GPU.Shared > 0 {
+		return nil, unsupported("Roadstead does not serve shared GPUs yet.")
 	}
 	version, err := platformVersion(r.capacity.launchType, r.version)
 	if err != nil {

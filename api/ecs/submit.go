@@ -13,11 +13,17 @@ import (
 )
 
 // discoverPollEndpoint tells an agent where to open its websockets (AGENT-PROTOCOL §1.1).
-func (a *api) discoverPollEndpoint(ctx context.Context, _ *sdk.DiscoverPollEndpointInput) (*sdk.DiscoverPollEndpointOutput, error) {
-	if _, err := principal(ctx); err != nil {
+func (a *api) discoverPollEndpoint(ctx context.Context, in *sdk.DiscoverPollEndpointInput) (*sdk.DiscoverPollEndpointOutput, error) {
+	who, err := principal(ctx)
+	if err != nil {
 		return nil, err
 	}
-	endpoint, telemetry := a.PollEndpoint()
+	t := a.DB.Snapshot().Tables
+	i := (*model.Instance)(nil)
+	if c, err := findCluster(t, who.Scope(), in.Cluster); err == nil {
+		i, _, _ = findNode(t, c, value(in.ContainerInstance)) // whoever asks without a name is not one of ours
+	}
+	endpoint, telemetry := a.PollEndpoint(i == nil || i.Stock())
 	return &sdk.DiscoverPollEndpointOutput{Endpoint: &endpoint, TelemetryEndpoint: &telemetry, ServiceConnectEndpoint: &endpoint}, nil
 }
 

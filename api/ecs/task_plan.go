@@ -72,8 +72,8 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 		return nil, err
 	}
 	gpu := definition.Reserve(spec).GPU
-	if gpu.All || gpu.Shared > 0 {
-		return nil, unsupported("Roadstead does not serve shared GPUs, or all of an instance, yet.")
+	if gpu.Shared > 0 {
+		return nil, unsupported("Roadstead does not serve shared GPUs yet.")
 	}
 	p := &plan{cluster: c, definition: d, copy: definition.NewTask(d, spec, launchType)}
 	p.copy.Cluster, p.copy.Group, p.copy.StartedBy = c.Name, cmp.Or(value(o.group), "family:"+d.Family), value(o.startedBy)
@@ -82,7 +82,7 @@ func (a *api) newPlan(t *state.Tables, c *model.Cluster, o *order, launchType st
 	if err := a.planNetwork(p, o.network); err != nil {
 		return nil, err
 	}
-	p.request = scheduler.RequestFor(&p.copy, int(gpu.Count), definition.Required(spec, launchType), p.subnets)
+	p.request = scheduler.RequestFor(&p.copy, gpu.Devices(), definition.Required(spec, launchType), p.subnets)
 	p.request.Seed = a.Seed()
 	return p, nil
 }

@@ -208,7 +208,14 @@ func TestSubmit(t *testing.T) {
 	})
 	same(t, "still there", *s.describe(task).LastStatus, "RUNNING")
 	poll := must(node.DiscoverPollEndpoint(ctx, &sdk.DiscoverPollEndpointInput{}))(t)
-	same(t, "poll endpoints", *poll.Endpoint+" "+*poll.TelemetryEndpoint, "http://acs http://tcs")
+	same(t, "poll endpoints of who does not say who it is", *poll.Endpoint+" "+*poll.TelemetryEndpoint, "http://acs.lasting http://tcs.lasting")
+	mine := &sdk.DiscoverPollEndpointInput{ContainerInstance: aws.String(s.instance("default", "polls"))}
+	s.changeInstance(*mine.ContainerInstance, func(i *model.Instance) { i.AgentHash = model.OwnAgent })
+	poll = must(node.DiscoverPollEndpoint(ctx, mine))(t)
+	same(t, "poll endpoints of our agent", *poll.Endpoint+" "+*poll.TelemetryEndpoint, "http://acs http://tcs")
+	s.changeInstance(*mine.ContainerInstance, func(i *model.Instance) { i.AgentHash = "*a8b3e7d3" })
+	poll = must(node.DiscoverPollEndpoint(ctx, mine))(t)
+	same(t, "poll endpoints of the stock agent, which keeps them", *poll.Endpoint+" "+*poll.TelemetryEndpoint, "http://acs.lasting http://tcs.lasting")
 }
 
 // TestSubmitAttachments finds the task of an attachment that is reported alone.

@@ -69,6 +69,10 @@ func shareGPUs(t *state.Tables, task *model.Task, containers []types.Container) 
 	rest := task.Reserved.GPUs
 	for i := range spec.ContainerDefinitions {
 		for _, r := range spec.ContainerDefinitions[i].ResourceRequirements {
+			if r.Type == types.ResourceTypeGpu && value(r.Value) == "ALL" {
+				containers[i].GpuIds = task.Reserved.GPUs
+				continue
+			}
 			n, err := strconv.Atoi(value(r.Value))
 			if r.Type == types.ResourceTypeGpu && err == nil && n <= len(rest) {
 				containers[i].GpuIds, rest = rest[:n:n], rest[n:]

@@ -53,7 +53,7 @@ func (d *deed) order(revision, provider string) (o *order, why string) {
 	if o.subnets, missing = scheduler.FindSubnets(r.Scope, o.copy.Subnets, d.Subnet); missing != "" {
 		return nil, "The subnet ID '" + missing + "' does not exist" // [O] of the API's error
 	}
-	gpus := int(definition.Reserve(&def.Spec).GPU.Count)
+	gpus := definition.Reserve(&def.Spec).GPU.Devices()
 	o.request = scheduler.RequestFor(&o.copy, gpus, definition.Required(&def.Spec, launchType), o.subnets)
 	if o.provider != nil {
 		o.request.Pool = o.provider.Pool()

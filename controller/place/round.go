@@ -78,7 +78,7 @@ func (r *round) request(t *model.Task) (req scheduler.Request, gone string) {
 	if missing != "" {
 		return req, "The subnet ID '" + missing + "' does not exist" // [O] of the API's error
 	}
-	req = scheduler.RequestFor(t, int(definition.Reserve(spec).GPU.Count), definition.Required(spec, t.LaunchType), subnets)
+	req = scheduler.RequestFor(t, definition.Reserve(spec).GPU.Devices(), definition.Required(spec, t.LaunchType), subnets)
 	req.Pool, req.Seed = p.Pool(), seed(t)
 	return req, ""
 }

@@ -23,6 +23,7 @@ func TestNetwork(t *testing.T) {
 	e := NewPair(t)
 	for name, test := range map[string]func(*testing.T, *Env){
 		"awsvpc: own address, shared localhost": vpcTasks,
+		"awsvpc: through a proxy":               throughProxy,
 		"bridge: static and dynamic ports":      bridgePorts,
 		"bridge: udp":                           bridgeUDP,
 		"bridge: a taken port is refused":       takenPort,
@@ -63,6 +64,34 @@ func address(t testing.TB, task *types.Task) string {
 		t.Errorf("the attachment says %q, the interface %s", detail, *all[0].PrivateIpv4Address)
 	}
 	return *all[0].PrivateIpv4Address
+}
+
+// throughProxy runs a task whose connections pass through one of its containers (docs/decisions/039).
+func throughProxy(t *testing.T, e *Env) {
+	page := e.container("page", "serve=:80", "onterm=bye", "wait")
+	page.Environment = mark("page")
+	other := e.AwaitStatus(e.RunTask(e.Define("proxy-page", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc}, page), inVPC), "RUNNING")
+	elsewhere := address(t, &other)
+	AwaitPage(t, "http://"+elsewhere+":80/")
+	property := func(name, value string) types.KeyValuePair { return types.KeyValuePair{Name: &name, Value: &value} }
+	app := e.container("app", "serve=:8000", "dial="+elsewhere+":80", "fetch=http://"+elsewhere+":80/", "onterm=bye", "wait")
+	app.DependsOn = []types.ContainerDependency{{ContainerName: aws.String("envoy"), Condition: types.ContainerConditionStart}}
+	app.Environment = mark("app")
+	envoy := e.container("envoy", "proxy=:15000", "proxy=:15001", "print=ready", "onterm=bye", "wait")
+	envoy.User = aws.String("1337")
+	in := ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeAwsvpc, ProxyConfiguration: &types.ProxyConfiguration{
+		Type: types.ProxyConfigurationTypeAppmesh, ContainerName: aws.String("envoy"), Properties: []types.KeyValuePair{
+			property("ProxyIngressPort", "15000"), property("ProxyEgressPort", "15001"), property("AppPorts", "8000"), property("IgnoredUID", "1337"),
+			property("EgressIgnoredIPs", "169.254.170.2,169.254.169.254"), property("EgressIgnoredPorts", ""),
+		}}}
+	task := e.RunTask(e.Define("proxied", in, app, envoy), inVPC)
+	d := e.AwaitStatus(task, "RUNNING")
+	e.AwaitLog(task, "page born")
+	e.AwaitLog(task, "at :15001 for "+elsewhere+":80")
+	if got := AwaitPage(t, "http://"+address(t, &d)+":8000/"); !strings.HasPrefix(got, "app ") {
+		t.Errorf("page is %q", got)
+	}
+	e.AwaitLog(task, "at :15000 for "+address(t, &d)+":8000")
 }
 
 func vpcTasks(t *testing.T, e *Env) {

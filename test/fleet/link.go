@@ -76,7 +76,7 @@ func (n *Node) once(ctx context.Context) error {
 		return err
 	}
 	s, err := n.upgrade(ctx, poll.Endpoint, "ws", url.Values{
-		"agentHash": {"fleet"}, "agentVersion": {"1.0.0"}, "clusterArn": {n.cfg.Cluster}, "containerInstanceArn": {arn},
+		"agentHash": {model.OwnAgent}, "agentVersion": {"1.0.0"}, "clusterArn": {n.cfg.Cluster}, "containerInstanceArn": {arn},
 		"protocolVersion": {"2"}, "sendCredentials": {"true"}, "seqNum": {"1"},
 	})
 	if err != nil {

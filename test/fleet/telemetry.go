@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
+	"github.com/roadstead/roadstead/model"
 )
 
 // telemetry keeps the TCS connection until ctx ends.
@@ -23,8 +24,8 @@ func (n *Node) telemetry(ctx context.Context, endpoint, arn string) {
 // telemetryOnce says every publishInterval that the container runtime is well, at once what health checks say, and reads what
 // comes meanwhile.
 func (n *Node) telemetryOnce(ctx context.Context, endpoint, arn string) error {
-	s, err := n.upgrade(ctx, endpoint, "tcs/ws", url.Values{
-		"agentHash": {"fleet"}, "agentVersion": {"1.0.0"}, "cluster": {n.cfg.Cluster}, "containerInstance": {arn},
+	s, err := n.upgrade(ctx, endpoint, "ws", url.Values{
+		"agentHash": {model.OwnAgent}, "agentVersion": {"1.0.0"}, "cluster": {n.cfg.Cluster}, "containerInstance": {arn},
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,7 @@ var verbs = map[string]func(string) error{
 	"room":   room,
 	"serve":  serve,
 	"echo":   echo,
+	"proxy":  proxy,
 	"route":  route,
 	"dial":   dial,
 	"dialed": answer,
