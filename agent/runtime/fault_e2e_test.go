@@ -42,8 +42,11 @@ func TestStaleSnapshots(t *testing.T) {
 			last = max(last, n)
 		}
 	}
-	// The next numbers are those of the layer, of the container after it, and of one later.
-	stale := []string{strconv.Itoa(last + 1), strconv.Itoa(last + 2), strconv.Itoa(last + 5), "new-123456"}
+	// The next numbers are those of the layers, of the container after them, and of some later.
+	stale := []string{"new-123456"}
+	for n := range 2 * manyLayers {
+		stale = append(stale, strconv.Itoa(last+1+n))
+	}
 	for _, name := range stale {
 		must(t, os.MkdirAll(filepath.Join(dir, name, "fs", "old"), 0o711))
 	}
@@ -121,15 +124,22 @@ func named(err error) bool {
 	return ok
 }
 
-// pushOther makes an image of two layers, the second of which has a file.
+// manyLayers are more than a pull is tried: containerd itself clears the way as it fails, for the next try.
+const manyLayers = 6
+
+// pushOther makes an image of many layers, each of which has the file.
 func (e *env) pushOther(tb testing.TB, tag string) {
 	tb.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	must(tb, w.WriteHeader(&tar.Header{Name: "other", Typeflag: tar.TypeReg, Mode: 0o644, Size: 5}))
-	_, err := w.Write([]byte("well\n"))
-	must(tb, errors.Join(err, w.Close()))
-	img, err := mutate.AppendLayers(empty.Image, static.NewLayer(busyboxLayer(tb), ggcrtypes.DockerLayer), static.NewLayer(b.Bytes(), ggcrtypes.DockerLayer))
+	layers := []v1.Layer{static.NewLayer(busyboxLayer(tb), ggcrtypes.DockerLayer)}
+	for n := range manyLayers {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		must(tb, w.WriteHeader(&tar.Header{Name: "other", Typeflag: tar.TypeReg, Mode: 0o644, Size: 2}))
+		_, err := fmt.Fprintln(w, n)
+		must(tb, errors.Join(err, w.Close()))
+		layers = append(layers, static.NewLayer(b.Bytes(), ggcrtypes.DockerLayer))
+	}
+	img, err := mutate.AppendLayers(empty.Image, layers...)
 	must(tb, err)
 	img, err = mutate.ConfigFile(img, withConfig(tb, img, v1.Config{Cmd: []string{"/bin/busybox", "sh"}}))
 	must(tb, err)
