@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -163,26 +162,46 @@ func (e *Env) killNode(name string) {
 	}
 }
 
-// killAll kills the processes of the environment's containers whose command begins so: a container's own is found in its cgroup.
+// killAll kills the shims of the environment's containers, or the containers' own processes ("/probe"), and returns when none lives. What
+// is in a container's cgroup is the container's: on a busy machine one with hardly a share of the processors is RUNNING for a
+// while before its process is called by its command's name, and such a one was forgotten.
 func (e *Env) killAll(command string) {
 	e.t.Helper()
-	var pids []int
-	for pid, args := range processes() {
-		line := strings.Join(args, " ")
-		shim := strings.Contains(args[0], "containerd-shim") && strings.Contains(line, e.Dir+"/")
-		if strings.Contains(args[0], command) && (shim || e.inCgroup(pid)) {
-			pids = append(pids, pid)
-		}
-	}
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
 	poll(e.t, 10*time.Second, func(context.Context) error {
-		for pid, args := range processes() {
-			if slices.Contains(pids, pid) && strings.Contains(args[0], command) {
-				return errAgain(fmt.Sprint(pid, " lives"))
+		pids := e.inContainers()
+		if command != "/probe" {
+			pids = nil
+			for pid, args := range processes() {
+				if strings.Contains(args[0], command) && strings.Contains(strings.Join(args, " "), e.Dir+"/") {
+					pids = append(pids, pid)
+				}
 			}
+		}
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if len(pids) > 0 {
+			return errAgain(fmt.Sprint(pids, " live"))
 		}
 		return nil
 	})
+}
+
+// inContainers are the processes in the cgroups of the environment's nodes.
+func (e *Env) inContainers() (pids []int) {
+	var l leftovers
+	for _, name := range e.nodes() {
+		l.node(name)
+	}
+	for _, c := range l.Cgroups {
+		b, _ := os.ReadFile(filepath.Join(c, "cgroup.procs"))
+		for p := range strings.FieldsSeq(string(b)) {
+			pid, err := strconv.Atoi(p)
+			state, serr := os.ReadFile("/proc/" + p + "/stat")
+			if err == nil && serr == nil && !strings.Contains(string(state), ") Z ") {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }

@@ -189,9 +189,3 @@ func (e *Env) sweep() {
 		_ = exec.Command("nft", "delete", "table", "ip", table).Run()
 	}
 }
-
-// inCgroup says whether a process is in a container of the environment's node.
-func (e *Env) inCgroup(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	return err == nil && strings.Contains(string(b), "/roadstead/"+e.Node+"/")
-}
