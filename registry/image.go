@@ -118,13 +118,14 @@ func (p *Repository) describe(ctx context.Context, d digest.Digest, m distributi
 			image.ConfigType = ref.MediaType
 		}
 	}
-	image.PushedAt, err = p.pushedAt(ctx, d)
+	image.PushedAt, err = p.PushedAt(ctx, d.String())
 	return image, err
 }
 
-// pushedAt is when an image came. The link is written when its manifest is pushed: its date is the push's.
-func (p *Repository) pushedAt(ctx context.Context, d digest.Digest) (time.Time, error) {
-	info, err := p.store.driver.Stat(ctx, p.linkPath("_manifests/revisions", d))
+// PushedAt is when an image with the digest, which is one that Manifest has answered, came. The link is written when its manifest is pushed: its
+// date is the push's.
+func (p *Repository) PushedAt(ctx context.Context, d string) (time.Time, error) {
+	info, err := p.store.driver.Stat(ctx, p.linkPath("_manifests/revisions", digest.Digest(d)))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("date of manifest %s: %w", d, err)
 	}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/roadstead/roadstead/model"
 )
 
@@ -58,7 +56,7 @@ func (g *Registry) archived(ctx context.Context, p *Repository, d string) (bool,
 	if g.cfg.Archived == nil {
 		return false, nil
 	}
-	at, err := p.pushedAt(ctx, digest.Digest(d))
+	at, err := p.PushedAt(ctx, d)
 	return err == nil && g.cfg.Archived(p.scope, p.name, d, at.UnixMilli()), err
 }
 

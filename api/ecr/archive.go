@@ -85,6 +85,12 @@ func (a *API) imageNamed(ctx context.Context, in *ecr.UpdateImageStorageClassInp
 	return row, stored[n], nil
 }
 
+// inArchive is isArchived for one image that is stored.
+func (a *API) inArchive(ctx context.Context, row *model.Repository, images *registry.Repository, digest string) (bool, error) {
+	at, err := images.PushedAt(ctx, digest)
+	return err == nil && a.Archived(row.Scope, row.Name, digest, at.UnixMilli()), err
+}
+
 func (a *API) isArchived(row *model.Repository, i registry.Image) bool {
 	return a.Archived(row.Scope, row.Name, i.Digest, i.PushedAt.UnixMilli())
 }

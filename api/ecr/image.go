@@ -51,18 +51,18 @@ func (a *API) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImag
 
 // restorePushed restores an image that is archived and pushed again [D]; one that is not is there already, which refused says.
 func (a *API) restorePushed(ctx context.Context, row *model.Repository, images *registry.Repository, payload []byte, refused error) (registry.Manifest, error) {
-	d := digest.FromBytes(payload).String()
-	stored, err := images.Arrivals(ctx)
+	m, err := images.Manifest(ctx, registry.Reference{Digest: digest.FromBytes(payload).String()})
 	if err != nil {
-		return registry.Manifest{}, err
+		return m, err
 	}
-	if !slices.ContainsFunc(stored, func(i registry.Arrival) bool { return i.Digest == d && a.Archived(row.Scope, row.Name, d, i.PushedAt) }) {
-		return registry.Manifest{}, refused
+	archived, err := a.inArchive(ctx, row, images, m.Digest)
+	if err == nil && !archived {
+		err = refused
 	}
-	if err := a.setArchived(ctx, row, false, d); err != nil {
-		return registry.Manifest{}, err
+	if err != nil {
+		return m, err
 	}
-	return images.Manifest(ctx, registry.Reference{Digest: d})
+	return m, a.setArchived(ctx, row, false, m.Digest)
 }
 
 // show is a manifest in ECR's shape.
@@ -91,24 +91,21 @@ func (a *API) batchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 	if err := checkIDs(in.ImageIds); err != nil {
 		return nil, err
 	}
-	stored, err := images.Arrivals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	archived := func(d string) bool {
-		return slices.ContainsFunc(stored, func(i registry.Arrival) bool { return i.Digest == d && a.Archived(row.Scope, row.Name, d, i.PushedAt) })
-	}
 	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
 	for _, id := range in.ImageIds {
 		failure := checkID(id)
 		if failure == nil {
 			m, err := images.Manifest(ctx, reference(id))
+			archived := false
+			if err == nil {
+				archived, err = a.inArchive(ctx, row, images, m.Digest)
+			}
 			switch {
 			case model.ErrorCode(err) == "ImageNotFoundException":
 				failure = notFound(id)
 			case err != nil:
 				return nil, err
-			case archived(m.Digest):
+			case archived:
 				failure = &types.ImageFailure{FailureCode: types.ImageFailureCodeImageInaccessible, ImageId: &id, FailureReason: aws.String("Requested image is archived")} // [I]
 			case len(in.AcceptedMediaTypes) > 0 && !slices.Contains(in.AcceptedMediaTypes, m.MediaType):
 				failure = notFound(id) // [I] ECR converts some types for old clients; we answer what was pushed or nothing

@@ -22,7 +22,13 @@ func (a *API) startImageScan(ctx context.Context, in *ecr.StartImageScanInput) (
 	if err != nil {
 		return nil, err
 	}
-	if at, ok := a.DB.Snapshot().ImageArchives.Get(model.ImagePullKey(row.Scope, row.Name, digest)); ok && at.ArchivedAt > at.RestoredAt {
+	images, err := a.Images.Repository(ctx, row.Scope, row.Name)
+	if err != nil {
+		return nil, err
+	}
+	if archived, err := a.inArchive(ctx, row, images, digest); err != nil {
+		return nil, err
+	} else if archived {
 		return nil, model.Errorf("ImageArchivedException", "The specified image is archived and cannot be scanned.") // [D]
 	}
 	if a.Scanner == "" {
