@@ -45,6 +45,9 @@ func hidden(t *testing.T, s *server.Server) map[string]string {
 	found := map[string]string{}
 	call := func(service, operation string, in map[string]any) (out map[string]any) {
 		t.Helper()
+		if in == nil {
+			in = map[string]any{}
+		}
 		ok(t, c.Call(t.Context(), service, operation, in, &out))
 		return out
 	}

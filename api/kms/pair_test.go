@@ -44,10 +44,10 @@ func TestDataKeyPairs(t *testing.T) {
 		}
 	}
 	for want, in := range map[string]*sdk.GenerateDataKeyPairInput{
-		"UnsupportedFeatureException": {KeyId: key, KeyPairSpec: types.DataKeyPairSpecSm2},
-		"NotFoundException":           {KeyId: aws.String("alias/none"), KeyPairSpec: types.DataKeyPairSpecEccNistP256},
-		"InvalidKeyUsageException":    {KeyId: w.made(types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify), KeyPairSpec: types.DataKeyPairSpecEccNistP256},
-		"DryRunOperationException":    {KeyId: key, KeyPairSpec: types.DataKeyPairSpecEccNistP256, DryRun: aws.Bool(true)},
+		"UnsupportedOperationException": {KeyId: key, KeyPairSpec: types.DataKeyPairSpecSm2},
+		"NotFoundException":             {KeyId: aws.String("alias/none"), KeyPairSpec: types.DataKeyPairSpecEccNistP256},
+		"InvalidKeyUsageException":      {KeyId: w.made(types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify), KeyPairSpec: types.DataKeyPairSpecEccNistP256},
+		"DryRunOperationException":      {KeyId: key, KeyPairSpec: types.DataKeyPairSpecEccNistP256, DryRun: aws.Bool(true)},
 	} {
 		if _, err := w.GenerateDataKeyPair(ctx, in); code(err) != want {
 			t.Errorf("%v, want %s", err, want)

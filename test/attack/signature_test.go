@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,8 +105,12 @@ func TestForgedRequests(t *testing.T) {
 				break
 			}
 		}
+		refusals := []int{http.StatusBadRequest, http.StatusForbidden}
+		if name == "another body" { // S3 refuses some calls before it reads what they bring
+			refusals = append(refusals, http.StatusNotFound, http.StatusNotImplemented)
+		}
 		for status, n := range f.answers {
-			if status != http.StatusBadRequest && status != http.StatusForbidden {
+			if !slices.Contains(refusals, status) {
 				t.Errorf("%s: %d answers have the status %d", name, n, status)
 			}
 		}
