@@ -7,13 +7,9 @@ import (
 )
 
 // ExecLog is where what a session with a command in a container shows is to be when it is over, nil for nowhere: as the cluster's
-// configuration says, which may be nil, and by default in the container's own log group (SEMANTICS §13.8) [D]. It is put there with the
+// configuration says, and by default in the container's own log group (SEMANTICS §13.8) [D]. It is put there with the
 // rights of the task's role: of a task without one, what nobody has asked for in so many words is not recorded [I].
-func ExecLog(conf *types.ClusterConfiguration, def *types.TaskDefinition, container string) *acs.ExecLog {
-	var c types.ExecuteCommandConfiguration
-	if conf != nil && conf.ExecuteCommandConfiguration != nil {
-		c = *conf.ExecuteCommandConfiguration
-	}
+func ExecLog(c types.ExecuteCommandConfiguration, def *types.TaskDefinition, container string) *acs.ExecLog {
 	switch l := c.LogConfiguration; {
 	case c.Logging == types.ExecuteCommandLoggingNone, c.Logging == types.ExecuteCommandLoggingOverride && l == nil:
 		return nil

@@ -17,21 +17,20 @@ func TestExecLog(t *testing.T) {
 			Name: aws.String("app"), LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriver(driver), Options: map[string]string{"awslogs-group": "/own"}},
 		}}}
 	}
-	conf := func(logging types.ExecuteCommandLogging, l *types.ExecuteCommandLogConfiguration) *types.ClusterConfiguration {
-		return &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: logging, LogConfiguration: l}}
+	conf := func(logging types.ExecuteCommandLogging, l *types.ExecuteCommandLogConfiguration) types.ExecuteCommandConfiguration {
+		return types.ExecuteCommandConfiguration{Logging: logging, LogConfiguration: l}
 	}
 	override := conf("OVERRIDE", &types.ExecuteCommandLogConfiguration{
 		CloudWatchLogGroupName: aws.String("/audit"), CloudWatchEncryptionEnabled: true, S3BucketName: aws.String("b"), S3KeyPrefix: aws.String("p"), S3EncryptionEnabled: true,
 	})
 	own := &acs.ExecLog{Group: "/own"}
 	for name, c := range map[string]struct {
-		conf      *types.ClusterConfiguration
+		conf      types.ExecuteCommandConfiguration
 		def       *types.TaskDefinition
 		container string
 		want      *acs.ExecLog
 	}{
-		"nothing said":           {nil, def("r", "awslogs"), "app", own},
-		"no execute command":     {&types.ClusterConfiguration{}, def("r", "awslogs"), "app", own},
+		"nothing said":           {types.ExecuteCommandConfiguration{}, def("r", "awslogs"), "app", own},
 		"no logging said":        {conf("", nil), def("r", "awslogs"), "app", own},
 		"DEFAULT":                {conf("DEFAULT", nil), def("r", "awslogs"), "app", own},
 		"DEFAULT, other driver":  {conf("DEFAULT", nil), def("r", "json-file"), "app", nil},

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/coder/websocket"
 
 	"github.com/roadstead/roadstead/acs"
@@ -152,25 +151,21 @@ func (e *Exec) logOf(t *model.Task, container string) *acs.ExecLog {
 	if err != nil {
 		return nil // the task could not run
 	}
-	return definition.ExecLog(configuration(tables, t), def, container)
+	return definition.ExecLog(clusterOf(tables, t).ExecConfiguration(), def, container)
 }
 
-// configuration is that of the task's cluster, nil if it has none.
-func configuration(tables *state.Tables, t *model.Task) *types.ClusterConfiguration {
-	c, ok := tables.Clusters.Get(model.ClusterKey(t.Scope, t.Cluster))
-	if !ok {
-		return nil
-	}
-	return c.Configuration
+// clusterOf is the task's cluster, nil if it is gone.
+func clusterOf(tables *state.Tables, t *model.Task) *model.Cluster {
+	c, _ := tables.Clusters.Get(model.ClusterKey(t.Scope, t.Cluster))
+	return c
 }
 
 // keyOf is the key of KMS with which sessions in the task are encrypted, "" if they are not.
 func (e *Exec) keyOf(t *model.Task) string {
-	conf := configuration(e.cfg.DB.Snapshot().Tables, t)
-	if conf == nil || conf.ExecuteCommandConfiguration == nil || conf.ExecuteCommandConfiguration.KmsKeyId == nil {
-		return ""
+	if key := clusterOf(e.cfg.DB.Snapshot().Tables, t).ExecConfiguration().KmsKeyId; key != nil {
+		return *key
 	}
-	return *conf.ExecuteCommandConfiguration.KmsKeyId
+	return ""
 }
 
 // openPatience bounds the wait for a node's answer.

@@ -32,6 +32,14 @@ func (c *Cluster) Key() string { return ClusterKey(c.Scope, c.Name) }
 // ARN is the cluster's Amazon resource name.
 func (c *Cluster) ARN() string { return ClusterARN(c.Scope, c.Name) }
 
+// ExecConfiguration is what the cluster says of sessions with commands in containers; of a cluster that is gone, nil, nothing.
+func (c *Cluster) ExecConfiguration() types.ExecuteCommandConfiguration {
+	if c == nil || c.Configuration == nil || c.Configuration.ExecuteCommandConfiguration == nil {
+		return types.ExecuteCommandConfiguration{}
+	}
+	return *c.Configuration.ExecuteCommandConfiguration
+}
+
 // ClusterKey is the row key of the cluster with the name.
 func ClusterKey(s Scope, name string) string { return s.Key(name) }
 

@@ -77,7 +77,7 @@ func (a *API) route(c *call) (handler, error) {
 // takesBody says whether the handler reads the body of a request.
 func (c *call) takesBody(operation string) bool {
 	switch operation {
-	case "CreateBucket", "DeleteObjects", "CompleteMultipartUpload":
+	case "CreateBucket", "DeleteObjects", "CompleteMultipartUpload", "PutBucketPolicy":
 		return true
 	case "PutObject", "UploadPart":
 		return c.Header().Get("X-Amz-Copy-Source") == ""
