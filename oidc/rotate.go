@@ -62,9 +62,9 @@ func begins(keys []*model.IssuerKey, i int) model.Millis {
 // Signing is the key that signs with the algorithm now; nil if there is none.
 func Signing(issuer *model.TokenIssuer, algorithm string, now model.Millis) *model.IssuerKey {
 	keys := keysFor(issuer, algorithm)
-	for i := len(keys) - 1; i >= 0; i-- {
+	for i, k := range slices.Backward(keys) {
 		if begins(keys, i) <= now {
-			return keys[i]
+			return k
 		}
 	}
 	return nil

@@ -23,8 +23,8 @@ type Caller interface {
 
 // Why there is no session, in the words of AWS's agent, also for a role that may not look [O].
 var (
-	errGroupPlain  = errors.New("We couldn't start the session because encryption is not set up on the selected CloudWatch Logs log group. Either encrypt the log group or choose an option to enable logging without encryption.") //nolint:staticcheck // AWS's words
-	errBucketPlain = errors.New("We couldn't start the session because encryption is not set up on the selected Amazon S3 bucket. Either encrypt the bucket or choose an option to enable logging without encryption.")             //nolint:staticcheck // AWS's words
+	errGroupPlain  = errors.New("We couldn't start the session because encryption is not set up on the selected CloudWatch Logs log group. Either encrypt the log group or choose an option to enable logging without encryption.")
+	errBucketPlain = errors.New("We couldn't start the session because encryption is not set up on the selected Amazon S3 bucket. Either encrypt the bucket or choose an option to enable logging without encryption.")
 )
 
 // checkEncrypted refuses a session whose transcript would go where it is to be encrypted, and would not be.

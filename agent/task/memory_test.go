@@ -3,7 +3,6 @@ package task_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,7 +117,7 @@ func TestRoomIsSeenSoon(t *testing.T) {
 		full.Store(true)
 		s.node.Fail = func(op, _ string) error {
 			if op == "create" && full.Load() {
-				return fmt.Errorf("prepare snapshot: write /x: %s: unknown", syscall.ENOSPC) // as text, from containerd
+				return errors.New("prepare snapshot: write /x: " + syscall.ENOSPC.Error() + ": unknown") // as text, from containerd
 			}
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -125,7 +126,7 @@ func (a *agent) dial(endpoint string, q url.Values) (s *socket, refused string) 
 	a.w.Helper()
 	u := strings.TrimSuffix(endpoint, "/") + "/ws?" + q.Encode()
 	r := a.request("GET", u, "ecs", "", nil, nil)
-	ws, resp, err := websocket.Dial(a.w.Context(), u, &websocket.DialOptions{HTTPClient: a.w.http, HTTPHeader: r.Header}) //nolint:bodyclose // websocket.Dial closes it, and leaves a buffered copy
+	ws, resp, err := websocket.Dial(a.w.Context(), u, &websocket.DialOptions{HTTPClient: a.w.http, HTTPHeader: r.Header})
 	if err != nil {
 		if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 			a.w.Fatal(err)
@@ -156,9 +157,7 @@ func (a *agent) ack(m object) {
 func (a *agent) submit(task, status string, more object, containers ...any) string {
 	a.w.Helper()
 	in := object{"cluster": a.cluster, "task": task, "status": status, "reason": "", "containers": containers}
-	for k, v := range more {
-		in[k] = v
-	}
+	maps.Copy(in, more)
 	out := a.ecs("SubmitTaskStateChange", in)
 	if _, ok := out["acknowledgment"]; !ok {
 		a.w.Errorf("SubmitTaskStateChange is answered %v", out)

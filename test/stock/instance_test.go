@@ -17,8 +17,7 @@ func (a *agent) instance() object {
 
 // refusedAs is the code of an error of the API, "" if it is none.
 func refusedAs(err error) string {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.code
 	}
 	return ""

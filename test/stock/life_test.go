@@ -1,6 +1,7 @@
 package stock_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -9,13 +10,9 @@ import (
 func (w *world) define(family, mode string, container, more object) string {
 	w.Helper()
 	c := object{"name": "app", "image": "nginx:1.27", "memory": 64, "essential": true}
-	for k, v := range container {
-		c[k] = v
-	}
+	maps.Copy(c, container)
 	in := object{"family": family, "networkMode": mode, "containerDefinitions": list{c}}
-	for k, v := range more {
-		in[k] = v
-	}
+	maps.Copy(in, more)
 	w.root.ecs("RegisterTaskDefinition", in)
 	return family
 }
