@@ -78,9 +78,7 @@ func (a *agent) live(task, mode string) {
 	w.Helper()
 	app := func(status string, more object) object {
 		c := object{"containerName": "app", "runtimeId": "d3adbeef", "status": status}
-		for k, v := range more {
-			c[k] = v
-		}
+		maps.Copy(c, more)
 		return c
 	}
 	// the digest alone: the agent calls MANIFEST_PULLED PENDING

@@ -1,6 +1,7 @@
 package stock_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -134,9 +135,7 @@ func TestNotPlaced(t *testing.T) {
 			"volumes": list{object{"name": "v", "dockerVolumeConfiguration": object{"scope": "task", "driver": "roadstead-secret", "driverOpts": object{"secret": "/app"}}}}})
 		for family, more := range map[string]object{"vpc": {"launchType": "EC2", "networkConfiguration": vpc}, "files": {}} {
 			in := object{"cluster": cluster, "taskDefinition": family}
-			for k, v := range more {
-				in[k] = v
-			}
+			maps.Copy(in, more)
 			out, err := w.root.try("ecs", "RunTask", in)
 			if err != nil || text(dig(out, "failures", 0, "reason")) != "ATTRIBUTE" {
 				t.Errorf("%s: %v %v", family, out, err)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -226,9 +227,7 @@ func (c caller) request(method, url, service, kind string, body []byte, more htt
 	if err != nil {
 		c.w.Fatal(err)
 	}
-	for k, v := range more {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, more)
 	r.Header.Set("User-Agent", "Amazon ECS Agent - v1.105.1 (*a8b3e7d3) (linux; LINUX) (+http://aws.amazon.com/ecs/)")
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
