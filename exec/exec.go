@@ -134,7 +134,7 @@ func (e *Exec) Open(ctx context.Context, r Request) (Session, error) {
 		e.cfg.Log.Warn("open a session", "task", r.Task.ID, "container", c.Name, "err", err)
 		return Session{}, errNotConnected()
 	}
-	if err := e.opened(ctx, r, c.Name, id, args); err != nil {
+	if err := e.opened(ctx, r, c, id, args); err != nil {
 		return Session{}, err
 	}
 	return Session{ID: id, Token: e.token(id, r.Task), Container: c}, nil

@@ -324,6 +324,45 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// What is known of sessions: those that go on, with or without their clients, those that are over, and those whose node is gone.
+func TestKnown(t *testing.T) {
+	w := newWorld(t)
+	w.change(func(task *model.Task) { task.Containers[0].RuntimeID = "r" })
+	s := w.open()
+	know := func() exec.Known {
+		t.Helper()
+		all := w.exec.Known(scope)
+		if len(all) != 1 || all[0].ID != s.ID || all[0].Target != (model.SessionTarget{Cluster: "c", Task: "t1", Runtime: "r"}) || all[0].Principal != "arn:root" {
+			t.Fatalf("known are %+v", all)
+		}
+		return all[0]
+	}
+	if k := know(); k.EndedAt != 0 || k.Connected || k.OpenedAt == 0 {
+		t.Errorf("without a client: %+v", k)
+	}
+	came := make(chan struct{})
+	w.attach = func(string) { close(came) }
+	w.come(s.ID, s.Token)
+	<-came
+	if k := know(); !k.Connected {
+		t.Errorf("with a client: %+v", k)
+	}
+	task := w.change(func(task *model.Task) { task.Last, task.StoppedAt = model.TaskStopped, time.Now().UnixMilli()+1000 })
+	if k := know(); k.EndedAt != task.StoppedAt || k.Connected {
+		t.Errorf("its task is over: %+v", k)
+	}
+	m := acs.RoadsteadExecEnded{SessionID: s.ID, TaskArn: task.ARN(), StartedAt: 1, EndedAt: time.Now().UnixMilli() + 2}
+	if err := w.exec.Ended(t.Context(), task, &m); err != nil {
+		t.Fatal(err)
+	}
+	if k := know(); k.EndedAt != m.EndedAt || !k.Began {
+		t.Errorf("its node says so: %+v", k)
+	}
+	if all := w.exec.Known(model.Scope{Account: "1", Region: "us-east-1"}); len(all) > 0 {
+		t.Errorf("another account knows %+v", all)
+	}
+}
+
 // The node is told where the transcript is to be: as the cluster says when the session is opened.
 func TestLogOfASession(t *testing.T) {
 	w := newWorld(t)

@@ -23,6 +23,7 @@ type opening struct {
 	SessionID     string   `json:"sessionId"`
 	TaskArn       string   `json:"taskArn"`
 	ContainerName string   `json:"containerName"`
+	RuntimeID     string   `json:"runtimeId,omitempty"`
 	Command       []string `json:"command"`
 	Forward       string   `json:"forward,omitempty"` // host:port of a session that carries connections
 	Principal     string   `json:"principal"`
@@ -48,9 +49,9 @@ type ending struct {
 }
 
 // opened keeps the record that a session was asked for: a node that dies tells no end.
-func (e *Exec) opened(ctx context.Context, r Request, container, id string, args []string) error {
+func (e *Exec) opened(ctx context.Context, r Request, c *model.Container, id string, args []string) error {
 	detail := opening{
-		SessionID: id, TaskArn: r.Task.ARN(), ContainerName: container, Command: args, Principal: r.Principal, Interactive: r.Terminal,
+		SessionID: id, TaskArn: r.Task.ARN(), ContainerName: c.Name, RuntimeID: c.RuntimeID, Command: args, Principal: r.Principal, Interactive: r.Terminal,
 	}
 	if r.Port != nil {
 		detail.Forward = r.Port.String()

@@ -124,6 +124,7 @@ func ssmRows() []row {
 		{"DeleteParameter", onParameter, parameterTags},
 		{"DeleteParameters", onParameter, parameterTags},
 		{"DescribeParameters", "", ""},
+		{"DescribeSessions", "", ""},
 		{"GetParameter", onParameter, parameterTags},
 		{"GetParameterHistory", onParameter, parameterTags},
 		{"GetParameters", onParameter, parameterTags},

@@ -92,7 +92,7 @@ func (s *Server) services() []*wire.Mux {
 		s.ecr.Mux(),
 		s.logs.Mux(),
 		ssm.New(ssm.Config{
-			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, DB: s.db, Seal: s.seal,
+			Start: s.startSession, Connected: s.connected, Resume: s.resumeExec, Terminate: s.terminateExec, Known: s.knownSessions, DB: s.db, Seal: s.seal,
 			MayUse: s.mayUse("ssm"), Now: s.cfg.Now,
 		}),
 		s.secrets.Mux(),

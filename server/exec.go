@@ -109,6 +109,15 @@ func (s *Server) terminateExec(ctx context.Context, scope model.Scope, id string
 	return s.exec.Terminate(ctx, scope, id)
 }
 
+// knownSessions serves SSM DescribeSessions.
+func (s *Server) knownSessions(scope model.Scope) []ssm.KnownSession {
+	var out []ssm.KnownSession
+	for _, k := range s.exec.Known(scope) {
+		out = append(out, ssm.KnownSession(k))
+	}
+	return out
+}
+
 // execTask opens a session for `roadstead exec`: {cluster, container, command, terminal} -> acs.ExecGrant.
 func (s *Server) execTask(r *http.Request, p auth.Principal) (any, error) {
 	var in acs.ExecRequest

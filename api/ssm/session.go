@@ -38,6 +38,7 @@ func (a *api) serveSessions(m *wire.Mux) {
 	wire.Handle(m, "GetConnectionStatus", a.getConnectionStatus)
 	wire.Handle(m, "ResumeSession", a.resumeSession)
 	wire.Handle(m, "TerminateSession", a.terminateSession)
+	wire.Handle(m, "DescribeSessions", a.describeSessions)
 }
 
 // shell is what a session without a document runs, as AWS's agent does in a container.

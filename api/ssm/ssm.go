@@ -21,6 +21,8 @@ type Config struct {
 	Connected func(s model.Scope, t Target) bool
 	// Resume lets the client of a session come back: where to, and with what token. ok is false if there is no such session.
 	Resume func(ctx context.Context, s model.Scope, session string) (streamURL, token string, ok bool)
+	// Known are the sessions of a scope that are under way, and those that are over and still on record.
+	Known func(s model.Scope) []KnownSession
 	// Terminate ends a session; ending one that is over, or never was, succeeds.
 	Terminate func(ctx context.Context, s model.Scope, session string) error
 
