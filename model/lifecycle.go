@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 	"strings"
 	"unique"
@@ -59,11 +58,28 @@ func (t Task) Observe(r Report, now Millis) (Task, bool) {
 	setOnce(&t.PullStoppedAt, r.PullStoppedAt)
 	setOnce(&t.ExecutionStoppedAt, r.ExecutionStoppedAt)
 	t.derive(r, now)
-	if reflect.DeepEqual(t, before) { // what comes and goes within one report is no change
+	if t.seenAs(&before) { // what comes and goes within one report is no change
 		return before, false
 	}
 	t.Version++
 	return t, true
+}
+
+// seenAs reports whether all that Observe may change is as in another state of the task.
+func (t *Task) seenAs(o *Task) bool {
+	return t.Last == o.Last && t.Desired == o.Desired && t.StopCode == o.StopCode && t.StopReason == o.StopReason &&
+		t.PullStartedAt == o.PullStartedAt && t.PullStoppedAt == o.PullStoppedAt && t.StartedAt == o.StartedAt &&
+		t.ConnectivityAt == o.ConnectivityAt && t.StoppingAt == o.StoppingAt && t.ExecutionStoppedAt == o.ExecutionStoppedAt &&
+		t.StoppedAt == o.StoppedAt &&
+		slices.EqualFunc(t.Containers, o.Containers, func(a, b Container) bool { return a.seenAs(&b) }) &&
+		slices.EqualFunc(t.Attachments, o.Attachments, func(a, b Attachment) bool {
+			return a.Status == b.Status && slices.Equal(a.Details, b.Details)
+		})
+}
+
+func (p *Container) seenAs(o *Container) bool {
+	return p.Status == o.Status && p.RuntimeID == o.RuntimeID && p.Digest == o.Digest && p.Reason == o.Reason &&
+		p.Exited == o.Exited && p.ExitCode == o.ExitCode && slices.Equal(p.Bindings, o.Bindings)
 }
 
 // derive moves the task forward to where the report and its containers put it.

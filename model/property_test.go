@@ -140,3 +140,34 @@ func TestReportsAreIdempotent(t *testing.T) {
 		}
 	})
 }
+
+// A report changes a task exactly when it leaves something different, whatever that is.
+func TestWhatIsSeenCounts(t *testing.T) {
+	counted := map[bool]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		task := drawTask(t)
+		for range rapid.IntRange(0, 3).Draw(t, "before") {
+			task, _ = drawMove(t)(task, 5)
+		}
+		r := drawReport(t)
+		r.PullStoppedAt = rapid.Int64Range(0, 3).Draw(t, "pulled")
+		for i := range r.Containers {
+			r.Containers[i].Digest = rapid.SampledFrom([]string{"", "sha256:1"}).Draw(t, "digest")
+		}
+		for i := range r.Attachments {
+			r.Attachments[i].Details = rapid.SampledFrom([][]model.Tag{nil, {{Key: "k", Value: "v"}}}).Draw(t, "details")
+		}
+		if rapid.Bool().Draw(t, "only") { // one fact alone
+			r = rapid.SampledFrom([]model.Report{{PullStartedAt: 1}, {PullStoppedAt: 1}, {ExecutionStoppedAt: 1}, {Containers: r.Containers}, {Attachments: r.Attachments}, {Status: r.Status}}).Draw(t, "fact")
+		}
+		next, changed := task.Observe(r, 9)
+		next.Version = task.Version
+		counted[changed]++
+		if same := reflect.DeepEqual(next, task); same == changed {
+			t.Fatalf("changed is %v\nbefore %+v\nafter  %+v", changed, task, next)
+		}
+	})
+	if counted[true] == 0 || counted[false] == 0 {
+		t.Errorf("cases with and without a change: %v", counted)
+	}
+}
