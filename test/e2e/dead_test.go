@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -162,32 +163,46 @@ func (e *Env) killNode(name string) {
 	}
 }
 
-// killAll kills the shims of the environment's containers, or the containers' own processes ("/probe"), and returns when none lives. What
-// is in a container's cgroup is the container's: on a busy machine one with hardly a share of the processors is RUNNING for a
-// while before its process is called by its command's name, and such a one was forgotten.
+// killAll kills the shims of the environment's containers, or the containers' own processes ("/probe"), and returns when none lives.
 func (e *Env) killAll(command string) {
 	e.t.Helper()
+	left := e.shims // once: what containerd starts then, under the same name, clears away behind them
+	if command == "/probe" {
+		left = e.inContainers
+	}
+	var pids []int
 	poll(e.t, 10*time.Second, func(context.Context) error {
-		pids := e.inContainers()
-		if command != "/probe" {
-			pids = nil
-			for pid, args := range processes() {
-				if strings.Contains(args[0], command) && strings.Contains(strings.Join(args, " "), e.Dir+"/") {
-					pids = append(pids, pid)
-				}
+		if pids == nil || command == "/probe" {
+			pids = left()
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		if len(pids) > 0 {
+		if pids = slices.DeleteFunc(pids, func(pid int) bool { return !lives(pid) }); len(pids) > 0 {
 			return errAgain(fmt.Sprint(pids, " live"))
 		}
 		return nil
 	})
 }
 
-// inContainers are the processes in the cgroups of the environment's nodes.
+// shims are the processes of containerd that hold the environment's containers.
+func (e *Env) shims() (pids []int) {
+	for pid, args := range processes() {
+		if strings.Contains(args[0], "containerd-shim") && strings.Contains(strings.Join(args, " "), e.Dir+"/") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// lives says whether there is a process with the number that has not ended.
+func lives(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprint("/proc/", pid, "/stat"))
+	return err == nil && !strings.Contains(string(state), ") Z ")
+}
+
+// inContainers are the processes in the cgroups of the environment's nodes. What is in a container's cgroup is the container's: on a
+// busy machine one with hardly a share of the processors is RUNNING for a while before its process is called by its command's name.
 func (e *Env) inContainers() (pids []int) {
 	var l leftovers
 	for _, name := range e.nodes() {
@@ -196,9 +211,7 @@ func (e *Env) inContainers() (pids []int) {
 	for _, c := range l.Cgroups {
 		b, _ := os.ReadFile(filepath.Join(c, "cgroup.procs"))
 		for p := range strings.FieldsSeq(string(b)) {
-			pid, err := strconv.Atoi(p)
-			state, serr := os.ReadFile("/proc/" + p + "/stat")
-			if err == nil && serr == nil && !strings.Contains(string(state), ") Z ") {
+			if pid, err := strconv.Atoi(p); err == nil && lives(pid) {
 				pids = append(pids, pid)
 			}
 		}
