@@ -317,12 +317,13 @@ func (p *Process) remove(ctx context.Context) {
 
 // EndExecs kills the commands that an earlier process of the agent left: nobody reads what they write, or can.
 func (r *Runtime) EndExecs(ctx context.Context) error {
-	found, err := fs.Glob(os.DirFS(r.cfg.Dir), "*/"+execPrefix+"*")
+	all := r.dir("")
+	found, err := fs.Glob(os.DirFS(all), "*/"+execPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("look for sessions: %w", err)
 	}
 	for _, name := range found {
-		dir := filepath.Join(r.cfg.Dir, name)
+		dir := filepath.Join(all, name)
 		p := &Process{r: r, cid: filepath.Base(filepath.Dir(dir)), id: filepath.Base(dir), dir: dir}
 		ctx := r.in(ctx)
 		a, err := r.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: p.cid, ExecID: p.id})
