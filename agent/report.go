@@ -15,6 +15,7 @@ func (l *link) report(ctx context.Context, batch []task.Report) error {
 	var order []string
 	byTask := map[string][]task.Report{}
 	for _, r := range batch {
+		l.endSessions(&r)
 		if byTask[r.TaskArn] == nil {
 			order = append(order, r.TaskArn)
 		}
@@ -33,6 +34,15 @@ func (l *link) report(ctx context.Context, batch []task.Report) error {
 		}
 		return nil
 	})
+}
+
+// endSessions ends what sessions have no command that would end with a container of the report.
+func (l *link) endSessions(r *task.Report) {
+	for i := range r.Containers {
+		if c := &r.Containers[i]; c.Status == model.TaskStopped {
+			l.agent.exec.ContainerStopped(r.TaskArn, c.Name)
+		}
+	}
 }
 
 func submission(cluster string, r *task.Report) acs.SubmitTaskStateChangeRequest {

@@ -27,7 +27,7 @@ func newForward() *cobra.Command {
 		Long: `Carry connections that come to a port of this machine to a port of a container of a task that was started with
 --enable-execute-command, or to a port of a host that the container reaches. What listens on the container's loopback only is
 reached, too. LOCAL is a port of this machine's loopback, 0 for any that is free; REMOTE is a port of the container, or HOST:PORT
-as the container sees it. The container's name is needed if the task has several. Ends with ctrl-C.
+as the container sees it. The container's name is needed if the task has several. Ends with ctrl-C, and with the container.
 It is what aws ssm start-session does with AWS-StartPortForwardingSession, without a plugin.`,
 		Example: `  roadstead forward 0123456789abcdef0123456789abcdef 8080:80
   roadstead forward TASK/web 8080:80

@@ -17,6 +17,7 @@ const (
 	endUnclaimed    = "its client never came"
 	endAgent        = "the agent has ended"
 	endKilled       = "the agent was killed"
+	endContainer    = "its container has stopped"
 )
 
 // agentVersion is what the handshake says: the plugin asks nothing of it.

@@ -207,6 +207,17 @@ func (s *Sessions) End(id string) {
 	}
 }
 
+// ContainerStopped ends the sessions without a command in a container that has stopped. Those with one end as it does.
+func (s *Sessions) ContainerStopped(taskARN, container string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.sessions {
+		if x.open.Port != nil && x.open.TaskArn == taskARN && x.open.Container == container {
+			x.stop(endContainer)
+		}
+	}
+}
+
 // Times of a session.
 const (
 	claimPatience  = 5 * time.Minute  // for its client to come at all

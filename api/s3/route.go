@@ -2,6 +2,7 @@ package s3
 
 import (
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -74,15 +75,10 @@ func (a *API) route(c *call) (handler, error) {
 	return h, nil
 }
 
-// takesBody says whether the handler reads the body of a request.
+// takesBody says whether the handler reads the body of a request: whatever puts or posts, but for copies and the beginning of an upload.
 func (c *call) takesBody(operation string) bool {
-	switch operation {
-	case "CreateBucket", "DeleteObjects", "CompleteMultipartUpload", "PutBucketPolicy":
-		return true
-	case "PutObject", "UploadPart":
-		return c.Header().Get("X-Amz-Copy-Source") == ""
-	}
-	return false
+	writes := c.Method == http.MethodPut || c.Method == http.MethodPost
+	return writes && operation != "CreateMultipartUpload" && c.Header().Get("X-Amz-Copy-Source") == ""
 }
 
 // ignoreBody reads a body that means nothing, because one that is not what was signed is refused whatever it is for.

@@ -61,7 +61,7 @@ func (e *Env) ownForward(t *testing.T, task, ports string) *forwarded {
 }
 
 // Without the plugin: what listens on the container's loopback only, several connections, a host that the container reaches, nobody, a
-// server that is killed meanwhile, and ctrl-C.
+// server that is killed meanwhile, ctrl-C, and the end of the task.
 func TestForward(t *testing.T) {
 	e := NewPair(t)
 	task := e.RunTask(e.Define("near", ecs.RegisterTaskDefinitionInput{}, e.container("app", "serve=127.0.0.1:8000", "wait"), e.container("side", "wait")), withExec)
@@ -90,9 +90,10 @@ func TestForward(t *testing.T) {
 	if _, err := e.cli(t.Context(), "forward", task, "0:80"); err == nil || !strings.Contains(err.Error(), "has several containers: say which one") {
 		t.Errorf("without a container: %v", err)
 	}
-	nobody.typed("\x03")
-	if code := nobody.end(); code != 0 {
-		t.Errorf("after ctrl-C it ends with %d", code)
+	_, err := e.ECS.StopTask(t.Context(), &ecs.StopTaskInput{Task: &task})
+	must(t, err)
+	if code := nobody.end(); code != 1 {
+		t.Errorf("after the task it ends with %d", code)
 	}
 }
 
