@@ -64,7 +64,9 @@ func (e *Env) ownForward(t *testing.T, task, ports string) *forwarded {
 // server that is killed meanwhile, ctrl-C, and the end of the task.
 func TestForward(t *testing.T) {
 	e := NewPair(t)
-	task := e.RunTask(e.Define("near", ecs.RegisterTaskDefinitionInput{}, e.container("app", "serve=127.0.0.1:8000", "wait"), e.container("side", "wait")), withExec)
+	app, side := e.container("app", "serve=127.0.0.1:8000", "wait"), e.container("side", "wait")
+	app.StopTimeout, side.StopTimeout = aws.Int32(2), aws.Int32(2)
+	task := e.RunTask(e.Define("near", ecs.RegisterTaskDefinitionInput{}, app, side), withExec)
 	e.AwaitStatus(task, "RUNNING")
 	own := e.ownForward(t, task+"/app", "0:8000")
 	born := own.get("/")
