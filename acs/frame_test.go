@@ -12,17 +12,17 @@ import (
 
 // Every message struct must be known to Decode under its own name, or a frame would be dropped in silence.
 func TestEveryMessageOfTheProtocolDecodes(t *testing.T) {
-	structs := regexp.MustCompile(`(?m)^\t(\w*(?:Message|Request|Ack|Logs|Reset|Done)|AckPublish\w+) struct`)
-	src, err := os.ReadFile("message.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exec, err := os.ReadFile("exec.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	theirs := regexp.MustCompile(`(?m)^\t(\w*(?:Message|Request|Ack|Logs|Reset|Done)|AckPublish\w+) struct`)
 	ours := regexp.MustCompile(`(?m)^\t(Roadstead\w+) struct`)
-	for _, m := range append(structs.FindAllStringSubmatch(string(src), -1), ours.FindAllStringSubmatch(string(exec), -1)...) {
+	var structs [][]string
+	for file, names := range map[string]*regexp.Regexp{"message.go": theirs, "exec.go": ours, "report.go": ours} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		structs = append(structs, names.FindAllStringSubmatch(string(src), -1)...)
+	}
+	for _, m := range structs {
 		msg, err := acs.Decode([]byte(`{"type":"` + m[1] + `","message":{}}`))
 		if err != nil {
 			t.Errorf("%s: %v", m[1], err)

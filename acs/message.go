@@ -211,6 +211,10 @@ func message(name string) any {
 		return new(RoadsteadExecNoted)
 	case "RoadsteadReadLogs":
 		return new(RoadsteadReadLogs)
+	case "RoadsteadReports":
+		return new(RoadsteadReports)
+	case "RoadsteadReported":
+		return new(RoadsteadReported)
 	case "AckRequest":
 		return new(AckRequest)
 	case "NackRequest":

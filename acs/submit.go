@@ -43,7 +43,7 @@ type (
 	}
 	// SubmitTaskStateChangeRequest reports on a task.
 	SubmitTaskStateChangeRequest struct {
-		Cluster            string            `json:"cluster"`
+		Cluster            string            `json:"cluster,omitempty"`
 		Task               string            `json:"task"`
 		Status             string            `json:"status,omitempty"`
 		Reason             string            `json:"reason,omitempty"`

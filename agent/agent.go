@@ -299,7 +299,7 @@ func (a *Agent) live(ctx context.Context) error {
 	a.tidy(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &link{agent: a, log: a.cfg.Log, failed: make(chan error, 1)}
+	l := newLink(a)
 	if err := a.runtime.EndExecs(ctx); err != nil {
 		a.cfg.Log.Warn("end the sessions of an earlier agent", "err", err)
 	}

@@ -26,6 +26,9 @@ type link struct {
 	log    *slog.Logger
 	failed chan error // an engine that could not run; has room for one
 
+	reports chan told // to whichever connection there is
+	answers chan *acs.RoadsteadReported
+
 	engine *task.Engine // nil after a reset, until run starts another
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when the engine has ended
@@ -34,6 +37,12 @@ type link struct {
 
 	late     sync.WaitGroup     // a payload that waits for room on the disk
 	stopLate context.CancelFunc // ends that wait, nil without one; belongs to run
+}
+
+func newLink(a *Agent) *link {
+	return &link{
+		agent: a, log: a.cfg.Log, failed: make(chan error, 1), reports: make(chan told), answers: make(chan *acs.RoadsteadReported), ended: make(chan struct{}),
+	}
 }
 
 // startEngine begins a life of the engine.
@@ -142,6 +151,7 @@ func (l *link) once(ctx context.Context) error {
 	wg.Go(func() { l.telemetry(ctx, engine, poll.TelemetryEndpoint, id) })
 	wg.Go(func() { l.watchMembers(ctx) })
 	wg.Go(func() { l.tellExec(ctx, conn) })
+	wg.Go(func() { l.tellReports(ctx, conn) })
 	defer conn.Close("agent leaves")
 	defer l.dropLate()
 	return l.serve(ctx, conn, id)
@@ -207,6 +217,8 @@ func (l *link) handle(ctx context.Context, conn *acs.Conn, id identity, msg any)
 		return l.manifest(ctx, conn, id, m)
 	case *acs.TaskStopVerificationAck:
 		return l.stopVerified(ctx, m)
+	case *acs.RoadsteadReported:
+		return l.answered(ctx, m)
 	case *acs.RoadsteadReadLogs:
 		return conn.Send(ctx, l.agent.readLogs(ctx, m))
 	case *acs.RoadsteadReset:

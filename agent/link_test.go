@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	goruntime "runtime"
@@ -28,7 +27,7 @@ func taskARN(id string) string { return "arn:aws:ecs:us-east-1:000000000000:task
 func connected(t *testing.T, f func(e *task.Engine, say func(any), hear func() any)) error {
 	t.Helper()
 	p := newPlane(t, map[string]answer{"RegisterContainerInstance": {body: `{"containerInstance":{"containerInstanceArn":"arn:i1"}}`}})
-	l := &link{agent: p.node(t, Config{Cluster: "c"}), log: slog.New(slog.DiscardHandler), ended: make(chan struct{})}
+	l := newLink(p.node(t, Config{Cluster: "c"}))
 	machine := tasktest.NewNode().Open(nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -175,7 +174,8 @@ func TestUnknownInstanceRegistersAnew(t *testing.T) {
 	p := newPlane(t, map[string]answer{"RegisterContainerInstance": {body: `{"containerInstance":{"containerInstanceArn":"arn:i1"}}`}})
 	p.answer("DiscoverPollEndpoint", answer{body: fmt.Sprintf(`{"endpoint":%q}`, p.URL)})
 	p.answer("", answer{400, `{"InactiveInstanceException":"The container instance is inactive."}`}) // the upgrade
-	l := &link{agent: p.node(t, Config{Cluster: "c"}), log: slog.New(slog.DiscardHandler), engine: task.New(task.Config{Dir: t.TempDir()})}
+	l := newLink(p.node(t, Config{Cluster: "c"}))
+	l.engine = task.New(task.Config{Dir: t.TempDir()})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	l.run(ctx)

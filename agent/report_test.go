@@ -1,21 +1,26 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/agent/task"
 )
 
-// AGENT-PROTOCOL §1.1: what SubmitTaskStateChange carries, as JSON.
+// AGENT-PROTOCOL §1.1: what a report carries, as JSON, as SubmitTaskStateChange would.
 func TestSubmission(t *testing.T) {
 	code := int32(137)
 	at := time.UnixMilli(1_700_000_000_250)
@@ -24,19 +29,19 @@ func TestSubmission(t *testing.T) {
 		report task.Report
 		want   string
 	}{
-		{"pending", task.Report{TaskArn: "t", Status: "PENDING", PullStartedAt: at}, `{"cluster":"c","task":"t","status":"PENDING","pullStartedAt":1700000000.25}`},
+		{"pending", task.Report{TaskArn: "t", Status: "PENDING", PullStartedAt: at}, `{"task":"t","status":"PENDING","pullStartedAt":1700000000.25}`},
 		{"running", task.Report{TaskArn: "t", Status: "RUNNING", Containers: []task.ContainerReport{{Name: "app", RuntimeID: "r", Status: "RUNNING", ImageDigest: "sha256:1",
 			Bindings: []task.Binding{{BindIP: "0.0.0.0", ContainerPort: 80, HostPort: 32768, Protocol: "tcp"}, {BindIP: "0.0.0.0", ContainerRange: "1-2", HostRange: "3-4", Protocol: "udp"}}}}},
-			`{"cluster":"c","task":"t","status":"RUNNING","containers":[{"containerName":"app","runtimeId":"r","imageDigest":"sha256:1","status":"RUNNING","networkBindings":[` +
+			`{"task":"t","status":"RUNNING","containers":[{"containerName":"app","runtimeId":"r","imageDigest":"sha256:1","status":"RUNNING","networkBindings":[` +
 				`{"bindIP":"0.0.0.0","containerPort":80,"hostPort":32768,"protocol":"tcp"},{"bindIP":"0.0.0.0","protocol":"udp","containerPortRange":"1-2","hostPortRange":"3-4"}]}]}`},
 		{"stopped", task.Report{TaskArn: "t", Status: "STOPPED", Reason: "why", ExecutionStoppedAt: at, PullStoppedAt: at,
 			Containers: []task.ContainerReport{{Name: "app", Status: "STOPPED", ExitCode: &code, Reason: "OutOfMemoryError"}, {Name: "side", Status: "STOPPED"}}},
-			`{"cluster":"c","task":"t","status":"STOPPED","reason":"why","containers":[{"containerName":"app","status":"STOPPED","exitCode":137,"reason":"OutOfMemoryError"},` +
+			`{"task":"t","status":"STOPPED","reason":"why","containers":[{"containerName":"app","status":"STOPPED","exitCode":137,"reason":"OutOfMemoryError"},` +
 				`{"containerName":"side","status":"STOPPED"}],"pullStoppedAt":1700000000.25,"executionStoppedAt":1700000000.25}`},
 		{"awsvpc: an interface of the node's own is nobody's business", task.Report{TaskArn: "t", Attachments: []task.AttachmentReport{{AttachmentArn: "eni", Status: "ATTACHED"}, {Status: "ATTACHED"}}},
-			`{"cluster":"c","task":"t","attachments":[{"attachmentArn":"eni","status":"ATTACHED"}]}`},
+			`{"task":"t","attachments":[{"attachmentArn":"eni","status":"ATTACHED"}]}`},
 	} {
-		got, err := json.Marshal(submission("c", &c.report))
+		got, err := json.Marshal(submission(&c.report))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,34 +49,115 @@ func TestSubmission(t *testing.T) {
 	}
 }
 
-func TestReport(t *testing.T) {
-	batch := []task.Report{{TaskArn: "t1", Status: "RUNNING"}, {TaskArn: "t2", Status: "RUNNING"}, {TaskArn: "t1", Status: "STOPPED"}}
-	p := newPlane(t, map[string]answer{"SubmitTaskStateChange": {body: `{"acknowledgment":""}`}})
-	l := &link{agent: p.node(t, Config{Cluster: "c"}), log: slog.New(slog.DiscardHandler)}
-	if err := l.report(t.Context(), batch); err != nil {
+// tellAll plays the control plane of one connection: f answers what it hears. It returns what became of the batches, each
+// given when the one before it was over.
+func tellAll(t *testing.T, f func(m *acs.RoadsteadReports, say func(any)), batches ...[]task.Report) []error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	over := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(over)
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer ws.CloseNow()
+		conn := acs.NewConn(ws)
+		for {
+			msg, err := conn.Receive(ctx)
+			if err != nil {
+				return
+			}
+			f(msg.(*acs.RoadsteadReports), func(a any) {
+				if a == nil {
+					_ = ws.CloseNow()
+				} else if err := conn.Send(ctx, a); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}))
+	defer srv.Close()
+	l := newLink(newPlane(t, nil).node(t, Config{Cluster: "c"}))
+	errs := make(chan error)
+	go func() { // before there is a connection
+		for _, b := range batches {
+			errs <- l.report(ctx, b)
+		}
+	}()
+	ws, _, err := websocket.Dial(ctx, srv.URL, nil) //nolint:bodyclose // websocket.Dial closes it
+	if err != nil {
 		t.Fatal(err)
 	}
-	var first []string // of t1, which must stay in order
-	for _, a := range p.asked {
-		if strings.Contains(a, `"t1"`) {
-			first = append(first, a)
-		}
+	conn := acs.NewConn(ws)
+	once, cut := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.tellReports(once, conn) })
+	wg.Go(func() { _ = l.serve(once, conn, identity{}); cut() })
+	var out []error
+	for range batches {
+		out = append(out, <-errs)
 	}
-	if len(p.asked) != 3 || len(first) != 2 || !strings.Contains(first[0], "RUNNING") || !strings.Contains(first[1], "STOPPED") {
-		t.Errorf("asked %v", p.asked)
-	}
+	cancel()
+	cut()
+	_ = ws.CloseNow()
+	wg.Wait()
+	<-over
+	return out
+}
+
+// docs/decisions/042: reports are taken when the control plane says so, and not before.
+func TestReport(t *testing.T) {
+	batch := []task.Report{{TaskArn: "t1", Status: "RUNNING"}, {TaskArn: "t2", Status: "RUNNING"}, {TaskArn: "t1", Status: "STOPPED"}}
 	for _, c := range []struct {
-		name    string
-		answer  answer
-		dropped bool
+		name   string
+		answer func(m *acs.RoadsteadReports, say func(any))
+		want   string
 	}{
-		{"unknown task", answer{400, `{"__type":"InvalidParameterException"}`}, true},
-		{"unknown cluster", answer{400, `{"__type":"ClusterNotFoundException"}`}, true},
-		{"server fault", answer{500, `{"__type":"ServerException"}`}, false},
-		{"wrong key", answer{400, `{"__type":"AccessDeniedException"}`}, false},
+		{"taken", func(m *acs.RoadsteadReports, say func(any)) { say(acs.RoadsteadReported{MessageID: m.MessageID}) }, ""},
+		{"an unknown task is dropped", func(m *acs.RoadsteadReports, say func(any)) {
+			say(acs.RoadsteadReported{MessageID: m.MessageID, Unknown: []string{"t1"}})
+		}, ""},
+		{"refused", func(m *acs.RoadsteadReports, say func(any)) {
+			say(acs.RoadsteadReported{MessageID: m.MessageID, Error: "disk full"})
+		}, "reports: the control plane cannot take them: disk full"},
+		{"an answer to something else", func(m *acs.RoadsteadReports, say func(any)) {
+			say(acs.RoadsteadReported{MessageID: "another", Error: "not mine"})
+			say(acs.RoadsteadReported{MessageID: m.MessageID})
+		}, ""},
+		{"cut", func(_ *acs.RoadsteadReports, say func(any)) { say(nil) }, errCut.Error()},
 	} {
-		p.answer("SubmitTaskStateChange", c.answer)
-		want(t, c.name+" is dropped", l.report(t.Context(), batch) == nil, c.dropped)
+		var heard []string
+		got := tellAll(t, func(m *acs.RoadsteadReports, say func(any)) {
+			for _, r := range m.Reports {
+				heard = append(heard, r.Task+":"+r.Status)
+			}
+			c.answer(m, say)
+		}, batch)
+		text := ""
+		if got[0] != nil {
+			text = got[0].Error()
+		}
+		want(t, c.name, text, c.want)
+		want(t, c.name+": what was told", strings.Join(heard, " "), "t1:RUNNING t2:RUNNING t1:STOPPED")
+	}
+}
+
+// Batches go one after the other, and the answer to one is not taken for the other's.
+func TestReportsInTurn(t *testing.T) {
+	n := 0
+	got := tellAll(t, func(m *acs.RoadsteadReports, say func(any)) {
+		n++
+		a := acs.RoadsteadReported{MessageID: m.MessageID}
+		if n == 1 {
+			a.Error = "not yet"
+		}
+		say(a)
+	}, []task.Report{{TaskArn: "t1"}}, []task.Report{{TaskArn: "t1"}})
+	if n != 2 || got[0] == nil || got[1] != nil {
+		t.Errorf("told %d times: %v", n, got)
 	}
 }
 

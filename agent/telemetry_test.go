@@ -55,7 +55,7 @@ func TestHealthIsPublished(t *testing.T) {
 		_ = conn.Close("done")
 	}))
 	defer sockets.Close()
-	l := &link{agent: p.node(t, Config{Cluster: "c"}), log: slog.New(slog.DiscardHandler)}
+	l := newLink(p.node(t, Config{Cluster: "c"}))
 	conn, err := l.dial(ctx, sockets.URL, "ws", nil)
 	if err != nil {
 		t.Fatal(err)

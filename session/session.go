@@ -175,6 +175,8 @@ func (x *session) handle(ctx context.Context, frame []byte) error {
 			delete(x.resetAck, m.MessageID)
 			close(done)
 		}
+	case *acs.RoadsteadReports:
+		return x.reports(ctx, m)
 	case *acs.RoadsteadLogs:
 		x.answered(m.MessageID, m)
 	case *acs.RoadsteadExecOpened:

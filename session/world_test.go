@@ -40,6 +40,20 @@ type world struct {
 	records  []string                                    // of exec sessions
 	roles    func(r session.Role) (acs.RoleCreds, error) // nil: any role can be assumed for an hour
 	issued   int
+	full     atomic.Bool // the disk under the store
+}
+
+// disk is a backend that can be full.
+type disk struct {
+	state.Backend
+	full *atomic.Bool
+}
+
+func (d disk) Commit(ctx context.Context, term state.Term, seq int64, pairs []state.Pair) (int64, error) {
+	if d.full.Load() {
+		return 0, state.ErrNoSpace
+	}
+	return d.Backend.Commit(ctx, term, seq, pairs)
 }
 
 // inWorld runs f in a bubble with a member that leads, and with two instances i1, i2 and a definition.
@@ -62,7 +76,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 // newMember returns a member of the control plane whose state is in the store, when it leads or waits to.
 func newMember(t *testing.T, store *state.Memory) *world {
 	w := &world{T: t, store: store, pipe: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	w.db = state.Open(state.Config{Backend: store.Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
+	w.db = state.Open(state.Config{Backend: disk{store.Member(), &w.full}, Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
 	w.sessions = session.New(session.Config{DB: w.db, Log: slog.New(slog.DiscardHandler), NewID: func() string { return fmt.Sprint("m", w.ids.Add(1)) },
 		Role: func(_ *state.Tables, r session.Role) (acs.RoleCreds, error) {
 			if w.roles != nil {

@@ -2,15 +2,12 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,15 +162,19 @@ func tellEnd(code *int32, reason string) string {
 }
 
 // tellNode lets a node of the fleet live it.
-func tellNode(t *testing.T, life Life, tasks []acs.Task) []string {
-	p := &plane{began: time.Now(), pipe: make(chan net.Conn), closed: make(chan struct{})}
-	srv := &http.Server{Handler: p}
-	served := make(chan struct{})
-	go func() { _ = srv.Serve(p); close(served) }()
-	n, err := New(Config{Endpoints: []string{"http://plane"}, Token: acs.JoinToken{KeyID: "k", Secret: "s", Region: "us-east-1"}, Cluster: "default",
-		Dial: p.dial, Life: func(*acs.Task, *rand.Rand) Life { return life }}, Machine{Name: "n1", CPU: 1, Memory: 1})
+func tellNode(t *testing.T, life Life, tasks []acs.Task) (story []string) {
+	began := time.Now()
+	n, err := New(Config{Endpoints: []string{"http://nowhere"}, Token: acs.JoinToken{KeyID: "k", Secret: "s", Region: "us-east-1"}, Cluster: "default",
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() },
+		Life: func(*acs.Task, *rand.Rand) Life { return life }}, Machine{Name: "n1", CPU: 1, Memory: 1})
 	if err != nil {
 		t.Fatal(err)
+	}
+	n.send = func(_ context.Context, reports []acs.SubmitTaskStateChangeRequest) error {
+		for i := range reports {
+			story = append(story, since(began)+tellSubmission(&reports[i]))
+		}
+		return nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -185,30 +186,10 @@ func tellNode(t *testing.T, life Life, tasks []acs.Task) []string {
 	time.Sleep(time.Minute)
 	cancel()
 	<-done
-	_ = srv.Close()
-	<-served
-	return p.story
+	return story
 }
 
-// plane takes reports and knows nothing else.
-type plane struct {
-	began  time.Time
-	pipe   chan net.Conn
-	closed chan struct{}
-
-	mu    sync.Mutex
-	story []string
-}
-
-func (p *plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	var in acs.SubmitTaskStateChangeRequest
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || op != "SubmitTaskStateChange" {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func tellSubmission(in *acs.SubmitTaskStateChangeRequest) string {
 	out := in.Status
 	for _, c := range in.Containers {
 		out += " " + c.ContainerName + ":" + c.Status + tellEnd(c.ExitCode, c.Reason)
@@ -219,29 +200,5 @@ func (p *plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, a := range in.Attachments {
 		out += " " + a.AttachmentArn + ":" + a.Status
 	}
-	p.story = append(p.story, since(p.began)+out)
+	return out
 }
-
-func (p *plane) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.pipe <- theirs:
-		return ours, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *plane) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.pipe:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *plane) Close() error   { close(p.closed); return nil }
-func (p *plane) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }

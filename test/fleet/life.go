@@ -182,8 +182,8 @@ func (t *task) vanish(now time.Time) {
 }
 
 // report is all that the control plane should know of the task now, in our agent's words (agent/task.Report).
-func (t *task) report(cluster string) acs.SubmitTaskStateChangeRequest {
-	r := acs.SubmitTaskStateChangeRequest{Cluster: cluster, Task: t.arn, Status: "PENDING", PullStartedAt: seconds(t.acceptedAt)}
+func (t *task) report() acs.SubmitTaskStateChangeRequest {
+	r := acs.SubmitTaskStateChangeRequest{Task: t.arn, Status: "PENDING", PullStartedAt: seconds(t.acceptedAt)}
 	ran := !t.startedAt.IsZero()
 	if ran {
 		r.Status, r.PullStoppedAt = "RUNNING", seconds(t.startedAt)
@@ -228,9 +228,9 @@ func (t *task) codeOf(c *container) *int32 {
 const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 // asRunning is the report that a task which has stopped would have sent while it ran.
-func (t task) asRunning(cluster string) acs.SubmitTaskStateChangeRequest {
+func (t task) asRunning() acs.SubmitTaskStateChangeRequest {
 	t.phase = running
-	return t.report(cluster)
+	return t.report()
 }
 
 func idOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

@@ -92,7 +92,8 @@ func (n *Node) once(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, s.cut)()
 	wg.Go(func() { n.telemetry(ctx, poll.TelemetryEndpoint, arn) })
-	return n.serve(s, arn)
+	wg.Go(func() { n.tellReports(ctx, s) })
+	return n.serve(ctx, s, arn)
 }
 
 // register announces the node, as the instance that it was before if there was one.
@@ -177,7 +178,7 @@ func (n *Node) upgrade(ctx context.Context, endpoint, path string, q url.Values)
 }
 
 // serve answers messages until the connection ends or is silent for too long.
-func (n *Node) serve(s *socket, arn string) error {
+func (n *Node) serve(ctx context.Context, s *socket, arn string) error {
 	for {
 		b, err := s.receive(time.Now().Add(silenceLimit + n.jitter(silenceLimit)))
 		if err != nil {
@@ -188,7 +189,7 @@ func (n *Node) serve(s *socket, arn string) error {
 			continue
 		}
 		if err == nil {
-			err = n.handle(s, arn, msg)
+			err = n.handle(ctx, s, arn, msg)
 		}
 		if err != nil {
 			return err
@@ -196,7 +197,7 @@ func (n *Node) serve(s *socket, arn string) error {
 	}
 }
 
-func (n *Node) handle(s *socket, arn string, msg any) error {
+func (n *Node) handle(ctx context.Context, s *socket, arn string, msg any) error {
 	n.mu.Lock()
 	mute, full := n.mute, n.full
 	n.mu.Unlock()
@@ -236,6 +237,8 @@ func (n *Node) handle(s *socket, arn string, msg any) error {
 			stops = append(stops, acs.Task{Arn: t.TaskArn, DesiredStatus: model.TaskStopped})
 		}
 		n.accept(stops)
+	case *acs.RoadsteadReported:
+		return n.answered(ctx, m)
 	case *acs.RoadsteadReadLogs:
 		return s.send(acs.RoadsteadLogs{MessageID: m.MessageID, Records: []acs.LogRecord{}, Error: "a simulated node has no logs"})
 	case *acs.RoadsteadReset:

@@ -48,6 +48,9 @@ type Node struct {
 	api     *client.Client
 	wake    chan struct{} // has an entry when the tasks are to be looked at
 	pulse   chan struct{} // has an entry when a task's health is another
+	reports chan told     // to whichever connection there is
+	answers chan *acs.RoadsteadReported
+	send    func(context.Context, []acs.SubmitTaskStateChangeRequest) error // submit, but in tests
 
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -85,8 +88,9 @@ func New(cfg Config, m Machine) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, machine: m, wake: make(chan struct{}, 1), pulse: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(m.Seed, 1)),
-		tasks: map[string]*task{}, over: map[string]struct{}{},
+		tasks: map[string]*task{}, over: map[string]struct{}{}, reports: make(chan told), answers: make(chan *acs.RoadsteadReported),
 	}
+	n.send = n.submit
 	n.line = newLine(n.dial)
 	for _, e := range cfg.Endpoints {
 		u, err := url.Parse(e)
