@@ -53,10 +53,25 @@ func Decode(b []byte) (any, error) {
 		}
 		b = rest
 	}
+	if f, ok := cut(b); ok {
+		if msg, err := f.open(); err == nil {
+			return msg, nil
+		}
+	}
+	return decodeAny(b)
+}
+
+// decodeAny reads a frame in whatever form.
+func decodeAny(b []byte) (any, error) {
 	var f frame
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("read frame: %w", err)
 	}
+	return f.open()
+}
+
+// open reads the message.
+func (f *frame) open() (any, error) {
 	msg := message(f.Type)
 	if msg == nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownMessage, f.Type)
@@ -65,6 +80,16 @@ func Decode(b []byte) (any, error) {
 		return nil, fmt.Errorf("read %s: %w", f.Type, err)
 	}
 	return msg, nil
+}
+
+// cut finds the parts of a frame in the form that Encode writes, without reading the message: whoever decodes that reads it anyway.
+func cut(b []byte) (*frame, bool) {
+	rest, ok := bytes.CutPrefix(b, []byte(`{"type":"`))
+	name, rest, found := bytes.Cut(rest, []byte(`","message":`))
+	if !ok || !found || bytes.ContainsAny(name, `"\`) || !bytes.HasSuffix(rest, []byte{'}'}) {
+		return nil, false
+	}
+	return &frame{Type: string(name), Message: rest[:len(rest)-1]}, true
 }
 
 // Conn sends and receives messages over a websocket. One goroutine may receive, any number may send.
@@ -85,6 +110,11 @@ func (c *Conn) Send(ctx context.Context, msg any) error {
 	if err != nil {
 		return err
 	}
+	return c.SendFrame(ctx, b)
+}
+
+// SendFrame writes one message that is encoded already.
+func (c *Conn) SendFrame(ctx context.Context, b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, SendPatience)

@@ -1,6 +1,7 @@
 package acs_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"reflect"
@@ -84,9 +85,15 @@ func TestUnknownMessageIsNamedAsSuch(t *testing.T) {
 	}
 }
 
+// The short cut for frames in our own form reads what the long way reads.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"type":"PayloadMessage","message":{"tasks":[{}]}}`))
-	f.Add([]byte("A: b\r\n\r\n{}"))
+	for _, seed := range []string{
+		`{"type":"PayloadMessage","message":{"tasks":[{}]}}`, "A: b\r\n\r\n{}", `{"type":"HeartbeatMessage","message":{"messageId":"m"},"more":{}}`,
+		`{"type":"HeartbeatMessage","message":{"messageId":"m"},"type":"AckRequest"}`, `{"type":"HeartbeatMessage","message":{}} `,
+		`{"type":"HeartbeatMessage","message":{"messageId":"m"},"message":{"messageId":"n"}}`, `{"type":"Nobody","message":{}}`, `{"type":"Heart\u0062eatMessage","message":{}}`,
+	} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		msg, err := acs.Decode(b)
 		if err == nil {
@@ -94,5 +101,41 @@ func FuzzDecode(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		if len(b) == 0 || b[0] != '{' {
+			return
+		}
+		if slow, slowErr := acs.DecodeAny(b); (err == nil) != (slowErr == nil) || err == nil && !reflect.DeepEqual(msg, slow) {
+			t.Fatalf("%q\n is %+v, %v\nwant %+v, %v", b, msg, err, slow, slowErr)
+		}
 	})
+}
+
+// A payload of tasks that were encoded before is the payload that Encode would have made.
+func TestEncodePayload(t *testing.T) {
+	head := acs.PayloadMessage{MessageID: "m", ClusterArn: "c", ContainerInstanceArn: "i", GeneratedAt: 1, SeqNum: 2}
+	role := &acs.RoleCreds{CredentialsID: "id"}
+	for _, tasks := range [][]acs.Task{{}, {{Arn: "t1", DesiredStatus: "STOPPED"}}, {{Arn: "t1"}, {Arn: "t2", RoleCredentials: role, NetworkInterfaces: []acs.ENI{{EC2ID: "e"}}}, {Arn: "t3", ExecutionRole: role}}} {
+		var encoded [][]byte
+		for _, task := range tasks {
+			bare := task
+			bare.NetworkInterfaces, bare.RoleCredentials, bare.ExecutionRole = nil, nil, nil
+			b, err := json.Marshal(bare)
+			if err == nil {
+				b, err = acs.AppendOwn(b, acs.Own{NetworkInterfaces: task.NetworkInterfaces, RoleCredentials: task.RoleCredentials, ExecutionRole: task.ExecutionRole})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			encoded = append(encoded, b)
+		}
+		b, err := acs.EncodePayload(head, encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := head
+		whole.Tasks = tasks
+		if got, err := acs.Decode(b); err != nil || !reflect.DeepEqual(got, &whole) {
+			t.Errorf("%s\n is %+v, %v\nwant %+v", b, got, err, &whole)
+		}
+	}
 }

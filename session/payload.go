@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -10,24 +11,25 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// render makes what the task's node is told: to stop it, or everything needed to run it.
-func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, roles, error) {
+// render makes what the task's node is told, encoded: to stop it, or everything needed to run it.
+func (s *Sessions) render(t *state.Tables, task *model.Task) ([]byte, roles, error) {
 	if task.Desired == model.TaskStopped {
-		return definition.Stop(task.ARN()), roles{}, nil
+		b, err := json.Marshal(definition.Stop(task.ARN()))
+		return b, roles{}, err
 	}
 	row, err := definitionOf(t, task)
 	if err != nil {
-		return acs.Task{}, roles{}, err
+		return nil, roles{}, err
 	}
 	def, err := definition.Effective(row, task)
 	if err != nil {
-		return acs.Task{}, roles{}, err
+		return nil, roles{}, err
 	}
 	r, err := s.assume(t, task, def.TaskRoleArn, def.ExecutionRoleArn)
 	if err != nil {
-		return acs.Task{}, r, err
+		return nil, r, err
 	}
-	p, err := definition.Payload(task, def, definition.Around{
+	around := definition.Around{
 		ClusterARN:    model.ClusterARN(task.Scope, task.Cluster),
 		Auth:          s.cfg.RegistryAuth,
 		ENIs:          interfaces(task),
@@ -36,8 +38,31 @@ func (s *Sessions) render(t *state.Tables, task *model.Task) (acs.Task, roles, e
 		Endpoint:      s.endpoint(t, task),
 		Role:          r.own,
 		ExecutionRole: r.execution,
-	})
-	return p, r, err
+	}
+	b, err := s.encode(task, row, around)
+	return b, r, err
+}
+
+// encode is the payload of a task, out of the mould of its kind if it has one.
+func (s *Sessions) encode(task *model.Task, row *model.TaskDefinition, a definition.Around) ([]byte, error) {
+	kind, ok := definition.KindOf(task)
+	if !ok {
+		def, err := definition.Effective(row, task)
+		if err != nil {
+			return nil, err
+		}
+		p, err := definition.Payload(task, def, a)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(p)
+	}
+	key := mouldKey{Kind: kind, row: row, cluster: a.ClusterARN, logMode: a.LogMode, endpoint: a.Endpoint, alone: a.NoEndpoint, execution: a.ExecutionRole != nil}
+	m, err := s.moulds.get(key, func(word string) (*definition.Mould, error) { return definition.NewMould(task, row, a, word) })
+	if err != nil {
+		return nil, err
+	}
+	return m.Cast(task, acs.Own{NetworkInterfaces: a.ENIs, RoleCredentials: a.Role, ExecutionRole: a.ExecutionRole})
 }
 
 // endpoint is where the task's containers reach this API, "" if their agent or nobody tells them.

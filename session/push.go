@@ -34,10 +34,14 @@ func (x *session) push(ctx context.Context) error {
 	}
 	x.seq++
 	x.flyingID, x.overdue = x.s.cfg.NewID(), time.After(ackTimeout)
-	return x.conn.Send(ctx, acs.PayloadMessage{
+	frame, err := acs.EncodePayload(acs.PayloadMessage{
 		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
-		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq, Tasks: tasks,
-	})
+		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq,
+	}, tasks)
+	if err != nil {
+		return err
+	}
+	return x.conn.SendFrame(ctx, frame)
 }
 
 // again puts the tasks of a payload that was not acknowledged in time back on the list.
@@ -49,9 +53,9 @@ func (x *session) again() error {
 	return nil
 }
 
-// collect renders the tasks to be sent now and notes them as flying; what does not fit stays on the list. It reads the
+// collect renders and encodes the tasks to be sent now and notes them as flying; what does not fit stays on the list. It reads the
 // rows after it has taken their keys: a key is noted when its row is there, and an older snapshot may not have it yet.
-func (x *session) collect(ctx context.Context) []acs.Task {
+func (x *session) collect(ctx context.Context) [][]byte {
 	if x.todo.takeAll() {
 		for t := range x.s.cfg.DB.Snapshot().TasksOn(x.key) {
 			x.todo.add(t.Key())
@@ -59,7 +63,7 @@ func (x *session) collect(ctx context.Context) []acs.Task {
 	}
 	keys := x.todo.take(payloadTasks)
 	snap := x.s.cfg.DB.Snapshot()
-	var tasks []acs.Task
+	var tasks [][]byte
 	for _, key := range keys {
 		t, ok := snap.Tasks.Get(key)
 		if !ok || t.Last == model.TaskStopped || t.InstanceKey() != x.key || x.acked[key] == t.Desired {

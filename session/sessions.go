@@ -35,6 +35,7 @@ type Sessions struct {
 	closing chan struct{} // closed when Run ends: no connection outlives it
 	guests  chan guest    // connections that Run is to serve
 	stacks  stacks
+	moulds  *moulds
 	usages  usages // what tasks use, as their nodes say
 
 	mu       sync.Mutex
@@ -47,7 +48,7 @@ type Sessions struct {
 func New(cfg Config) *Sessions {
 	closing := make(chan struct{})
 	return &Sessions{
-		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing},
+		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(),
 		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }
