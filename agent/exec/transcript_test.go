@@ -352,8 +352,9 @@ func TestTranscriptOutlivesTheAgent(t *testing.T) {
 		if err := os.CopyFS(copied, os.DirFS(s.dir)); err != nil { // a killed agent leaves just that
 			t.Fatal(err)
 		}
-		next := s.again(copied)
-		next.archive.down = 1
+		to := newArchive()
+		to.down = 1
+		next := s.again(copied, to)
 		time.Sleep(time.Minute)
 		r := next.record()
 		if text, _ := next.archive.stream("/audit", "s1"); text != "half of a session" || next.archive.objects["b/s1.log"] != text {
@@ -362,8 +363,7 @@ func TestTranscriptOutlivesTheAgent(t *testing.T) {
 		if r.Reason != "the agent was killed" || r.StartedAt == 0 || r.EndedAt == 0 || r.BytesOut != 17 || r.Principal != "arn:root" || r.ExitCode != nil {
 			t.Errorf("record %+v", r)
 		}
-		third := s.again(copied) // which has not been noted
-		third.archive = next.archive
+		third := s.again(copied, to) // which has not been noted
 		if again := third.record(); again.EndedAt != r.EndedAt || *again.Transcript != *r.Transcript {
 			t.Errorf("another agent tells %+v, want %+v", again, r)
 		}

@@ -67,9 +67,9 @@ func (s *site) restart() {
 	s.stop = func() { cancel(); <-ended }
 }
 
-// again is another agent, which begins with what is in the directory.
-func (s *site) again(dir string) *site {
-	next := &site{t: s.t, dir: dir, archive: newArchive()}
+// again is another agent, which begins with what is in the directory, and puts away there.
+func (s *site) again(dir string, to *archive) *site {
+	next := &site{t: s.t, dir: dir, archive: to}
 	next.restart()
 	s.t.Cleanup(next.stop)
 	return next
