@@ -70,6 +70,13 @@ func (w *world) refusal(path, account string, q url.Values) string {
 	return fmt.Sprint(resp.StatusCode, " ", strings.TrimSpace(string(body)))
 }
 
+// hush lets the agent answer no heartbeat any more.
+func (a *agent) hush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mute = true
+}
+
 func (a *agent) begin(ws *websocket.Conn) {
 	a.conn = acs.NewConn(ws)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(a.w.Context()))

@@ -28,7 +28,7 @@ func TestHeartbeats(t *testing.T) {
 func TestAgentThatAnswersNoHeartbeatIsDropped(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a := w.connect("i1")
-		a.mute = true
+		a.hush()
 		a.heard()
 		time.Sleep(79 * time.Second)
 		a.wants("three chances", "beat, beat, beat")

@@ -207,6 +207,13 @@ func (w *world) open(ws *websocket.Conn) *socket {
 	return s
 }
 
+// hush lets the agent answer no heartbeat any more.
+func (s *socket) hush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute = true
+}
+
 // hear takes a frame in. Caller holds mu.
 func (s *socket) hear(ctx context.Context, kind websocket.MessageType, b []byte) {
 	var f frame

@@ -60,7 +60,7 @@ func TestExpiredConnection(t *testing.T) {
 func TestSilentAgent(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a := w.joined()
-		a.acs.mute = true
+		a.acs.hush()
 		w.pass(2 * time.Minute)
 		if a.acs.closed() == nil {
 			w.Error("the connection goes on")
