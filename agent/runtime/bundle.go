@@ -19,13 +19,14 @@ const bundleStays = "failed to start shim: mkdir "
 // othersPatience is for another call that makes a task. There should be none: WholeCalls makes one at a time.
 const othersPatience = time.Second
 
-// createTask waits for another call that makes the same task, and cleans up behind one that nobody will end.
-func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+// createTask waits for another call that makes the same task, and cleans up behind one that nobody will end. listen has somebody read
+// what the container writes.
+func (r *Runtime) createTask(ctx context.Context, q *tasksapi.CreateTaskRequest, listen func(context.Context) error) (*tasksapi.CreateTaskResponse, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	began, cleared := time.Now(), false
 	for {
-		a, err := r.makeTask(ctx, q)
+		a, err := r.makeTask(ctx, q, listen)
 		if err == nil || !strings.Contains(err.Error(), bundleStays) {
 			return a, err
 		}

@@ -240,11 +240,12 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 		if err := r.makeStdio(io, who); err != nil {
 			return 0, err
 		}
-		if r.cfg.OpenLog != nil {
-			if err := r.cfg.OpenLog(ctx, cid, io.stdin, io.stdout, io.stderr, who.log); err != nil {
-				return 0, err
-			}
+	}
+	listen := func(ctx context.Context) error {
+		if who.log == "" || r.cfg.OpenLog == nil {
+			return nil
 		}
+		return r.cfg.OpenLog(ctx, cid, io.stdin, io.stdout, io.stderr, who.log)
 	}
 	q := &tasksapi.CreateTaskRequest{
 		ContainerID: cid, Stdin: io.stdin, Stdout: io.stdout, Stderr: io.stderr, Terminal: who.tty(),
@@ -263,7 +264,7 @@ func (r *Runtime) newTask(ctx context.Context, cid string, who identity, rootfs 
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
 	defer cancel()
 	for {
-		a, err := r.createTask(whole, q)
+		a, err := r.createTask(whole, q, listen)
 		if err == nil {
 			return a.Pid, nil
 		}

@@ -117,9 +117,13 @@ func (c Config) wholeCalls() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// makeTask has the task made by the process that outlives this one.
-func (r *Runtime) makeTask(ctx context.Context, q *tasksapi.CreateTaskRequest) (*tasksapi.CreateTaskResponse, error) {
+// makeTask has the task made by the process that outlives this one. Each try asks for somebody who reads: when a try is cut short its
+// shim dies, which ends the streams, and the next one's would wait for a reader for ever.
+func (r *Runtime) makeTask(ctx context.Context, q *tasksapi.CreateTaskRequest, listen func(context.Context) error) (*tasksapi.CreateTaskResponse, error) {
 	return wholly(ctx, r, func(ctx context.Context, c tasksapi.TasksClient) (*tasksapi.CreateTaskResponse, error) {
+		if err := listen(ctx); err != nil {
+			return nil, err
+		}
 		return c.Create(ctx, q)
 	})
 }
@@ -138,10 +142,18 @@ func wholly[A any](ctx context.Context, r *Runtime, call func(context.Context, t
 	ctx = metadata.AppendToOutgoingContext(ctx, addressHeader, r.cfg.Address)
 	if r.whole != nil {
 		a, err := call(ctx, tasksapi.NewTasksClient(r.whole))
-		if err = errgrpc.ToNative(err); !errdefs.IsUnavailable(err) {
+		if err = native(err); !errdefs.IsUnavailable(err) {
 			return a, err
 		}
 	}
 	a, err := call(ctx, r.tasks)
-	return a, errgrpc.ToNative(err)
+	return a, native(err)
+}
+
+// native is an error of a call as containerd means it; others are as they were.
+func native(err error) error {
+	if _, ok := status.FromError(err); ok {
+		return errgrpc.ToNative(err)
+	}
+	return err
 }
