@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,11 +66,14 @@ func (r *Runtime) clearBundle(ctx context.Context, cid, dir string) error {
 		return err
 	}
 	for _, shim := range shims {
-		if shimContainer(shim) == cid {
+		if shimContainer(shim) == cid && !strings.HasSuffix(shim, cleansUp) {
 			if err := r.killShim(shim); err != nil {
 				return err
 			}
 		}
+	}
+	if err := r.settled(ctx, cid, dir); err != nil {
+		return err
 	}
 	if _, err := os.Stat(r.runcDir(cid)); err == nil {
 		if err := r.deleteInRunc(ctx, cid); err != nil {
@@ -83,6 +87,43 @@ func (r *Runtime) clearBundle(ctx context.Context, cid, dir string) error {
 		return fmt.Errorf("remove bundle: %w", err)
 	}
 	return nil
+}
+
+// cleansUp ends the command line of a shim that containerd has started to clean up behind another one.
+const cleansUp = " delete"
+
+// calm is how long nobody may have been at work on a container for it to be left alone, and calmCheck how often that is looked at.
+const (
+	calm      = 250 * time.Millisecond
+	calmCheck = 25 * time.Millisecond
+)
+
+// settled waits until nobody works on a container that has no task: containerd cleans up behind a call that was cut short, and behind
+// a shim that died, in several steps and in its own time, and would take the next container of this id for the one that it
+// cleans up behind. What it leaves in the bundle is there when nobody has come for it within othersPatience.
+func (r *Runtime) settled(ctx context.Context, cid, bundle string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*cleanupPatience)
+	defer cancel()
+	tick := time.NewTicker(calmCheck)
+	defer tick.Stop()
+	for quiet := time.Duration(0); ; quiet += calmCheck {
+		shims, err := r.shims()
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(shims, func(s string) bool { return shimContainer(s) == cid }) {
+			quiet = 0
+		}
+		_, err = os.Lstat(bundle)
+		if left := err == nil; quiet >= calm && !left || quiet >= othersPatience {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("containerd does not end its clean-up of %s: %w", cid, ctx.Err())
+		}
+	}
 }
 
 // dropShim ends a shim that will never make its container, because the call that was to do so ended with its agent, and waits

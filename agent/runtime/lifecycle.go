@@ -164,7 +164,11 @@ func (r *Runtime) deleteTask(ctx context.Context, cid string) error {
 			}
 		}
 	}
-	if err := r.endTask(ctx, cid); err != nil && !errdefs.IsNotFound(err) {
+	err = r.endTask(ctx, cid)
+	if errdefs.IsNotFound(err) { // a call that was cut short has made containerd forget it, and may have left its shim
+		return r.clearShim(ctx, cid)
+	}
+	if err != nil {
 		return fmt.Errorf("delete task: %w", err)
 	}
 	return nil
