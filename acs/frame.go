@@ -144,5 +144,8 @@ func (c *Conn) Receive(ctx context.Context) (any, error) {
 	}
 }
 
+// Cut ends the connection at once: who waits for a message gets an error.
+func (c *Conn) Cut() { _ = c.ws.CloseNow() }
+
 // Close ends the connection with a close frame.
 func (c *Conn) Close(reason string) error { return c.ws.Close(websocket.StatusNormalClosure, reason) }

@@ -71,6 +71,7 @@ func (x *session) run(ctx context.Context) error {
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer cancel()
+	defer x.conn.Cut() // and with it the reader
 	inbox, readErr := make(chan []byte), make(chan error, 1)
 	reader.Go(func() { readErr <- x.read(ctx, inbox) })
 	beat := time.NewTicker(acs.HeartbeatInterval)
@@ -117,10 +118,10 @@ func (x *session) run(ctx context.Context) error {
 	}
 }
 
-// read hands frames to run until the connection ends.
+// read hands frames to run until the connection ends. Its waiting has no context: the library would note each time anew that it may end.
 func (x *session) read(ctx context.Context, inbox chan<- []byte) error {
 	for {
-		b, err := x.conn.ReceiveFrame(ctx)
+		b, err := x.conn.ReceiveFrame(context.Background())
 		if err != nil {
 			return err
 		}
