@@ -80,14 +80,19 @@ func (r *Runtime) clearBundle(ctx context.Context, cid, dir string) error {
 			return err
 		}
 	}
-	if err := unmountAll(filepath.Join(dir, "rootfs")); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove bundle: %w", err)
+	for _, d := range []string{dir, leaving(dir)} {
+		if err := unmountAll(filepath.Join(d, "rootfs")); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(d); err != nil {
+			return fmt.Errorf("remove bundle: %w", err)
+		}
 	}
 	return nil
 }
+
+// leaving is the name of a bundle while containerd removes it.
+func leaving(dir string) string { return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)) }
 
 // cleansUp ends the command line of a shim that containerd has started to clean up behind another one.
 const cleansUp = " delete"
@@ -203,7 +208,11 @@ func (r *Runtime) clearShim(ctx context.Context, cid string) error {
 		if err != nil {
 			continue // it has ended just now
 		}
-		if err := r.clearBundle(ctx, cid, strings.TrimSuffix(bundle, " (deleted)")); err != nil {
+		bundle = strings.TrimSuffix(bundle, " (deleted)")
+		if filepath.Base(bundle) == "."+cid { // on its way
+			bundle = filepath.Join(filepath.Dir(bundle), cid)
+		}
+		if err := r.clearBundle(ctx, cid, bundle); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,10 @@ import (
 // [I] What is left of a call that was cut short goes, and nothing else: the directory is in containerd's words.
 func TestClearBundle(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "io.containerd.runtime.v2.task", "ns-of-a-test", "c1")
-	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{dir, leaving(dir)} {
+		if err := os.MkdirAll(filepath.Join(d, "rootfs"), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got := bundleOf(errors.New("failed to start shim: mkdir " + dir + ": file exists: unknown")); got != dir {
 		t.Errorf("the bundle is %q", got)
@@ -29,7 +31,9 @@ func TestClearBundle(t *testing.T) {
 	if err := r.clearBundle(t.Context(), "c1", dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("it is left: %v", err)
+	for _, d := range []string{dir, leaving(dir)} {
+		if _, err := os.Stat(d); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", d, err)
+		}
 	}
 }
