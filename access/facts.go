@@ -120,6 +120,12 @@ func requestMembers(key string) []string {
 		return []string{"pendingWindowInDays"}
 	case "kms:RotationPeriodInDays":
 		return []string{"rotationPeriodInDays"}
+	case "kms:WrappingAlgorithm":
+		return []string{"wrappingAlgorithm"}
+	case "kms:WrappingKeySpec":
+		return []string{"wrappingKeySpec"}
+	case "kms:ExpirationModel":
+		return []string{"expirationModel"}
 	case "kms:BypassPolicyLockoutSafetyCheck":
 		return []string{"bypassPolicyLockoutSafetyCheck"}
 	case "sts:RoleSessionName":

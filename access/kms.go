@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/model"
@@ -108,6 +109,10 @@ func (d *decider) kmsFacts(c *policy.Context, key string, t target) {
 	case "kms:DataKeyPairSpec":
 		if spec := d.one("keyPairSpec"); spec != "" {
 			c.Set(key, spec)
+		}
+	case "kms:ValidTo":
+		if at, ok := value[*time.Time](reflect.Indirect(reflect.ValueOf(d.Input)).FieldByName("ValidTo")); ok && at != nil {
+			c.Set(key, at.UTC().Format(time.RFC3339))
 		}
 	case "kms:CallerAccount":
 		c.Set(key, d.Principal.Account)

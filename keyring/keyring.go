@@ -23,13 +23,16 @@ type Ring struct {
 	Random io.Reader // of ids and materials
 }
 
-// Furnish gives a new key its id and its first material.
+// Furnish gives a new key its id and its first material, unless its owner brings that.
 func (r *Ring) Furnish(row *model.KMSKey, now model.Millis) error {
 	id, err := uuid.NewRandomFromReader(r.Random)
 	if err != nil {
 		return err
 	}
 	row.ID = id.String()
+	if row.External {
+		return nil
+	}
 	return r.renew(row, now)
 }
 

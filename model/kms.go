@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // KMSKey is a key of KMS. Writer: api/kms; controller/reap deletes it.
 type KMSKey struct {
 	Scope
@@ -20,14 +22,22 @@ type KMSKey struct {
 	RotateFrom Millis `json:"rotateFrom,omitempty"` // when its rotation was switched on
 	Policy     string `json:"policy"`
 	Tags       []Tag  `json:"tags,omitempty"`
+	// External says that the key's owner brings its material: it has none before that, and one for ever after, which may be gone.
+	External bool `json:"external,omitempty"`
 	// Materials encrypt, the last one, and decrypt, all of them. Keys that are not symmetric have one, and never another.
 	Materials []KMSMaterial `json:"materials"`
 }
 
 // KMSMaterial is what a key encrypts with, from its creation to its rotation.
 type KMSMaterial struct {
-	Sealed    []byte `json:"sealed"`
+	Sealed    []byte `json:"sealed"` // empty if it was brought and is gone
 	CreatedAt Millis `json:"createdAt"`
+
+	// What is below is of a material that was brought, and outlives it.
+	ID          string `json:"id,omitempty"`          // 64 hex digits
+	Print       []byte `json:"print,omitempty"`       // says of another whether it is the same; sealed
+	Description string `json:"description,omitempty"` // its owner's
+	ExpiresAt   Millis `json:"expiresAt,omitempty"`   // when it is gone, 0 for never
 }
 
 // Key is the key's row key.
@@ -48,11 +58,44 @@ func (k *KMSKey) Serves(operation, usage string) error {
 	return nil
 }
 
+// AwaitsMaterial says whether the key's owner has yet to bring its material, for the first time or again.
+func (k *KMSKey) AwaitsMaterial() bool {
+	return k.External && (len(k.Materials) == 0 || len(k.Materials[0].Sealed) == 0)
+}
+
+// MaterialExpires is when the material that the key has is gone, 0 if that is never.
+func (k *KMSKey) MaterialExpires() Millis {
+	if !k.External || k.AwaitsMaterial() {
+		return 0
+	}
+	return k.Materials[0].ExpiresAt
+}
+
+// At is the key at a time: without a material that has expired by then.
+func (k *KMSKey) At(now Millis) *KMSKey {
+	if end := k.MaterialExpires(); end == 0 || end > now {
+		return k
+	}
+	return k.WithoutMaterial()
+}
+
+// WithoutMaterial is a key whose material was brought after that is gone.
+func (k *KMSKey) WithoutMaterial() *KMSKey {
+	c := *k
+	c.Materials = slices.Clone(k.Materials)
+	for i := range c.Materials {
+		c.Materials[i].Sealed, c.Materials[i].ExpiresAt = nil, 0
+	}
+	return &c
+}
+
 // Usable is what KMS refuses to encrypt with the key with, nil if it does not: KMSInvalidStateException, DisabledException (wordings [O]).
 func (k *KMSKey) Usable() error {
 	switch {
 	case k.GoneAt != 0:
 		return Errorf("KMSInvalidStateException", "%s is pending deletion.", k.ARN())
+	case k.AwaitsMaterial():
+		return Errorf("KMSInvalidStateException", "%s is pending import.", k.ARN())
 	case k.Disabled:
 		return Errorf("DisabledException", "%s is disabled.", k.ARN())
 	}

@@ -32,6 +32,8 @@ func kmsRows() []row {
 		{"Verify", onKey, withKey + "kms:SigningAlgorithm kms:MessageType"},
 		{"GenerateMac", onKey, withKey + "kms:MacAlgorithm"},
 		{"VerifyMac", onKey, withKey + "kms:MacAlgorithm"},
+		{"GetParametersForImport", onKey, ofKey + "kms:WrappingAlgorithm kms:WrappingKeySpec"},
+		{"ImportKeyMaterial", onKey, ofKey + "kms:ExpirationModel kms:ValidTo"},
 		{"ScheduleKeyDeletion", onKey, ofKey + "kms:ScheduleKeyDeletionPendingWindowInDays"},
 		{"EnableKeyRotation", onKey, ofKey + "kms:RotationPeriodInDays"},
 		{"PutKeyPolicy", onKey, ofKey + "kms:BypassPolicyLockoutSafetyCheck"},
@@ -39,7 +41,7 @@ func kmsRows() []row {
 		{"UntagResource", onKey, ofKey + "aws:TagKeys"},
 	}
 	for _, name := range []string{
-		"CancelKeyDeletion", "DisableKey", "DisableKeyRotation", "EnableKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListKeyPolicies",
+		"CancelKeyDeletion", "DeleteImportedKeyMaterial", "DisableKey", "DisableKeyRotation", "EnableKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListKeyPolicies",
 		"ListResourceTags", "UpdateKeyDescription",
 	} {
 		rows = append(rows, row{name, onKey, ofKey})

@@ -8,7 +8,7 @@ import (
 )
 
 // FindKMSKey is KMSKeyByID for somebody who wants to use or manage the key, in its own region. One of another account is found by its
-// ARN: whoever is asked whether it may be used has its policy. The errors are those of KMS (wordings [O]).
+// ARN: whoever is asked whether it may be used has its policy. It is the key at now: a material that has expired is not there. The errors are those of KMS (wordings [O]).
 func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.KMSKey, error) {
 	arn, isARN := model.ParseARN(id)
 	switch {
@@ -18,7 +18,7 @@ func (t *Tables) FindKMSKey(s model.Scope, id string, now model.Millis) (*model.
 		return nil, model.Errorf("NotFoundException", "Invalid arn %s", arn.Region)
 	}
 	if row := t.KMSKeyByID(s, id); row != nil && (row.GoneAt == 0 || row.GoneAt > now) {
-		return row, nil
+		return row.At(now), nil
 	}
 	switch {
 	case isARN && strings.HasPrefix(arn.Tail, "alias/"):

@@ -66,6 +66,9 @@ func New(cfg Config) *wire.Mux {
 	wire.Handle(m, "UpdateAlias", a.updateAlias)
 	wire.Handle(m, "DeleteAlias", a.deleteAlias)
 	wire.Handle(m, "ListAliases", a.listAliases)
+	wire.Handle(m, "GetParametersForImport", a.getParametersForImport)
+	wire.Handle(m, "ImportKeyMaterial", a.importKeyMaterial)
+	wire.Handle(m, "DeleteImportedKeyMaterial", a.deleteImportedKeyMaterial)
 	wire.Handle(m, "Encrypt", a.encrypt)
 	wire.Handle(m, "Decrypt", a.decrypt)
 	wire.Handle(m, "ReEncrypt", a.reEncrypt)
@@ -108,6 +111,14 @@ func (a *api) now() model.Millis { return a.Now().UnixMilli() }
 // waits refuses keys that wait for their deletion.
 func waits(row *model.KMSKey) error {
 	if row.GoneAt != 0 {
+		return row.Usable()
+	}
+	return nil
+}
+
+// works refuses keys that wait for their deletion or their material.
+func works(row *model.KMSKey) error {
+	if row.GoneAt != 0 || row.AwaitsMaterial() {
 		return row.Usable()
 	}
 	return nil

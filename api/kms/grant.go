@@ -112,8 +112,8 @@ func readGrant(in *sdk.CreateGrantInput) (*model.KMSGrant, error) {
 // grantable refuses what no grant of the key can be.
 func grantable(t *state.Tables, key *model.KMSKey, g *model.KMSGrant) error {
 	switch {
-	case key.GoneAt != 0:
-		return key.Usable()
+	case works(key) != nil:
+		return works(key)
 	case key.AWS != "":
 		return model.Errorf("AccessDeniedException", "The key %s is managed by AWS.", key.ARN()) // [I]
 	case key.Spec != "" && (g.Equals != nil || g.Subset != nil):

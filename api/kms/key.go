@@ -3,6 +3,7 @@ package kms
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -34,7 +35,9 @@ func (a *api) createKey(ctx context.Context, in *sdk.CreateKeyInput) (*sdk.Creat
 	if err != nil {
 		return nil, err
 	}
-	row := &model.KMSKey{Scope: s, Spec: spec, Usage: usage, Description: deref(in.Description), CreatedAt: a.now(), Policy: deref(in.Policy)}
+	row := &model.KMSKey{
+		Scope: s, Spec: spec, Usage: usage, External: in.Origin == types.OriginTypeExternal, Description: deref(in.Description), CreatedAt: a.now(), Policy: deref(in.Policy),
+	}
 	if row.Policy == "" {
 		row.Policy = defaultPolicy(s)
 	} else if err := checkPolicy(row.Policy); err != nil {
@@ -72,8 +75,8 @@ func readSpec(in *sdk.CreateKeyInput) (spec, usage string, err error) {
 		spec = old
 	}
 	switch {
-	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms, in.CustomKeyStoreId != nil, in.XksKeyId != nil:
-		return "", "", unsupported("Roadstead does not serve keys from elsewhere.")
+	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms && in.Origin != types.OriginTypeExternal, in.CustomKeyStoreId != nil, in.XksKeyId != nil:
+		return "", "", unsupported("Roadstead does not serve key stores elsewhere.")
 	case deref(in.MultiRegion):
 		return "", "", unsupported("Roadstead does not serve multi-Region keys.")
 	case spec == "", spec == string(types.KeySpecSymmetricDefault):
@@ -89,6 +92,8 @@ func readSpec(in *sdk.CreateKeyInput) (spec, usage string, err error) {
 		return "", "", unsupported("Roadstead does not serve the key spec %s with the usage %s.", spec, usage)
 	case names == nil:
 		return "", "", invalid("KeyUsage %s is not compatible with KeySpec %s", usage, spec) // [O]
+	case in.Origin == types.OriginTypeExternal && strings.HasPrefix(spec, "RSA_"):
+		return "", "", unsupported("Roadstead does not serve importing material of the key spec %s.", spec)
 	}
 	return spec, usage, nil
 }
@@ -114,6 +119,11 @@ func (a *api) metadata(row *model.KMSKey) *types.KeyMetadata {
 		Origin: types.OriginTypeAwsKms, MultiRegion: aws.Bool(false), DeletionDate: moment(row.GoneAt),
 	}
 	m.EncryptionAlgorithms, m.SigningAlgorithms, m.MacAlgorithms = algorithmsOf(row)
+	if row.External {
+		m.Origin = types.OriginTypeExternal
+		m.ExpirationModel, m.ValidTo = expirationOf(row), moment(row.MaterialExpires())
+		m.CurrentKeyMaterialId = materialID(row)
+	}
 	if row.AWS != "" {
 		m.KeyManager = types.KeyManagerTypeAws
 	}
@@ -147,6 +157,8 @@ func stateOf(row *model.KMSKey) types.KeyState {
 	switch {
 	case row.GoneAt != 0:
 		return types.KeyStatePendingDeletion
+	case row.AwaitsMaterial():
+		return types.KeyStatePendingImport
 	case row.Disabled:
 		return types.KeyStateDisabled
 	}
@@ -189,7 +201,7 @@ func (a *api) updateKeyDescription(ctx context.Context, in *sdk.UpdateKeyDescrip
 func (a *api) enableKey(ctx context.Context, in *sdk.EnableKeyInput) (*sdk.EnableKeyOutput, error) {
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
 		row.Disabled = false
-		return waits(row)
+		return works(row)
 	})
 	return &sdk.EnableKeyOutput{}, err
 }
@@ -197,7 +209,7 @@ func (a *api) enableKey(ctx context.Context, in *sdk.EnableKeyInput) (*sdk.Enabl
 func (a *api) disableKey(ctx context.Context, in *sdk.DisableKeyInput) (*sdk.DisableKeyOutput, error) {
 	_, err := a.edit(ctx, in.KeyId, func(row *model.KMSKey) error {
 		row.Disabled = true
-		return waits(row)
+		return works(row)
 	})
 	return &sdk.DisableKeyOutput{}, err
 }

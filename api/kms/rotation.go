@@ -36,6 +36,9 @@ func (a *api) enableKeyRotation(ctx context.Context, in *sdk.EnableKeyRotationIn
 
 // rotates refuses keys that cannot be used, or have their material for good [D].
 func rotates(row *model.KMSKey) error {
+	if err := made(row); err != nil {
+		return err
+	}
 	if err := row.Usable(); err != nil {
 		return err
 	}
@@ -56,6 +59,9 @@ func (a *api) disableKeyRotation(ctx context.Context, in *sdk.DisableKeyRotation
 func (a *api) getKeyRotationStatus(ctx context.Context, in *sdk.GetKeyRotationStatusInput) (*sdk.GetKeyRotationStatusOutput, error) {
 	row, err := a.look(ctx, in.KeyId)
 	if err != nil {
+		return nil, err
+	}
+	if err := made(row); err != nil {
 		return nil, err
 	}
 	if err := waits(row); err != nil {

@@ -64,7 +64,7 @@ func (l *Loop) Touched(dst []string, c *state.Change) []string {
 	case *model.Secret:
 		ends = row.GoneAt != 0
 	case *model.KMSKey:
-		ends = row.GoneAt != 0
+		ends = row.GoneAt != 0 || row.MaterialExpires() != 0
 	case *model.Parameter:
 		ends = row.GoneAt != 0
 	case *model.LogExport:

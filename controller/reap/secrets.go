@@ -19,9 +19,12 @@ func (r *reaper) secrets() {
 	}
 }
 
-// kmsKeys deletes those whose waiting period is over, with their aliases.
+// kmsKeys deletes those whose waiting period is over, with their aliases, and of others the materials that have expired.
 func (r *reaper) kmsKeys() {
 	for _, k := range slices.Collect(r.tx.KMSKeys.All()) {
+		if end := k.MaterialExpires(); end != 0 && r.take(end) {
+			r.tx.KMSKeys.Put(k.WithoutMaterial())
+		}
 		if k.GoneAt == 0 || !r.take(k.GoneAt) {
 			continue
 		}

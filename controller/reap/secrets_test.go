@@ -1,10 +1,13 @@
 package reap_test
 
 import (
+	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/roadstead/roadstead/controller/reap"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -77,5 +80,47 @@ func TestLogExportsGo(t *testing.T) {
 	}
 	if want := now.Add(6*24*time.Hour + time.Millisecond); !wake.Equal(want) {
 		t.Errorf("to be asked again at %v, want %v", wake, want)
+	}
+}
+
+// [D] A material that was brought for a key is deleted when it expires; the key stays.
+func TestMaterialsGo(t *testing.T) {
+	now := time.UnixMilli(10 * 3600 * 1000)
+	db := state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = db.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	if err := db.AwaitLead(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l := reap.Loop{Retention: keep, Limit: 10}
+	var wake time.Time
+	err := db.Update(ctx, func(tx *state.Tx) (err error) {
+		for id, m := range map[string]model.KMSKey{
+			"over": {External: true, Materials: []model.KMSMaterial{{Sealed: []byte("s"), Print: []byte("p"), ExpiresAt: now.Add(-time.Second).UnixMilli()}}},
+			"soon": {External: true, Materials: []model.KMSMaterial{{Sealed: []byte("s"), ExpiresAt: now.Add(time.Second).UnixMilli()}}},
+			"ever": {External: true, Materials: []model.KMSMaterial{{Sealed: []byte("s")}}},
+			"ours": {Materials: []model.KMSMaterial{{Sealed: []byte("s")}}},
+		} {
+			m.Scope, m.ID = scope, id
+			tx.KMSKeys.Put(&m)
+		}
+		wake, err = l.Reconcile(tx, "", now)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range db.Snapshot().KMSKeys.All() {
+		if gone := len(k.Materials[0].Sealed) == 0; gone != (k.ID == "over") || gone && string(k.Materials[0].Print) != "p" {
+			t.Errorf("%s: %+v", k.ID, k.Materials)
+		}
+	}
+	if got := wake.Sub(now); got != reap.Batch {
+		t.Errorf("to be asked again after %v", got)
+	}
+	if touched := l.Touched(nil, &state.Change{New: &model.KMSKey{External: true, Materials: []model.KMSMaterial{{Sealed: []byte("s"), ExpiresAt: 1}}}}); len(touched) == 0 {
+		t.Error("a material that will expire is not noticed")
 	}
 }
