@@ -38,7 +38,7 @@ func (g *Group) Arrivals(after uint64, want func(stream string) bool) iter.Seq2[
 			}
 		}
 		for i := range a.frames {
-			b, err := a.frames[i].read(a.journal)
+			b, err := a.frames[i].read(a.journal, a.locks)
 			if !a.pass(b.events, err, yield) {
 				return
 			}
@@ -54,6 +54,7 @@ type arrivals struct {
 	sealed  []uint64          // numbers of files
 	frames  []frame
 	journal *os.File // of the frames: the group's own may be sealed meanwhile
+	locks   *locks   // of the journal
 }
 
 func (g *Group) arrivals(after uint64, want func(string) bool) (*arrivals, error) {
@@ -83,6 +84,7 @@ func (g *Group) arrivals(after uint64, want func(string) bool) (*arrivals, error
 	if len(a.frames) == 0 {
 		return a, nil
 	}
+	a.locks = g.locks(g.journal.number, g.journal.locks)
 	var err error
 	a.journal, err = os.Open(g.journal.file.Name())
 	return a, err
@@ -120,9 +122,10 @@ func (a *arrivals) file(number uint64) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	l := a.group.locks(number, ix.locks)
 	var events []Event
 	for i := range ix.blocks {
-		found, err := a.block(f, &ix.blocks[i])
+		found, err := a.block(f, &ix.blocks[i], l)
 		if err != nil {
 			return nil, err
 		}
@@ -132,10 +135,10 @@ func (a *arrivals) file(number uint64) ([]Event, error) {
 	return events, nil
 }
 
-func (a *arrivals) block(f io.ReaderAt, k *block) ([]Event, error) {
+func (a *arrivals) block(f io.ReaderAt, k *block, l *locks) ([]Event, error) {
 	for id := k.from; id <= k.to; id++ {
 		if a.names[id] != "" {
-			return a.group.codec.read(f, k, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" }, nil)
+			return a.group.codec.read(f, k, l, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" }, nil)
 		}
 	}
 	return nil, nil

@@ -54,8 +54,13 @@ func BenchmarkAppend(b *testing.B) {
 		}
 		perSecond(b)
 	})
-	for _, writers := range []int{1, 32} {
-		b.Run(fmt.Sprintf("store/writers=%d", writers), func(b *testing.B) {
+	for _, c := range []struct {
+		writers int
+		name    string
+		key     *logstore.Key
+	}{{1, "store", nil}, {1, "locked", testKey(b, 1)}, {32, "store", nil}, {32, "locked", testKey(b, 1)}} {
+		writers := c.writers
+		b.Run(fmt.Sprintf("%s/writers=%d", c.name, writers), func(b *testing.B) {
 			s, err := logstore.Open(logstore.Config{Dir: b.TempDir()})
 			if err != nil {
 				b.Fatal(err)
@@ -75,7 +80,7 @@ func BenchmarkAppend(b *testing.B) {
 			for i := range writers {
 				wg.Go(func() {
 					for n := range work {
-						if err := g.Append(fmt.Sprint(i), batches[n%len(batches)], 1); err != nil {
+						if err := g.AppendLocked(fmt.Sprint(i), batches[n%len(batches)], 1, c.key); err != nil {
 							b.Error(err)
 						}
 					}

@@ -55,14 +55,24 @@ func files(t *testing.T, dir, pattern string) []string {
 // A journal that was cut anywhere in its last frame, or holds zeros or noise there, has all that was acknowledged before it, and
 // takes more.
 func TestTornEnd(t *testing.T) {
+	t.Run("open", func(t *testing.T) { tornEnd(t, nil) })
+	t.Run("locked", func(t *testing.T) { tornEnd(t, testKey(t, 1)) })
+}
+
+func tornEnd(t *testing.T, key *logstore.Key) {
 	dir := t.TempDir()
-	s, g := open(t, logstore.Config{Dir: dir, Sync: noSync})
+	cfg := logstore.Config{Dir: dir, Sync: noSync, Open: openTestKey}
+	s, g := open(t, cfg)
 	must(t, g.CreateStream("a", 1))
-	must(t, g.Append("a", []logstore.Event{{Time: 1, Message: "one"}, {Time: 2, Message: "two"}}, 3))
+	must(t, g.Append("a", []logstore.Event{{Time: 1, Message: "one"}}, 3))
+	must(t, g.AppendLocked("a", []logstore.Event{{Time: 2, Message: "two"}}, 3, key))
 	path := files(t, dir, "*.journal")[0]
 	safe, err := os.ReadFile(path)
 	must(t, err)
-	must(t, g.Append("a", []logstore.Event{{Time: 3, Message: "torn"}, {Time: 4, Message: "torn"}}, 4))
+	if key != nil {
+		key = testKey(t, 2) // whose own frame is torn as well
+	}
+	must(t, g.AppendLocked("a", []logstore.Event{{Time: 3, Message: "torn"}, {Time: 4, Message: "torn"}}, 4, key))
 	must(t, s.Close())
 	whole, err := os.ReadFile(path)
 	must(t, err)
@@ -71,13 +81,13 @@ func TestTornEnd(t *testing.T) {
 		noise[n] ^= 0x40
 		for kind, b := range map[string][]byte{"cut": whole[:n], "zeros": append(slices.Clone(whole[:n]), make([]byte, len(whole)-n)...), "noise": noise} {
 			must(t, os.WriteFile(path, b, 0o600))
-			s, g := open(t, logstore.Config{Dir: dir, Sync: noSync})
+			s, g := open(t, cfg)
 			if got := read(t, g, logstore.Query{}); !slices.Equal(got, []string{"a one", "a two"}) {
 				t.Fatalf("%s at %d: %q", kind, n, got)
 			}
-			must(t, g.Append("a", []logstore.Event{{Time: 9, Message: "more"}}, 9))
+			must(t, g.AppendLocked("a", []logstore.Event{{Time: 9, Message: "more"}}, 9, key))
 			must(t, s.Close())
-			s, g = open(t, logstore.Config{Dir: dir, Sync: noSync})
+			s, g = open(t, cfg)
 			if got := read(t, g, logstore.Query{}); !slices.Equal(got, []string{"a one", "a two", "a more"}) {
 				t.Fatalf("%s at %d, then one more: %q", kind, n, got)
 			}
@@ -113,15 +123,20 @@ func TestTornRoll(t *testing.T) {
 
 // Wherever a seal is broken off, the events are there once.
 func TestBrokenSeal(t *testing.T) {
+	t.Run("open", func(t *testing.T) { brokenSeal(t, nil) })
+	t.Run("locked", func(t *testing.T) { brokenSeal(t, testKey(t, 1)) })
+}
+
+func brokenSeal(t *testing.T, key *logstore.Key) {
 	dir := t.TempDir()
 	s, g := open(t, logstore.Config{Dir: dir, Sync: noSync})
 	must(t, g.CreateStream("a", 1))
-	must(t, g.Append("a", []logstore.Event{{Time: 1, Message: "one"}}, 3))
+	must(t, g.AppendLocked("a", []logstore.Event{{Time: 1, Message: "one"}}, 3, key))
 	must(t, s.Close())
 	journal := files(t, dir, "*.journal")[0]
 	before, err := os.ReadFile(journal)
 	must(t, err)
-	s, g = open(t, logstore.Config{Dir: dir, Sync: noSync, Segment: 1})
+	s, g = open(t, logstore.Config{Dir: dir, Sync: noSync, Segment: 1, Open: openTestKey})
 	must(t, g.Append("a", []logstore.Event{{Time: 2, Message: "two"}}, 3)) // seals
 	must(t, s.Close())
 	sealed := files(t, dir, "*.sealed")[0]
@@ -129,7 +144,7 @@ func TestBrokenSeal(t *testing.T) {
 	must(t, err)
 	check := func(what string, want ...string) {
 		t.Helper()
-		s, g := open(t, logstore.Config{Dir: dir, Sync: noSync})
+		s, g := open(t, logstore.Config{Dir: dir, Sync: noSync, Open: openTestKey})
 		if got := read(t, g, logstore.Query{}); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}

@@ -5,5 +5,8 @@
 // compressed blocks, with an index of the blocks' streams and times behind them. Retention unlinks whole sealed files. See
 // DESIGN.md.
 //
-// The package must not know accounts, names or ARNs of groups (it has opaque ids for them), AWS's limits, nor the clock.
+// Events may be encrypted with data keys that come wrapped from outside.
+//
+// The package must not know accounts, names or ARNs of groups (it has opaque ids for them), AWS's limits, nor the clock; nor what wraps
+// data keys and who may open them.
 package logstore

@@ -19,6 +19,7 @@ type Event struct {
 	Message  string
 
 	stream uint32
+	lock   uint32 // of the file that it stands in; 0 if it is not encrypted
 }
 
 // Position is the place of an event in its group.
@@ -56,6 +57,12 @@ var (
 const frameHead = 8
 
 func castagnoli(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// What a journal's frame begins with, if it is not the number of a stream and then events.
+const (
+	frameLock   = 1<<32 + iota // a data key, wrapped
+	frameLocked                // events that are encrypted with one
+)
 
 // appendFrame adds a frame whose payload build appends.
 func appendFrame(dst []byte, build func([]byte) []byte) []byte {
@@ -132,6 +139,7 @@ type batch struct {
 	ingested int64
 	before   uint64 // Seq of the event before the first
 	events   []Event
+	key      *Key // nil to leave them in clear
 }
 
 func (b *batch) lastSeq() uint64 { return b.before + uint64(len(b.events)) }

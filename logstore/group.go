@@ -19,6 +19,7 @@ type Group struct {
 	sync   func(*os.File) error
 	sealAt int64
 	log    *slog.Logger
+	unwrap func(wrapped []byte) ([]byte, error)
 
 	// commit is held by who writes; who waits for it has often been written by the time that it gets it.
 	commit sync.Mutex
@@ -186,10 +187,15 @@ func (g *Group) close(why error) {
 // Append adds events to a stream, in their order. When it returns they are on the disk. Now is when they came, in epoch
 // milliseconds.
 func (g *Group) Append(name string, events []Event, now int64) error {
+	return g.AppendLocked(name, events, now, nil)
+}
+
+// AppendLocked is Append of events that are encrypted with a data key, or with none if it is nil.
+func (g *Group) AppendLocked(name string, events []Event, now int64, key *Key) error {
 	if len(events) == 0 {
 		return nil
 	}
-	f, err := g.enqueue(name, events, now)
+	f, err := g.enqueue(name, events, now, key)
 	if err != nil {
 		return err
 	}
@@ -202,7 +208,7 @@ func (g *Group) Append(name string, events []Event, now int64) error {
 	return f.err
 }
 
-func (g *Group) enqueue(name string, events []Event, now int64) (*flush, error) {
+func (g *Group) enqueue(name string, events []Event, now int64, key *Key) (*flush, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed != nil {
@@ -212,7 +218,7 @@ func (g *Group) enqueue(name string, events []Event, now int64) (*flush, error) 
 	if s == nil {
 		return nil, ErrNoStream
 	}
-	b := batch{stream: s.number, ingested: now, before: g.seq - 1, events: slices.Clone(events)}
+	b := batch{stream: s.number, ingested: now, before: g.seq - 1, events: slices.Clone(events), key: key}
 	for i := range b.events {
 		b.events[i].Seq, b.events[i].Ingested, b.events[i].stream = g.seq, now, s.number
 		g.seq++
@@ -221,92 +227,11 @@ func (g *Group) enqueue(name string, events []Event, now int64) (*flush, error) 
 	return g.pending, nil
 }
 
-// write writes what waits. The caller holds commit.
-func (g *Group) write(f *flush) error {
-	g.mu.Lock()
-	g.pending = &flush{}
-	closed := g.closed
-	g.mu.Unlock()
-	if closed != nil {
-		return closed
-	}
-	var b []byte
-	lengths := make([]int, len(f.batches))
-	for i := range f.batches {
-		at := len(b)
-		b = appendFrame(b, f.batches[i].append)
-		lengths[i] = len(b) - at - frameHead
-	}
-	if err := g.journal.write(b, g.sync); err != nil {
-		return fmt.Errorf("write log events: %w", err)
-	}
-	g.mu.Lock()
-	for i := range f.batches {
-		g.journal.note(&f.batches[i], lengths[i])
-		g.arrived = g.journal.lastSeq
-		if s := g.roll.byID[f.batches[i].stream]; s != nil {
-			s.merge(g.journal.frames[len(g.journal.frames)-1].summary)
-		}
-	}
-	g.wake()
-	full := g.journal.size >= g.sealAt
-	g.mu.Unlock()
-	if full {
-		if err := g.seal(); err != nil { // the events are safe: a later append tries again
-			g.log.Error("seal a journal of log events", "group", g.id, "err", err)
-		}
-	}
-	return nil
-}
-
-func (g *Group) wake() {
-	close(g.changed)
-	g.changed = make(chan struct{})
-}
-
 // Changed is closed when something is appended, or the group is removed.
 func (g *Group) Changed() <-chan struct{} {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.changed
-}
-
-// seal makes a sealed file of the journal, without the events of streams that are gone, and begins another. The caller holds
-// commit.
-func (g *Group) seal() error {
-	old := g.journal
-	events := make([]Event, 0, old.count)
-	for i := range old.frames {
-		g.mu.RLock()
-		alive := g.roll.byID[old.frames[i].stream] != nil
-		g.mu.RUnlock()
-		if !alive {
-			continue
-		}
-		b, err := old.frames[i].read(old.file)
-		if err != nil {
-			return err
-		}
-		events = append(events, b.events...)
-	}
-	fresh, _, err := openJournal(g.path(old.number+1, journalExt), old.number+1)
-	if err != nil {
-		return err
-	}
-	err = fresh.begin(old.lastSeq, g.sync)
-	var file *sealed
-	if err == nil {
-		file, _, err = g.codec.seal(g.path(old.number, sealedExt), old.number, events, g.sync)
-	}
-	if err != nil {
-		fresh.file.Close()
-		return err
-	}
-	g.mu.Lock()
-	g.files, g.journal = append(g.files, file), fresh
-	g.mu.Unlock()
-	old.file.Close()
-	return os.Remove(g.path(old.number, journalExt))
 }
 
 // CreateStream adds a stream; ErrExists if there is one of the name.

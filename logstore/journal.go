@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ type journal struct {
 	file   *os.File
 	size   int64 // bytes that are on the disk; what is behind them is of an append that failed
 	frames []frame
+	locks  []lock
 	summary
 	lastSeq uint64
 }
@@ -20,8 +22,36 @@ type frame struct {
 	at     int64
 	length int32 // of the payload
 	stream uint32
+	lock   uint32 // 0 if it is not encrypted
 	summary
 	lastSeq uint64
+}
+
+// frameOf is what is remembered of a batch.
+func frameOf(b *batch) frame {
+	f := frame{stream: b.stream, lastSeq: b.lastSeq()}
+	for i := range b.events {
+		f.add(&b.events[i])
+	}
+	return f
+}
+
+// parseFrame reads what can be known of a frame without a key. It may be a lock instead.
+func parseFrame(payload []byte) (f frame, l *lock, err error) {
+	r := reader{b: payload}
+	switch r.uint() {
+	case frameLock:
+		wrapped := r.bytes()
+		if r.bad || len(r.b) > 0 {
+			return f, nil, errDamaged
+		}
+		return f, &lock{wrapped: bytes.Clone(wrapped)}, nil
+	case frameLocked:
+		f, _, _, err = parseLocked(r.b)
+		return f, nil, err
+	}
+	b, err := parseBatch(payload)
+	return frameOf(&b), nil, err
 }
 
 // openJournal opens or makes a journal. A torn end, of an append that was never acknowledged, is cut off.
@@ -49,11 +79,11 @@ func (j *journal) load() (cut int64, err error) {
 		if !ok {
 			break
 		}
-		p, err := parseBatch(payload)
+		f, l, err := parseFrame(payload)
 		if err != nil {
 			break
 		}
-		j.note(&p, len(payload))
+		j.note(f, l, len(payload))
 	}
 	if cut = int64(len(b)) - j.size; cut > 0 {
 		if err := j.file.Truncate(j.size); err != nil {
@@ -65,14 +95,14 @@ func (j *journal) load() (cut int64, err error) {
 }
 
 // note takes a frame that is at the end of the file into the summaries.
-func (j *journal) note(b *batch, payload int) {
-	f := frame{at: j.size + frameHead, length: int32(payload), stream: b.stream, lastSeq: b.lastSeq()}
-	for i := range b.events {
-		f.add(&b.events[i])
-	}
+func (j *journal) note(f frame, l *lock, payload int) {
+	f.at, f.length = j.size+frameHead, int32(payload)
 	j.lastSeq = max(j.lastSeq, f.lastSeq)
 	j.size += frameHead + int64(payload)
-	if len(b.events) == 0 {
+	if l != nil {
+		j.locks = append(j.locks, *l)
+	}
+	if f.count == 0 {
 		return
 	}
 	j.frames = append(j.frames, f)
@@ -87,7 +117,7 @@ func (j *journal) begin(lastSeq uint64, sync func(*os.File) error) error {
 	if err := j.write(frame, sync); err != nil {
 		return err
 	}
-	j.note(&b, len(frame)-frameHead)
+	j.note(frameOf(&b), nil, len(frame)-frameHead)
 	return nil
 }
 
@@ -106,11 +136,21 @@ func (j *journal) write(b []byte, sync func(*os.File) error) error {
 	return err
 }
 
-// read returns the events of a frame.
-func (f *frame) read(file io.ReaderAt) (batch, error) {
+// payload returns a frame as it is.
+func (f *frame) payload(file io.ReaderAt) ([]byte, error) {
 	b := make([]byte, f.length)
-	if _, err := file.ReadAt(b, f.at); err != nil {
+	_, err := file.ReadAt(b, f.at)
+	return b, err
+}
+
+// read returns the events of a frame.
+func (f *frame) read(file io.ReaderAt, l *locks) (batch, error) {
+	b, err := f.payload(file)
+	switch {
+	case err != nil:
 		return batch{}, err
+	case f.lock != 0:
+		return l.frame(b)
 	}
 	return parseBatch(b)
 }

@@ -71,7 +71,8 @@ func read(t rapid.TB, g *logstore.Group, q logstore.Query) []string {
 func TestGroupIsAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir := tempDir(t)
-		cfg := logstore.Config{Dir: dir, Segment: rapid.SampledFrom([]int64{1, 200, 1 << 20}).Draw(t, "segment"), Sync: noSync}
+		cfg := logstore.Config{Dir: dir, Segment: rapid.SampledFrom([]int64{1, 200, 1 << 20}).Draw(t, "segment"), Sync: noSync, Open: openTestKey}
+		keys := []*logstore.Key{nil, testKey(t, 1), testKey(t, 2)}
 		store, g := open(t, cfg)
 		defer func() { store.Close() }()
 		model := &naive{streams: map[string]bool{}, seq: 1}
@@ -91,7 +92,7 @@ func TestGroupIsAsTheModel(t *testing.T) {
 				for range rapid.IntRange(1, 5).Draw(t, "n") {
 					events = append(events, logstore.Event{Time: when.Draw(t, "time"), Message: rapid.StringN(0, 20, -1).Draw(t, "message")})
 				}
-				if err := g.Append(s, events, 31); (err == nil) != model.streams[s] {
+				if err := g.AppendLocked(s, events, 31, rapid.SampledFrom(keys).Draw(t, "key")); (err == nil) != model.streams[s] {
 					t.Fatalf("append to %s: %v", s, err)
 				} else if err != nil {
 					return

@@ -120,6 +120,7 @@ func (s *scan) begin(streams []string) error {
 
 func (s *scan) addJournal(j *journal) error {
 	var file *os.File
+	l := s.group.locks(j.number, j.locks)
 	for _, f := range j.frames {
 		if s.names[f.stream] == "" || !s.overlaps(&f.summary) {
 			continue
@@ -132,7 +133,7 @@ func (s *scan) addJournal(j *journal) error {
 			s.files = append(s.files, file)
 		}
 		s.add(&f.summary, func() error {
-			b, err := f.read(file)
+			b, err := f.read(file, l)
 			if err != nil {
 				return err
 			}
@@ -200,13 +201,14 @@ func (s *scan) expandSealed(number uint64) error {
 	if err != nil {
 		return err
 	}
+	l := s.group.locks(number, ix.locks)
 	for i := range ix.blocks {
 		k := &ix.blocks[i]
 		if at, _ := slices.BinarySearch(s.numbers, k.from); at == len(s.numbers) || s.numbers[at] > k.to {
 			continue
 		}
 		s.add(&k.summary, func() error {
-			events, err := s.group.codec.read(f, k, s.want, s.match)
+			events, err := s.group.codec.read(f, k, l, s.want, s.match)
 			s.addEvents(events)
 			return err
 		})

@@ -20,6 +20,9 @@ type Config struct {
 	Segment int64                // bytes of a journal; 0 means DefaultSegment
 	Sync    func(*os.File) error // nil means fsync
 	Log     *slog.Logger         // nil means slog.Default()
+	// Open opens what AppendLocked's Key was wrapped in, whenever somebody reads what was encrypted with it; its errors are his.
+	// nil means that nothing is encrypted.
+	Open func(wrapped []byte) ([]byte, error)
 }
 
 // Store is all groups under one folder. A group is opened when it is first asked for.
@@ -79,7 +82,7 @@ func (s *Store) Group(id string) (*Group, error) {
 	if g := s.groups[id]; g != nil {
 		return g, nil
 	}
-	g := &Group{dir: filepath.Join(s.cfg.Dir, id), id: id, codec: s.codec, sync: s.cfg.Sync, sealAt: s.cfg.Segment, log: s.cfg.Log}
+	g := &Group{dir: filepath.Join(s.cfg.Dir, id), id: id, codec: s.codec, sync: s.cfg.Sync, sealAt: s.cfg.Segment, log: s.cfg.Log, unwrap: s.cfg.Open}
 	if err := g.open(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,202 @@
+package logstore
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// A Key is a data key, with which events are encrypted (AES-256-GCM), and its wrapped form, which is written beside them: who can open
+// that can read them. It is safe for concurrent use, and for several groups.
+type Key struct {
+	wrapped []byte
+	aead    cipher.AEAD
+	uses    atomic.Int64
+}
+
+// maxUses is far below the 2^32 messages at which random nonces of 96 bits are said to be used up (NIST SP 800-38D, 8.3).
+const maxUses = 1 << 24
+
+// NewKey returns a data key of 32 bytes.
+func NewKey(plain, wrapped []byte) (*Key, error) {
+	aead, err := newAEAD(plain)
+	return &Key{wrapped: wrapped, aead: aead}, err
+}
+
+// Worn says that the key has encrypted enough: what comes now had better have another.
+func (k *Key) Worn() bool { return k.uses.Load() >= maxUses }
+
+func (k *Key) seal(dst, plain, about []byte) []byte {
+	k.uses.Add(1)
+	return k.aead.Seal(dst, nil, plain, about)
+}
+
+func newAEAD(plain []byte) (cipher.AEAD, error) {
+	if len(plain) != 32 {
+		return nil, fmt.Errorf("a data key of log events has %d bytes, not 32", len(plain))
+	}
+	block, err := aes.NewCipher(plain)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// errTampered says that what is encrypted is not what was written there.
+var errTampered = errors.New("encrypted log events are damaged, or are not those that were written there")
+
+// A lock is a data key in a file, whose locks count from 1.
+type lock struct {
+	wrapped []byte
+	key     *Key // nil if another process wrote it
+}
+
+// locks opens the data keys of one file, for one reader. Whether he may is asked for each reader anew: nothing opened is kept.
+type locks struct {
+	group  *Group
+	number uint64 // of the file
+	list   []lock
+	own    bool // the group reads for itself: it needs nobody's leave for keys that it has
+	open   map[uint32]cipher.AEAD
+}
+
+func (g *Group) locks(number uint64, list []lock) *locks {
+	return &locks{group: g, number: number, list: list, open: map[uint32]cipher.AEAD{}}
+}
+
+func (l *locks) at(n uint32) (cipher.AEAD, error) {
+	if n == 0 || int64(n) > int64(len(l.list)) {
+		return nil, errDamaged
+	}
+	if a := l.open[n]; a != nil {
+		return a, nil
+	}
+	k := &l.list[n-1]
+	if l.own && k.key != nil {
+		return k.key.aead, nil
+	}
+	if l.group.unwrap == nil {
+		return nil, errors.New("log events are encrypted, and nothing opens their data keys")
+	}
+	plain, err := l.group.unwrap(k.wrapped)
+	if err != nil {
+		return nil, err
+	}
+	l.open[n], err = newAEAD(plain)
+	return l.open[n], err
+}
+
+// about is what is authenticated beside what is encrypted: where it stands, and what is said of it in clear.
+func (g *Group) about(kind byte, number uint64, clear []byte) []byte {
+	b := binary.AppendUvarint([]byte{kind}, uint64(len(g.id)))
+	b = append(b, g.id...)
+	b = binary.AppendUvarint(b, number)
+	return append(b, clear...)
+}
+
+// Kinds of what is encrypted.
+const (
+	ofFrame = 'f'
+	ofBlock = 'b'
+)
+
+// appendLocked adds the payload of a frame whose events are encrypted. What has to be known without the key stands before them.
+func (g *Group) appendLocked(dst []byte, number uint64, b *batch, n uint32, k *Key) []byte {
+	dst = binary.AppendUvarint(dst, frameLocked)
+	from := len(dst)
+	f := frameOf(b)
+	dst = binary.AppendUvarint(dst, uint64(n))
+	dst = binary.AppendUvarint(dst, uint64(b.stream))
+	dst = binary.AppendUvarint(dst, b.before+1)
+	dst = f.summary.append(dst)
+	about := g.about(ofFrame, number, dst[from:])
+	return k.seal(dst, b.append(nil), about)
+}
+
+// parseLocked reads what such a frame says in clear, behind its kind; the rest of it is encrypted.
+func parseLocked(payload []byte) (f frame, clear, rest []byte, err error) {
+	r := reader{b: payload}
+	f.lock, f.stream = r.id(), r.id()
+	seq := r.uint()
+	f.summary = r.summary()
+	if f.lastSeq = seq - 1 + uint64(f.count); r.bad || seq == 0 || f.lock == 0 || f.stream == 0 || f.count < 1 {
+		return f, nil, nil, errDamaged
+	}
+	return f, payload[:len(payload)-len(r.b)], r.b, nil
+}
+
+// frame decrypts a frame.
+func (l *locks) frame(payload []byte) (batch, error) {
+	r := reader{b: payload}
+	if r.uint() != frameLocked {
+		return batch{}, errDamaged
+	}
+	f, clear, rest, err := parseLocked(r.b)
+	if err != nil {
+		return batch{}, err
+	}
+	aead, err := l.at(f.lock)
+	if err != nil {
+		return batch{}, err
+	}
+	plain, err := aead.Open(nil, nil, rest, l.group.about(ofFrame, l.number, clear))
+	if err != nil {
+		return batch{}, errTampered
+	}
+	b, err := parseBatch(plain)
+	for i := range b.events {
+		b.events[i].lock = f.lock
+	}
+	return b, err
+}
+
+// block decrypts a compressed block. dst may be nil.
+func (l *locks) block(dst []byte, k *block, text []byte) ([]byte, error) {
+	aead, err := l.at(k.lock)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := aead.Open(dst[:0], nil, text, l.group.about(ofBlock, l.number, k.place(nil)))
+	if err != nil {
+		return nil, errTampered
+	}
+	return packed, nil
+}
+
+// close encrypts a compressed block, with a key that the group has.
+func (l *locks) close(k *block, packed []byte) ([]byte, error) {
+	about := l.group.about(ofBlock, l.number, k.place(nil))
+	if key := l.list[k.lock-1].key; key != nil {
+		return key.seal(nil, packed, about), nil
+	}
+	aead, err := l.at(k.lock)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, packed, about), nil
+}
+
+// place is what the index says of a block, but for its length, which the block says itself.
+func (k *block) place(dst []byte) []byte {
+	for _, n := range []uint64{uint64(k.from), uint64(k.to), uint64(k.at)} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return k.summary.append(dst)
+}
+
+// appendLock adds what the index of a file with locks says of a block besides.
+func (k *block) appendLock(dst []byte) []byte {
+	v := uint64(k.lock) << 1
+	if k.closed {
+		v |= 1
+	}
+	return binary.AppendUvarint(dst, v)
+}
+
+func (k *block) readLock(r *reader) {
+	v := r.uint()
+	k.lock, k.closed = uint32(v>>1), v&1 != 0
+}
