@@ -12,7 +12,7 @@ func (d *decider) logsTargets() []target {
 	if len(d.op.Resources) == 0 {
 		return d.plain(nil)
 	}
-	refs := d.every("logGroupName", "logGroupIdentifier", "logGroupNames[]", "logGroupIdentifiers[]", "resourceArn", "logGroupNamePrefix")
+	refs := d.every("logGroupName", "logGroupIdentifier", "logGroupNames[]", "logGroupIdentifiers[]", "resourceArn", "resourceIdentifier", "logGroupNamePrefix")
 	if refs == nil {
 		refs = []string{""}
 	}

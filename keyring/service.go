@@ -101,19 +101,25 @@ func (s *Service) Try(ctx context.Context, t *state.Tables, key *model.KMSKey, w
 	return key.Usable()
 }
 
-// Lock encrypts a value with a data key, as GenerateDataKey makes one for the caller with a key that Key returned.
-func (s *Service) Lock(ctx context.Context, t *state.Tables, key *model.KMSKey, plain []byte, with map[string]string) (Locked, error) {
+// DataKey is KMS's GenerateDataKey for the caller, of MaterialBytes, with a key that Key returned. Unwrap opens what is wrapped.
+func (s *Service) DataKey(ctx context.Context, t *state.Tables, key *model.KMSKey, with map[string]string) (plain, wrapped []byte, err error) {
 	if err := s.May(ctx, t, "GenerateDataKey", &Asked{key.ARN(), with}); err != nil {
-		return Locked{}, err
+		return nil, nil, err
 	}
 	if err := key.Usable(); err != nil {
-		return Locked{}, err
+		return nil, nil, err
 	}
-	data := make([]byte, MaterialBytes)
-	if _, err := io.ReadFull(s.Random, data); err != nil {
-		return Locked{}, err
+	plain = make([]byte, MaterialBytes)
+	if _, err := io.ReadFull(s.Random, plain); err != nil {
+		return nil, nil, err
 	}
-	wrapped, err := s.Encrypt(key, data, with)
+	wrapped, err = s.Encrypt(key, plain, with)
+	return plain, wrapped, err
+}
+
+// Lock encrypts a value with a data key, as GenerateDataKey makes one for the caller with a key that Key returned.
+func (s *Service) Lock(ctx context.Context, t *state.Tables, key *model.KMSKey, plain []byte, with map[string]string) (Locked, error) {
+	data, wrapped, err := s.DataKey(ctx, t, key, with)
 	if err != nil {
 		return Locked{}, err
 	}

@@ -60,8 +60,8 @@ func logsRows() []row {
 		rows = append(rows, row{name, onStream, logsTags})
 	}
 	for _, name := range []string{
-		"CreateExportTask", "DeleteLogGroup", "DeleteMetricFilter", "DeleteRetentionPolicy", "DeleteSubscriptionFilter", "DescribeLogGroups", "DescribeLogStreams",
-		"DescribeMetricFilters", "DescribeSubscriptionFilters", "FilterLogEvents", "GetLogGroupFields", "ListTagsLogGroup", "PutLogGroupDeletionProtection", "PutMetricFilter",
+		"AssociateKmsKey", "CreateExportTask", "DeleteLogGroup", "DeleteMetricFilter", "DeleteRetentionPolicy", "DeleteSubscriptionFilter", "DescribeLogGroups", "DescribeLogStreams",
+		"DescribeMetricFilters", "DescribeSubscriptionFilters", "DisassociateKmsKey", "FilterLogEvents", "GetLogGroupFields", "ListTagsLogGroup", "PutLogGroupDeletionProtection", "PutMetricFilter",
 		"PutRetentionPolicy", "PutSubscriptionFilter", "StartLiveTail", "StartQuery",
 	} {
 		rows = append(rows, row{name, onGroup, logsTags})

@@ -80,6 +80,18 @@ func (s *Server) mayUse(service string) func(ctx context.Context, t *state.Table
 	}
 }
 
+// mayOwn asks the policies of keys of KMS about what a service does with them in its own name.
+func (s *Server) mayOwn(service string) func(ctx context.Context, t *state.Tables, operation string, in any) error {
+	return func(ctx context.Context, t *state.Tables, operation string, in any) error {
+		p, ok := auth.PrincipalFrom(ctx)
+		if !ok {
+			return errors.New("nobody says for whom " + service + " uses a key")
+		}
+		call := access.Call{Principal: p, Service: "kms", Operation: operation, Input: in, Now: s.cfg.Now(), Secure: true}
+		return s.access.AuthorizeService(t, &call, service+"."+p.Region+".amazonaws.com")
+	}
+}
+
 func (s *Server) decide(ctx context.Context, r *http.Request, service, operation string, in any) error {
 	p, _ := auth.PrincipalFrom(ctx)
 	c := access.Call{

@@ -30,6 +30,7 @@ import (
 	"github.com/roadstead/roadstead/controller"
 	"github.com/roadstead/roadstead/controller/place"
 	"github.com/roadstead/roadstead/hooks"
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/logforward"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
@@ -141,14 +142,17 @@ func Counted() []wire.Counted {
 
 // openLogs opens the log store of this member (docs/decisions/019).
 func (s *Server) openLogs() error {
-	store, err := logstore.Open(logstore.Config{Dir: filepath.Join(s.cfg.DataDir, "logs"), Log: s.cfg.Log})
+	store, err := logstore.Open(logstore.Config{
+		Dir: filepath.Join(s.cfg.DataDir, "logs"), Log: s.cfg.Log, Open: func(wrapped []byte) ([]byte, error) { return s.logs.OpenKey(wrapped) },
+	})
 	if err != nil {
 		return err
 	}
 	s.logStore = store
 	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Now: s.cfg.Now, Log: s.cfg.Log})
 	s.logs = logs.New(logs.Config{
-		DB: s.db, Store: store, NewID: newID, Check: s.forward.Check, MayDeposit: s.mayDeposit,
+		DB: s.db, Store: store, NewID: newID, Keys: keyring.Service{Ring: keyring.Ring{Seal: s.seal, Random: rand.Reader}, Name: "logs", May: s.mayOwn("logs")},
+		Check: s.forward.Check, MayDeposit: s.mayDeposit,
 		Deposit: func(ctx context.Context, of model.Scope, bucket, key string, body []byte) error {
 			return s.s3.Deposit(ctx, of, bucket, key, body)
 		},

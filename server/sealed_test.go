@@ -2,6 +2,10 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -90,6 +95,20 @@ func hidden(t *testing.T, s *server.Server) map[string]string {
 	call("ssm", "PutParameter", map[string]any{"Name": "/plain", "Type": "String", "Value": "a plain parameter"})
 	kms := call("kms", "CreateKey", nil)["KeyMetadata"].(map[string]any)["KeyId"]
 	found["a data key"] = decoded(t, call("kms", "GenerateDataKey", map[string]any{"KeyId": kms, "KeySpec": "AES_256"})["Plaintext"])
+	call("kms", "PutKeyPolicy", map[string]any{"KeyId": kms, "Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"kms:*","Resource":"*"},` +
+		`{"Effect":"Allow","Principal":{"Service":"logs.us-east-1.amazonaws.com"},"Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}]}`})
+	arn := call("kms", "DescribeKey", map[string]any{"KeyId": kms})["KeyMetadata"].(map[string]any)["Arn"].(string)
+	found["an encrypted log line"] = "sesame-of-a-log-line"
+	for group, line := range map[string]string{"locked": found["an encrypted log line"], "open": "a plain log line"} {
+		in := map[string]any{"logGroupName": group}
+		if group == "locked" {
+			in["kmsKeyId"] = arn
+		}
+		call("logs", "CreateLogGroup", in)
+		call("logs", "CreateLogStream", map[string]any{"logGroupName": group, "logStreamName": "s"})
+		call("logs", "PutLogEvents", map[string]any{"logGroupName": group, "logStreamName": "s", "logEvents": []any{map[string]any{"timestamp": time.Now().UnixMilli(), "message": line}}})
+	}
+	found["a material that was brought"] = string(brought(t, call))
 	found["a login of the registry"] = decoded(t, call("ecr", "GetAuthorizationToken", nil)["authorizationData"].([]any)[0].(map[string]any)["authorizationToken"])
 
 	// What is refused is logged as well: a wrong signature, an operation that nobody serves, a call that may not be.
@@ -98,6 +117,23 @@ func hidden(t *testing.T, s *server.Server) map[string]string {
 	_, err = as(s, *key.AccessKey.AccessKeyId, "wrong", "").ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
 	refused(t, err, "InvalidSignatureException", "")
 	return found
+}
+
+// brought brings a material for a new key.
+func brought(t *testing.T, call func(service, operation string, in map[string]any) map[string]any) []byte {
+	t.Helper()
+	id := call("kms", "CreateKey", map[string]any{"Origin": "EXTERNAL"})["KeyMetadata"].(map[string]any)["KeyId"]
+	p := call("kms", "GetParametersForImport", map[string]any{"KeyId": id, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"})
+	public, err := x509.ParsePKIXPublicKey([]byte(decoded(t, p["PublicKey"])))
+	ok(t, err)
+	material := make([]byte, 32)
+	_, _ = rand.Read(material)
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, public.(*rsa.PublicKey), material, nil)
+	ok(t, err)
+	call("kms", "ImportKeyMaterial", map[string]any{
+		"KeyId": id, "ImportToken": p["ImportToken"], "EncryptedKeyMaterial": base64.StdEncoding.EncodeToString(wrapped), "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
+	})
+	return material
 }
 
 func decoded(t *testing.T, text any) string {
@@ -124,21 +160,22 @@ func TestSecretsAreInNoFile(t *testing.T) {
 	s, stop := open(t, server.Config{DataDir: dir, Dev: true, Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	secrets := hidden(t, s)
 	materials := server.Opened(t, s)
-	if len(materials) != 5 { // of a key, two AWS managed ones, and the issuer
+	if len(materials) != 6 { // of two keys, two AWS managed ones, and the issuer
 		t.Errorf("%d materials", len(materials))
 	}
 	maps.Copy(secrets, materials)
 	stop()
-	places, plain := map[string][]byte{"the log": log.read()}, false
+	places, plain, line := map[string][]byte{"the log": log.read()}, false, false
 	ok(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || d.Name() == "seal.key" {
 			return err
 		}
 		places[path], err = os.ReadFile(path)
 		plain = plain || bytes.Contains(places[path], []byte("a plain parameter"))
+		line = line || bytes.Contains(places[path], []byte("a plain log line"))
 		return err
 	}))
-	if !plain || !bytes.Contains(places["the log"], []byte(`"level":"DEBUG"`)) {
+	if !plain || !line || !bytes.Contains(places["the log"], []byte(`"level":"DEBUG"`)) {
 		t.Errorf("what is not secret is not found in %d places: the search shows nothing", len(places))
 	}
 	for what, secret := range secrets {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/auth"
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
@@ -24,6 +25,8 @@ type Config struct {
 	DB    *state.DB
 	Store *logstore.Store
 	NewID func() string // 32 hex digits
+	// Keys uses keys of KMS in CloudWatch Logs' own name. The store's Open is the API's OpenKey.
+	Keys keyring.Service
 	// Check sends a first message to the destination of a subscription filter. A *model.Error is for the caller.
 	Check func(ctx context.Context, destination string) error
 	// MayDeposit decides whether the caller may put an object, and Deposit puts one into a bucket of an account. They refuse as S3 does.
@@ -42,6 +45,7 @@ type API struct {
 	mu      sync.Mutex
 	queries []*query            // by age
 	tails   map[model.Scope]int // sessions of StartLiveTail
+	keys    map[string]groupKey // by the group's id
 }
 
 // New returns the API; Mux has its handlers.
@@ -52,7 +56,7 @@ func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &API{Config: cfg, asked: make(chan struct{}, 1), exportBytes: exportBytes, tails: map[model.Scope]int{}}
+	return &API{Config: cfg, asked: make(chan struct{}, 1), exportBytes: exportBytes, tails: map[model.Scope]int{}, keys: map[string]groupKey{}}
 }
 
 // Mux returns the handlers of the operations that are served; the others answer UnsupportedFeatureException.
@@ -65,6 +69,9 @@ func (a *API) Mux() *wire.Mux {
 	wire.Handle(m, "PutRetentionPolicy", a.putRetentionPolicy)
 	wire.Handle(m, "DeleteRetentionPolicy", a.deleteRetentionPolicy)
 	wire.Handle(m, "PutLogGroupDeletionProtection", a.putLogGroupDeletionProtection)
+
+	wire.Handle(m, "AssociateKmsKey", a.associateKmsKey)
+	wire.Handle(m, "DisassociateKmsKey", a.disassociateKmsKey)
 
 	wire.Handle(m, "CreateLogStream", a.createLogStream)
 	wire.Handle(m, "DescribeLogStreams", a.describeLogStreams)

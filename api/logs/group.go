@@ -19,7 +19,7 @@ func (a *API) createLogGroup(ctx context.Context, in *cloudwatchlogs.CreateLogGr
 		return nil, err
 	}
 	row := &model.LogGroup{
-		Scope: s, Name: *in.LogGroupName, ID: a.NewID(), CreatedAt: a.now(), KMSKey: value(in.KmsKeyId),
+		Scope: s, Name: *in.LogGroupName, ID: a.NewID(), CreatedAt: a.now(),
 		Class: string(in.LogGroupClass), Protected: value(in.DeletionProtectionEnabled),
 	}
 	if err := checkGroupName(row.Name); err != nil {
@@ -36,6 +36,11 @@ func (a *API) createLogGroup(ctx context.Context, in *cloudwatchlogs.CreateLogGr
 	err = a.DB.Update(ctx, func(tx *state.Tx) error {
 		if _, ok := tx.LogGroups.Get(row.Key()); ok {
 			return model.Errorf("ResourceAlreadyExistsException", "The specified log group already exists") // [O]
+		}
+		if in.KmsKeyId != nil {
+			if err := a.associate(ctx, tx, row, *in.KmsKeyId); err != nil {
+				return err
+			}
 		}
 		tx.LogGroups.Put(row)
 		return nil
@@ -175,6 +180,9 @@ func (a *API) deleteLogGroup(ctx context.Context, in *cloudwatchlogs.DeleteLogGr
 	if err != nil {
 		return nil, err
 	}
+	a.mu.Lock()
+	delete(a.keys, id)
+	a.mu.Unlock()
 	return &cloudwatchlogs.DeleteLogGroupOutput{}, a.Store.Remove(id)
 }
 

@@ -44,7 +44,11 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 	for _, e := range in.LogEvents[from:to] {
 		events = append(events, logstore.Event{Time: *e.Timestamp, Message: *e.Message})
 	}
-	if err := g.Append(*in.LogStreamName, events, now); err != nil {
+	key, err := a.dataKey(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.AppendLocked(*in.LogStreamName, events, now, key); err != nil {
 		return nil, refusal(err)
 	}
 	// The sequence token of the request means nothing since 2023 [D]; old clients need one in the answer.

@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/roadstead/roadstead/api/logs"
+	"github.com/roadstead/roadstead/keyring"
 	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/test/endpoint"
@@ -66,18 +68,20 @@ func stillWorld(t *testing.T) *world {
 // open returns an API with the rows of the world, and with the events of a folder.
 func (w *world) open(t *testing.T, dir string) *logs.API {
 	t.Helper()
-	store, err := logstore.Open(logstore.Config{Dir: dir, Segment: 500})
+	var a *logs.API
+	store, err := logstore.Open(logstore.Config{Dir: dir, Segment: 500, Open: func(wrapped []byte) ([]byte, error) { return a.OpenKey(wrapped) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return logs.New(logs.Config{
-		DB: w.DB, Store: store, NewID: func() string { return fmt.Sprintf("%032d", w.ids.Add(1)) }, Now: w.Now, Check: w.check,
+	a = logs.New(logs.Config{
+		Keys: keyring.Service{Ring: keyring.Ring{Seal: w.Seal, Random: rand.Reader}, Name: "logs", May: w.MayOwn("logs")}, DB: w.DB, Store: store, NewID: func() string { return fmt.Sprintf("%032d", w.ids.Add(1)) }, Now: w.Now, Check: w.check,
 		MayDeposit: func(ctx context.Context, bucket, key string) error {
 			return w.May("s3")(ctx, "PutObject", &struct{ Bucket, Key string }{bucket, key})
 		},
 		Deposit: w.buckets.deposit,
 	})
+	return a
 }
 
 // run runs an API until the test ends, or what it returns is called.

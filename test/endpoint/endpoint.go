@@ -138,6 +138,14 @@ func (w *World) MayUse(via string) func(ctx context.Context, t *state.Tables, op
 	}
 }
 
+// MayOwn decides about what a service does with keys of KMS in its own name.
+func (w *World) MayOwn(service string) func(ctx context.Context, t *state.Tables, operation string, in any) error {
+	return func(ctx context.Context, t *state.Tables, operation string, in any) error {
+		p, _ := auth.PrincipalFrom(ctx)
+		return w.access.AuthorizeService(t, &access.Call{Principal: p, Service: "kms", Operation: operation, Input: in, Now: w.Now()}, service+"."+p.Region+".amazonaws.com")
+	}
+}
+
 // Key makes a key of KMS, and returns its ARN. A policy of "" leaves it to the policies of its account.
 func (w *World) Key(account, policy string, change ...func(*model.KMSKey)) string {
 	w.T.Helper()
