@@ -176,21 +176,30 @@ func TestTampering(t *testing.T) {
 		t.Errorf("with another number it reads %q", got)
 	}
 	must(t, os.Rename(strings.Replace(journal, "1.journal", "2.journal", 1), journal))
-	must(t, os.MkdirAll(filepath.Join(dir, "other"), 0o700))
-	for _, path := range files(t, dir, "*") {
+	readElsewhere(t, cfg)
+}
+
+// readElsewhere gives the files of the group to another one, which must not read them.
+func readElsewhere(t *testing.T, cfg logstore.Config) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Join(cfg.Dir, "other"), 0o700))
+	for _, path := range files(t, cfg.Dir, "*") {
 		b, err := os.ReadFile(path)
 		must(t, err)
-		must(t, os.WriteFile(filepath.Join(dir, "other", filepath.Base(path)), b, 0o600))
+		must(t, os.WriteFile(filepath.Join(cfg.Dir, "other", filepath.Base(path)), b, 0o600))
 	}
-	s, _ = open(t, cfg)
+	s, _ := open(t, cfg)
+	defer s.Close()
 	other, err := s.Group("other")
 	must(t, err)
+	if st, ok := other.Stream("a"); !ok || st.Events == 0 {
+		t.Errorf("another group has nothing of it: %+v", st)
+	}
 	for e, err := range other.Events(logstore.Query{}) {
 		if err == nil {
 			t.Errorf("another group reads %q", e.Message)
 		}
 	}
-	must(t, s.Close())
 }
 
 // A block of a sealed file is as safe.
@@ -218,6 +227,7 @@ func TestTamperedBlock(t *testing.T) {
 		t.Errorf("as it was: %q", got)
 	}
 	must(t, s.Close())
+	readElsewhere(t, cfg)
 }
 
 // No two frames or blocks that a key has encrypted have the same nonce, whatever failed and was written again.
