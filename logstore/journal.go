@@ -36,6 +36,9 @@ func frameOf(b *batch) frame {
 	return f
 }
 
+// room is about what a batch takes in a journal.
+func (f *frame) room() int { return int(f.bytes) + 8*int(f.count) + 128 }
+
 // parseFrame reads what can be known of a frame without a key. It may be a lock instead.
 func parseFrame(payload []byte) (f frame, l *lock, err error) {
 	r := reader{b: payload}

@@ -104,16 +104,15 @@ const (
 )
 
 // appendLocked adds the payload of a frame whose events are encrypted. What has to be known without the key stands before them.
-func (g *Group) appendLocked(dst []byte, number uint64, b *batch, n uint32, k *Key) []byte {
+func (g *Group) appendLocked(dst []byte, number uint64, b *batch, f *frame) []byte {
 	dst = binary.AppendUvarint(dst, frameLocked)
 	from := len(dst)
-	f := frameOf(b)
-	dst = binary.AppendUvarint(dst, uint64(n))
+	dst = binary.AppendUvarint(dst, uint64(f.lock))
 	dst = binary.AppendUvarint(dst, uint64(b.stream))
 	dst = binary.AppendUvarint(dst, b.before+1)
 	dst = f.summary.append(dst)
 	about := g.about(ofFrame, number, dst[from:])
-	return k.seal(dst, b.append(nil), about)
+	return b.key.seal(dst, b.append(make([]byte, 0, f.room())), about)
 }
 
 // parseLocked reads what such a frame says in clear, behind its kind; the rest of it is encrypted.

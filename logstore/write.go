@@ -73,7 +73,7 @@ func (g *Group) frames(batches []batch) (out []byte, notes []note) {
 			})
 		}
 		n.frame.lock = uint32(at + 1)
-		add(n, func(dst []byte) []byte { return g.appendLocked(dst, g.journal.number, b, n.frame.lock, b.key) })
+		add(n, func(dst []byte) []byte { return g.appendLocked(dst, g.journal.number, b, &n.frame) })
 	}
 	return out, notes
 }
