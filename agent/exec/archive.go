@@ -123,7 +123,7 @@ func putEvents(ctx context.Context, who Caller, group, stream string, text []byt
 	if err != nil {
 		return err
 	}
-	for i, batch := range batches(text) {
+	for i, batch := range batches(bytes.ToValidUTF8(text, []byte("\uFFFD"))) { // or JSON would, and make them larger
 		at := end + model.Millis(i)
 		if at <= last {
 			continue

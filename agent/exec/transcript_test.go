@@ -397,3 +397,24 @@ func TestTranscriptOfAnEndingAgent(t *testing.T) {
 		want(t, "object", s.archive.objects["b/s1.log"], "to be continued")
 	})
 }
+
+// What is no UTF-8 cannot stand in an event: it comes as U+FFFD there, in batches that are small enough all the same; an object has the
+// bytes themselves.
+func TestBinaryTranscript(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		text := strings.Repeat("\xfea", 300_000)
+		s.talk("s1", text, logged(acs.ExecLog{Group: "/audit", Bucket: "b"}))
+		r := s.record()
+		if got, _ := s.archive.stream("/audit", "s1"); got != strings.Repeat("\uFFFDa", 300_000) || r.Transcript.Error != "" {
+			t.Errorf("the stream has %d bytes; %q", len(got), r.Transcript.Error)
+		}
+		if s.archive.objects["b/s1.log"] != text {
+			t.Errorf("the object has %d bytes", len(s.archive.objects["b/s1.log"]))
+		}
+		for _, e := range s.archive.groups["/audit"]["s1"] {
+			if len(e.Message) > 200_000 {
+				t.Errorf("an event of %d bytes", len(e.Message))
+			}
+		}
+	})
+}
