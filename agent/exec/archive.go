@@ -133,8 +133,12 @@ func putEvents(ctx context.Context, who Caller, group, stream string, text []byt
 			events[k] = map[string]any{"timestamp": at, "message": message}
 		}
 		in := map[string]any{"logGroupName": group, "logStreamName": stream, "logEvents": events}
-		if err := who.Call(ctx, "logs", "PutLogEvents", in, nil); err != nil {
+		var out struct{ RejectedLogEventsInfo *struct{} }
+		if err := who.Call(ctx, "logs", "PutLogEvents", in, &out); err != nil {
 			return err
+		}
+		if out.RejectedLogEventsInfo != nil {
+			return model.Errorf("RejectedLogEvents", "the log group takes no events of the time when the session ended")
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ type archive struct {
 	may     func(action string) bool
 	down    int    // so many calls fail before they do anything
 	mute    string // the first call of this operation does its work, and its answer is lost
+	old     bool   // events are older than groups take
 	calls   []string
 
 	sessionKeys map[string][]byte // of KMS: by the request with which they are decrypted
@@ -116,6 +117,8 @@ func (a *archive) Call(_ context.Context, service, op string, in, out any) error
 			}
 		}
 		answer["logStreams"] = streams
+	case op == "PutLogEvents" && a.old:
+		answer["rejectedLogEventsInfo"] = map[string]int{"tooOldLogEventEndIndex": len(q.LogEvents)}
 	case op == "PutLogEvents":
 		size := 0
 		for _, e := range q.LogEvents {
@@ -415,6 +418,21 @@ func TestBinaryTranscript(t *testing.T) {
 			if len(e.Message) > 200_000 {
 				t.Errorf("an event of %d bytes", len(e.Message))
 			}
+		}
+	})
+}
+
+// [D] PutLogEvents succeeds also if it takes no event, of a session that ended more than two weeks ago, for instance: that is a refusal.
+func TestTranscriptTooOld(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.archive.old = true
+		s.talk("s1", "long ago", logged(acs.ExecLog{Group: "/audit"}))
+		tr := s.record().Transcript
+		if tr.Group != "" || !strings.HasPrefix(tr.Error, "RejectedLogEvents: ") {
+			t.Errorf("transcript %+v", tr)
+		}
+		if b, err := os.ReadFile(tr.Kept); err != nil || string(b) != "long ago" {
+			t.Errorf("kept is %q, %v", b, err)
 		}
 	})
 }
