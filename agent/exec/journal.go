@@ -142,20 +142,23 @@ func (j *journal) remove() error {
 	return nil
 }
 
-// leftJournals are those of the sessions that left says, oldest first. One whose session did not end was cut short with its agent.
+// leftJournals are those of the sessions that left says, oldest first. One whose session did not end was cut short with its agent. An
+// error is about some of them, and the others are there.
 func leftJournals(dir string, log *slog.Logger, left func(id string) bool) ([]*journal, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, err
 	}
 	var all []*journal
+	var errs []error
 	for _, name := range names {
 		if !left(strings.TrimSuffix(filepath.Base(name), ".json")) {
 			continue
 		}
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("read about a session: %w", err)
+			errs = append(errs, fmt.Errorf("read about a session: %w", err))
+			continue
 		}
 		j := &journal{dir: dir, log: log}
 		if json.Unmarshal(b, &j.page) != nil || j.file(".json") != name {
@@ -163,14 +166,12 @@ func leftJournals(dir string, log *slog.Logger, left func(id string) bool) ([]*j
 			continue
 		}
 		if j.page.Ended == nil {
-			if err := j.cutShort(name); err != nil {
-				return nil, err
-			}
+			errs = append(errs, j.cutShort(name)) // what could not be written down is known all the same
 		}
 		all = append(all, j)
 	}
 	slices.SortFunc(all, func(a, b *journal) int { return cmp.Compare(a.page.Ended.EndedAt, b.page.Ended.EndedAt) })
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // cutShort writes down the end of a session that nobody saw: it went on for as long as its files say.

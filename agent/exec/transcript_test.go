@@ -436,3 +436,22 @@ func TestTranscriptTooOld(t *testing.T) {
 		}
 	})
 }
+
+// A page that cannot be read costs the others nothing.
+func TestUnreadablePage(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.open("s1", logged(acs.ExecLog{Bucket: "b"}))
+		s.connect("s1", nil).resize(80, 25)
+		s.process(0).say(t, "half")
+		copied := t.TempDir()
+		if err := errors.Join(os.CopyFS(copied, os.DirFS(s.dir)), os.Mkdir(filepath.Join(copied, "s0.json"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		next := s.again(copied, newArchive())
+		if r := next.record(); r.SessionID != "s1" || next.archive.objects["b/s1.log"] != "half" {
+			t.Errorf("record %+v", r)
+		}
+		s.process(0).exit(0)
+		s.record()
+	})
+}
