@@ -200,7 +200,8 @@ func refusal(err error) (*model.Error, bool) {
 		return nil, false
 	}
 	switch e.Code {
-	case "ServerException", "ServiceUnavailableException", "ServiceUnavailable", "InternalFailure", "InternalError", "ThrottlingException", "SlowDown":
+	case "ServerException", "ServiceUnavailableException", "ServiceUnavailable", "InternalFailure", "InternalError", "ThrottlingException", "SlowDown",
+		"ExpiredTokenException", "ExpiredToken": // a role's credentials come anew
 		return nil, false
 	}
 	return e, !strings.HasPrefix(e.Code, "HTTP5")

@@ -30,6 +30,9 @@ type archive struct {
 	old     bool   // events are older than groups take
 	calls   []string
 
+	refusal  string // of the first calls,
+	refusals int    // so many
+
 	sessionKeys map[string][]byte // of KMS: by the request with which they are decrypted
 }
 
@@ -50,6 +53,10 @@ func (a *archive) enter(op string) error {
 	if a.down > 0 {
 		a.down--
 		return errDown
+	}
+	if a.refusals > 0 {
+		a.refusals--
+		return model.Errorf(a.refusal, "The security token included in the request is expired")
 	}
 	if !a.may(op) {
 		return model.Errorf("AccessDeniedException", "not authorized to perform: %s", op)
@@ -454,4 +461,18 @@ func TestUnreadablePage(t *testing.T) {
 		s.process(0).exit(0)
 		s.record()
 	})
+}
+
+// Credentials of a role that were good when the control plane went away may be over when it is back, and then come anew: that is no refusal.
+func TestTranscriptWaitsForCredentials(t *testing.T) {
+	for _, code := range []string{"ExpiredTokenException", "ExpiredToken"} { // of Logs, and of S3
+		bubble(t, func(t *testing.T, s *site) {
+			s.archive.refusal, s.archive.refusals = code, 2
+			s.talk("s1", "later", logged(acs.ExecLog{Bucket: "b"}))
+			time.Sleep(time.Minute)
+			if r := s.record(); r.Transcript.Error != "" || s.archive.objects["b/s1.log"] != "later" {
+				t.Errorf("%s: %+v", code, r.Transcript)
+			}
+		})
+	}
 }
