@@ -1,9 +1,9 @@
 package exec
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +60,7 @@ func (x *session) proven(ctx context.Context, payload []byte) {
 	if err == nil {
 		riddle, err = x.cipher.Open(c.Challenge)
 	}
-	if err != nil || !bytes.Equal(riddle, x.riddle) {
+	if err != nil || subtle.ConstantTimeCompare(riddle, x.riddle) != 1 {
 		x.fail(ctx, errors.New("handshake: the client does not have the session's key"))
 		return
 	}
