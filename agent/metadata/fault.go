@@ -127,7 +127,7 @@ func addSources(f *task.Fault, sources, except []string) (err error) {
 }
 
 // readFault reads a request's body.
-func readFault(r *http.Request, kind string) (task.Fault, error) {
+func readFault(w http.ResponseWriter, r *http.Request, kind string) (task.Fault, error) {
 	var q interface{ fault() (task.Fault, error) }
 	switch kind {
 	case task.FaultBlackhole:
@@ -137,7 +137,7 @@ func readFault(r *http.Request, kind string) (task.Fault, error) {
 	default:
 		q = &lossRequest{}
 	}
-	if err := json.NewDecoder(r.Body).Decode(q); errors.Is(err, io.EOF) {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(q); errors.Is(err, io.EOF) {
 		return task.Fault{}, errors.New("required request body is missing")
 	} else if err != nil {
 		return task.Fault{}, err
@@ -154,7 +154,7 @@ func (s *Server) faultRoutes() {
 				f := task.Fault{Kind: kind}
 				if needsBody {
 					var err error
-					if f, err = readFault(r, kind); err != nil {
+					if f, err = readFault(w, r, kind); err != nil {
 						answer(w, http.StatusBadRequest, faultAnswer{Error: err.Error()})
 						return
 					}

@@ -147,3 +147,12 @@ func TestFaultRefusals(t *testing.T) {
 		t.Errorf("a port that is no number: %s", got)
 	}
 }
+
+// What a container sends is read as far as a request may be long, and no further.
+func TestFaultsAreShort(t *testing.T) {
+	s := newFaultSite(t)
+	body := strings.TrimSuffix(hole, "}") + `,"SourcesToFilter":["10.0.0.1"` + strings.Repeat(`,"10.0.0.1"`, 10_000) + `]}`
+	if got := s.post(s.server.ID("t1", "app"), "10.0.0.4", "network-blackhole-port/start", body); got != `400 {"Error":"http: request body too large"}` || len(s.runs) > 0 {
+		t.Errorf("%s; runs %q", got, s.runs)
+	}
+}
