@@ -19,7 +19,18 @@ func readClock() *clockV4 {
 	if _, err := unix.Adjtimex(&t); err != nil {
 		return nil
 	}
-	c := &clockV4{ErrorBound: float64(t.Maxerror) / 1000, At: time.Unix(t.Time.Unix()).UTC(), Status: "SYNCHRONIZED"}
+	return showClock(&t)
+}
+
+// showClock: where the kernel counts nanoseconds, they stand in the place of microseconds.
+func showClock(t *unix.Timex) *clockV4 {
+	fraction := time.Microsecond
+	if t.Status&unix.STA_NANO != 0 {
+		fraction = time.Nanosecond
+	}
+	c := &clockV4{
+		ErrorBound: float64(t.Maxerror) / 1000, At: time.Unix(t.Time.Sec, 0).Add(time.Duration(t.Time.Usec) * fraction).UTC(), Status: "SYNCHRONIZED",
+	}
 	if t.Status&unix.STA_UNSYNC != 0 {
 		c.Status = "NOT_SYNCHRONIZED"
 	}
