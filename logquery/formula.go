@@ -226,7 +226,7 @@ func (p *queryParser) unary() (formula, error) {
 		return func(r *row) Value { return boolValue(!f(r).truth()) }, err
 	}
 	if p.take("-") {
-		f, err := p.unary()
+		f, err := p.level(len(levels())) // which counts how deep it goes
 		return arithmetic(func(*row) Value { return numberValue(0) }, "-", f), err
 	}
 	if p.take("(") {

@@ -206,3 +206,13 @@ func TestQueryErrorsNameTheLine(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// A query can be nested as deep as one that people write, and no deeper: the stack is everybody's.
+func TestQueryIsNotNestedDeeply(t *testing.T) {
+	for _, piece := range []string{"-", "(", "not ", "abs("} {
+		_, err := logquery.ParseQuery("fields " + strings.Repeat(piece, 2000) + "1")
+		if e, ok := errors.AsType[*logquery.QueryError](err); !ok || e.Message != "the query is nested too deeply" {
+			t.Errorf("%q: %v", piece, err)
+		}
+	}
+}
