@@ -85,17 +85,9 @@ func functions() map[string]function {
 		"jsonstringify": {1, 1, func(v []Value) Value { return textValue(v[0].String()) }},
 		"strlen":        {1, 1, func(v []Value) Value { return numberValue(float64(len([]rune(v[0].String())))) }},
 		"strcontains":   {2, 2, func(v []Value) Value { return boolValue(strings.Contains(v[0].String(), v[1].String())) }},
-		"replace": {3, 3, func(v []Value) Value {
-			return textValue(strings.ReplaceAll(v[0].String(), v[1].String(), v[2].String()))
-		}},
-		"substr": {2, 3, substr},
-		"concat": {1, 100, func(v []Value) Value {
-			var b strings.Builder
-			for i := range v {
-				b.WriteString(v[i].String())
-			}
-			return textValue(b.String())
-		}},
+		"replace":       {3, 3, replace},
+		"substr":        {2, 3, substr},
+		"concat":        {1, 100, concat},
 		"coalesce": {1, 100, func(v []Value) Value {
 			for i := range v {
 				if v[i].there() {
@@ -123,6 +115,28 @@ func functions() map[string]function {
 			return timeValue(int64(n))
 		}},
 	}
+}
+
+// maxText is how long a text may be that is made of others, as long as a message: functions within functions would fill the memory.
+// What would be longer is nothing.
+const maxText = 1 << 20
+
+func replace(v []Value) Value {
+	s, from, to := v[0].String(), v[1].String(), v[2].String()
+	if len(s)+strings.Count(s, from)*(len(to)-len(from)) > maxText {
+		return Value{}
+	}
+	return textValue(strings.ReplaceAll(s, from, to))
+}
+
+func concat(v []Value) Value {
+	var b strings.Builder
+	for i := range v {
+		if b.WriteString(v[i].String()); b.Len() > maxText {
+			return Value{}
+		}
+	}
+	return textValue(b.String())
 }
 
 // trimmed cuts white space off a text, or the characters that are named.

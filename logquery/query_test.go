@@ -216,3 +216,40 @@ func TestQueryIsNotNestedDeeply(t *testing.T) {
 		}
 	}
 }
+
+// answers are the rows of a query about messages, without @ptr.
+func answers(t *testing.T, query string, messages ...string) string {
+	t.Helper()
+	q, err := logquery.ParseQuery(query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	run := q.Start(0)
+	for _, m := range messages {
+		run.Add(logquery.Record{Message: m})
+	}
+	var rows []string
+	for _, r := range run.Rows() {
+		text := ""
+		for _, f := range r {
+			if f.Name != "@ptr" {
+				text += f.Name + "=" + f.Value + " "
+			}
+		}
+		rows = append(rows, text)
+	}
+	return strings.Join(rows, ";")
+}
+
+// Texts that functions make are bounded: what would be longer than an event may be is nothing.
+func TestTextsAreBounded(t *testing.T) {
+	message := strings.Repeat("a", 100_000)
+	for _, f := range []string{"replace(@message, 'a', substr(@message, 0, 20))", "concat(" + strings.Repeat("@message, ", 15) + "'b')"} {
+		if got := answers(t, "fields "+f+" as x, strlen(@message) as n", message); got != "n=100000 " {
+			t.Errorf("%s makes %d bytes", f, len(got))
+		}
+	}
+	if got := answers(t, "fields replace(@message, 'a', 'bc') as x, concat(@message, 'd') as y", "aa"); got != "x=bcbc y=aad " {
+		t.Errorf("got %s", got)
+	}
+}
