@@ -179,7 +179,7 @@ func structure(text string) Value {
 	}
 	switch node.(type) {
 	case map[string]any, []any:
-		return Value{kind: aStructure, node: node}
+		return Value{kind: aStructure, node: node, text: text}
 	}
 	return Value{}
 }

@@ -243,7 +243,7 @@ func (r *Run) Rows() [][]Field {
 type collected struct{ all []*row }
 
 func (c *collected) add(r *row) bool {
-	if !r.kept && !r.run.hold(r.size()) {
+	if !r.keep() {
 		return false
 	}
 	c.all = append(c.all, r)

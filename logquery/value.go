@@ -12,7 +12,7 @@ import (
 // A Value is what a field of a row holds in a query: nothing, a text, a number, a time, or a structure that jsonParse made.
 type Value struct {
 	kind   valueKind
-	text   string
+	text   string  // of a structure: as it was before
 	number float64 // of a time: epoch milliseconds
 	node   any     // of a structure: a map or a list
 }
@@ -124,7 +124,7 @@ type row struct {
 	slots  []Value          // of stats: what its functions have computed
 	doc    document
 	parsed bool // doc is made
-	kept   bool // what it holds is counted
+	held   int  // so many bytes of it are counted
 }
 
 // What holds memory besides texts, in bytes, about.
@@ -142,18 +142,24 @@ func (r *row) size() int {
 		}
 	}
 	for name, v := range r.fields {
-		n += heldEntry + len(name) + len(v.text)
+		if n += heldEntry + len(name) + len(v.text); v.kind == aStructure {
+			n += 4 * len(v.text)
+		}
 	}
 	return n
 }
 
-// keep counts what the row holds. It is false if that is too much.
+// keep counts what the row holds, as far as it is not counted. It is false if that is too much.
 func (r *row) keep() bool {
-	r.kept = true
-	return r.run.hold(r.size())
+	more := r.size() - r.held
+	r.held += more
+	return r.run.hold(more)
 }
 
-func (r *row) release() { r.run.left += r.size() }
+func (r *row) release() {
+	r.run.left += r.held
+	r.held = 0
+}
 
 func (r *row) get(name string) Value {
 	if v, ok := r.fields[name]; ok {
@@ -188,7 +194,9 @@ func (r *row) get(name string) Value {
 func (r *row) discovered(name string) Value {
 	if !r.parsed {
 		r.doc, _ = fragment(r.record.Message)
-		r.parsed = true
+		if r.parsed = true; r.held > 0 {
+			r.keep()
+		}
 	}
 	return valueOf(within(r.doc.root, name))
 }
