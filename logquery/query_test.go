@@ -253,3 +253,14 @@ func TestTextsAreBounded(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Values are told from each other whatever is in them, also what keys of groups are made of.
+func TestKeysOfRows(t *testing.T) {
+	one, two := `{"a":"x\u00001y","b":"z"}`, `{"a":"x","b":"y\u00001z"}`
+	if got := answers(t, "dedup a, b | stats count(*) as n", one, two, one); got != "n=2 " {
+		t.Errorf("dedup: %s", got)
+	}
+	if got := answers(t, "stats count(*) as n by a, b | sort n | display n", one, two, one); got != "n=1 ;n=2 " {
+		t.Errorf("stats: %s", got)
+	}
+}

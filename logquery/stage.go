@@ -1,6 +1,7 @@
 package logquery
 
 import (
+	"encoding/binary"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,10 +69,13 @@ func (p *queryParser) dedup(q *Query) error {
 	q.stages = append(q.stages, func(run *Run, next stage) stage {
 		seen := map[string]bool{}
 		return &mapping{next: next, f: func(r *row) bool {
-			if slices.ContainsFunc(names, func(n string) bool { return !r.get(n).there() }) {
-				return true
+			values := make([]Value, len(names))
+			for i, n := range names {
+				if values[i] = r.get(n); !values[i].there() {
+					return true
+				}
 			}
-			key := keyOf(r, names)
+			key := keyOf(values)
 			if seen[key] || !run.hold(len(key)+heldEntry) {
 				return false
 			}
@@ -82,15 +86,15 @@ func (p *queryParser) dedup(q *Query) error {
 	return nil
 }
 
-func keyOf(r *row, names []string) string {
-	var b strings.Builder
-	for _, n := range names {
-		v := r.get(n)
-		b.WriteByte(byte('0' + v.kind))
-		b.WriteString(v.String())
-		b.WriteByte(0)
+// keyOf is a text that other values do not have.
+func keyOf(values []Value) string {
+	var b []byte
+	for _, v := range values {
+		text := v.String()
+		b = binary.AppendUvarint(append(b, byte(v.kind)), uint64(len(text)))
+		b = append(b, text...)
 	}
-	return b.String()
+	return string(b)
 }
 
 type order struct {

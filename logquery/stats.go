@@ -112,20 +112,17 @@ type statistics struct {
 
 func (s *statistics) add(r *row) bool {
 	keys := make([]Value, len(s.groups))
-	var b strings.Builder
 	for i, g := range s.groups {
 		keys[i] = g.f(r)
-		b.WriteByte(byte('0' + keys[i].kind))
-		b.WriteString(keys[i].String())
-		b.WriteByte(0)
 	}
-	g := s.found[b.String()]
+	key := keyOf(keys)
+	g := s.found[key]
 	if g == nil {
-		if !s.run.hold(2*b.Len() + heldRow + len(s.slots)*heldEntry) {
+		if !s.run.hold(2*len(key) + heldRow + len(s.slots)*heldEntry) {
 			return false
 		}
 		g = s.open(keys)
-		s.found[b.String()] = g
+		s.found[key] = g
 	}
 	for _, m := range g.measures {
 		m.add(r)
