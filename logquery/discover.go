@@ -2,6 +2,8 @@ package logquery
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,8 +50,8 @@ func flatten(found map[string]string, name string, v any) {
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		for k, inner := range v {
-			flatten(found, below(k), inner)
+		for _, k := range slices.Sorted(maps.Keys(v)) { // which of too many are found is no chance
+			flatten(found, below(k), v[k])
 		}
 	case []any:
 		for i, inner := range v {

@@ -264,3 +264,15 @@ func TestKeysOfRows(t *testing.T) {
 		t.Errorf("stats: %s", got)
 	}
 }
+
+// Of many fields always the same are discovered.
+func TestManyFields(t *testing.T) {
+	var b strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&b, `,"f%03d":1`, i)
+	}
+	got := slices.Sorted(maps.Keys(logquery.Fields("{" + b.String()[1:] + "}")))
+	if len(got) != 200 || got[0] != "f000" || got[199] != "f199" {
+		t.Errorf("%d fields, %v", len(got), got)
+	}
+}
