@@ -20,8 +20,8 @@ const (
 	writeTestText = "Permission Check Successful"
 )
 
-// createExportTask stores a task, which export then runs. Buckets have no policies here: the caller has to be allowed to put the objects,
-// and the bucket to be his account's.
+// createExportTask stores a task, which export then runs. Unlike in AWS, where a bucket's policy lets the service in, the caller has to be
+// allowed to put the objects, and the bucket to be his account's.
 func (a *API) createExportTask(ctx context.Context, in *cloudwatchlogs.CreateExportTaskInput) (*cloudwatchlogs.CreateExportTaskOutput, error) {
 	group, g, err := a.open(ctx, in.LogGroupName)
 	if err != nil {

@@ -179,7 +179,8 @@ func (a *API) stopQuery(ctx context.Context, in *cloudwatchlogs.StopQueryInput) 
 	case q.over():
 		return nil, invalid("The specified query has ended already and cannot be stopped.") // [I]
 	}
-	if q.status = types.QueryStatusCancelled; q.cancel != nil {
+	q.status, q.ended = types.QueryStatusCancelled, a.now()
+	if q.cancel != nil {
 		q.cancel()
 	}
 	return &cloudwatchlogs.StopQueryOutput{Success: true}, nil

@@ -137,3 +137,23 @@ func (w *world) queryEnds(t *testing.T, id *string) {
 		<-tick.C
 	}
 }
+
+// A query that was stopped before its turn is there to be looked at, as others are.
+func TestStoppedQueryStays(t *testing.T) {
+	w := stillWorld(t)
+	w.create(t, "g", "s")
+	start := func(text string) (*sdk.StartQueryOutput, error) {
+		return w.StartQuery(t.Context(), &sdk.StartQueryInput{QueryString: &text, LogGroupName: aws.String("g"), StartTime: aws.Int64(begin.Unix()), EndTime: aws.Int64(begin.Unix() + 60)})
+	}
+	q, err := start("fields @message")
+	must(t, err)
+	_, err = w.StopQuery(t.Context(), &sdk.StopQueryInput{QueryId: q.QueryId})
+	must(t, err)
+	_, err = start("fields @message")
+	must(t, err)
+	out, err := w.GetQueryResults(t.Context(), &sdk.GetQueryResultsInput{QueryId: q.QueryId})
+	must(t, err)
+	if out.Status != types.QueryStatusCancelled {
+		t.Errorf("it is %s", out.Status)
+	}
+}
