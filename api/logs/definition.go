@@ -70,10 +70,11 @@ func checkDefinition(in *cloudwatchlogs.PutQueryDefinitionInput) error {
 		return violation(name, "name", "Member must have length greater than or equal to 1")
 	case len(name) > 255:
 		return violation(name, "name", "Member must have length less than or equal to 255")
-	case len(*in.QueryString) > 10_000 || *in.QueryString == "":
-		return violation(*in.QueryString, "queryString", "Member must have length between 1 and 10000")
 	case len(in.LogGroupNames) > 50: // [D]
 		return violation(in.LogGroupNames, "logGroupNames", "Member must have length less than or equal to 50")
+	}
+	if err := checkQueryString(*in.QueryString, 1); err != nil {
+		return err
 	}
 	for _, g := range in.LogGroupNames {
 		if err := checkGroupName(g); err != nil {

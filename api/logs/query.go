@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ const (
 	keptBytes   = 128 << 20          // of results, of all queries but the last
 	keptTime    = 7 * 24 * time.Hour // after they have ended [D]
 	queryTime   = 60 * time.Minute   // [D]
+
+	maxQueryString = 10_000 // characters [D]
 )
 
 // A query is one that was started. It is in the memory of the member that leads, and gone with it.
@@ -56,6 +59,9 @@ func (a *API) startQuery(ctx context.Context, in *cloudwatchlogs.StartQueryInput
 	if in.QueryLanguage != "" && in.QueryLanguage != types.QueryLanguageCwli {
 		return nil, model.Errorf("UnsupportedFeatureException", "Roadstead serves the query language CWLI only.")
 	}
+	if err := checkQueryString(*in.QueryString, 0); err != nil {
+		return nil, err
+	}
 	q := &query{id: uuidOf(a.NewID()), scope: s, text: *in.QueryString, began: a.now(), status: types.QueryStatusScheduled}
 	if q.parsed, err = logquery.ParseQuery(q.text); err != nil {
 		return nil, malformed(err)
@@ -74,6 +80,14 @@ func (a *API) startQuery(ctx context.Context, in *cloudwatchlogs.StartQueryInput
 	}
 	q.window.Reverse = true
 	return &cloudwatchlogs.StartQueryOutput{QueryId: &q.id}, a.schedule(q)
+}
+
+// checkQueryString: a query is at most so long [D].
+func checkQueryString(text string, least int) error {
+	if len(text) < least || len(text) > maxQueryString {
+		return violation(text, "queryString", fmt.Sprintf("Member must have length between %d and %d", least, maxQueryString))
+	}
+	return nil
 }
 
 // millis: times of queries are seconds; those of clients that mean milliseconds are taken as such.

@@ -156,4 +156,6 @@ func TestStoppedQueryStays(t *testing.T) {
 	if out.Status != types.QueryStatusCancelled {
 		t.Errorf("it is %s", out.Status)
 	}
+	_, err = start("fields @message #" + strings.Repeat("x", 10_000)) // [D]
+	wantError(t, err, "InvalidParameterException", "'queryString'")
 }
