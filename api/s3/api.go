@@ -190,7 +190,7 @@ func same(tx *state.Tx, b *model.Bucket) error {
 func denied(err error) error {
 	var e *model.Error
 	if errors.As(err, &e) && e.Code == "AccessDeniedException" {
-		return &model.Error{Code: "AccessDenied", Message: e.Message}
+		return &model.Error{Code: "AccessDenied", Message: e.Message, Encoded: e.Encoded}
 	}
 	return err
 }

@@ -13,6 +13,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/roadstead/roadstead/wire"
 )
 
 // policyOf is a bucket policy with one statement.
@@ -157,4 +159,17 @@ func TestBucketPages(t *testing.T) {
 	}
 	_, err = w.ListBuckets(t.Context(), &sdk.ListBucketsInput{MaxBuckets: aws.Int32(10001)})
 	wantError(t, err, "InvalidArgument", "max-buckets")
+}
+
+// A refusal by policies brings along the message that says more of it (docs/decisions/038).
+func TestRefusalsAreExplained(t *testing.T) {
+	w := newWorld(t, "us-east-1")
+	w.bucket(t, "box", "k")
+	w.refuse.Store("s3:GetObject box/k")
+	_, err := w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String("box"), Key: aws.String("k")})
+	wantError(t, err, "AccessDenied", "")
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &answer) || answer.Response.Header.Get(wire.EncodedHeader) != "why" {
+		t.Errorf("no message beside %v", err)
+	}
 }

@@ -69,7 +69,7 @@ func newWorld(t *testing.T, region string) *world {
 		NewID:    func() string { return fmt.Sprintf("%016x%016x", n.Add(1), 0) },
 		May: func(_ *http.Request, p *auth.Principal, action string, on *s3.On) error {
 			if w.refuse.Load() == "s3:"+action+" "+on.Bucket+"/"+on.Key {
-				return model.Errorf("AccessDeniedException", "not authorized to perform: s3:%s", action)
+				return &model.Error{Code: "AccessDeniedException", Message: "not authorized to perform: s3:" + action, Encoded: "why"}
 			}
 			if b, ok := w.db.Snapshot().Buckets.Get(on.Bucket); ok && b.Account != p.Account && action != "CreateBucket" && b.Policy == "" {
 				return model.Errorf("AccessDeniedException", "not authorized to perform: s3:%s", action) // what policies say is decided in package access
