@@ -149,8 +149,14 @@ func (a *API) virtual(host string) string {
 	return ""
 }
 
-// may asks for permission, of policies of the caller and of the bucket, and returns the bucket.
+// may asks for permission, of policies of the caller and of the bucket, and returns the bucket, whose owner has to be the one that the
+// request expects.
 func (a *API) may(c *call, action string, on *On) (*model.Bucket, error) {
+	return a.mayOf(c, action, on, "X-Amz-Expected-Bucket-Owner")
+}
+
+// mayOf is may with the header that says whom the request expects as the bucket's owner.
+func (a *API) mayOf(c *call, action string, on *On, owner string) (*model.Bucket, error) {
 	if err := a.May(c.Request, &c.who, action, on); err != nil {
 		return nil, denied(err)
 	}
@@ -158,10 +164,8 @@ func (a *API) may(c *call, action string, on *On) (*model.Bucket, error) {
 	if !ok {
 		return nil, errNoBucket(on.Bucket)
 	}
-	for _, h := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner"} {
-		if want := c.Header().Get(h); want != "" && want != b.Account {
-			return nil, errDenied()
-		}
+	if want := c.Header().Get(owner); want != "" && want != b.Account {
+		return nil, errDenied()
 	}
 	return b, nil
 }

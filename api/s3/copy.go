@@ -32,7 +32,7 @@ func (a *API) source(c *call) (*model.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := a.find(c, bucket, key)
+	o, err := a.find(c, bucket, key, "X-Amz-Source-Expected-Bucket-Owner")
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// find returns the object that is asked for. Whoever may not list the bucket is not told that there is none [D].
-func (a *API) find(c *call, bucket, key string) (*model.Object, error) {
-	b, err := a.may(c, "GetObject", &On{Bucket: bucket, Key: key})
+// find returns the object that is asked for. Whoever may not list the bucket is not told that there is none [D]. Owner is the header with
+// the bucket's expected owner.
+func (a *API) find(c *call, bucket, key, owner string) (*model.Object, error) {
+	b, err := a.mayOf(c, "GetObject", &On{Bucket: bucket, Key: key}, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +23,7 @@ func (a *API) find(c *call, bucket, key string) (*model.Object, error) {
 	if ok {
 		return o, nil
 	}
-	if _, err := a.may(c, "ListBucket", &On{Bucket: bucket, Prefix: key}); err != nil {
+	if _, err := a.mayOf(c, "ListBucket", &On{Bucket: bucket, Prefix: key}, owner); err != nil {
 		return nil, err
 	}
 	return nil, errNoKey(key)
@@ -32,7 +33,7 @@ func (a *API) headObject(c *call) error { return a.read(c) }
 func (a *API) getObject(c *call) error  { return a.read(c) }
 
 func (a *API) read(c *call) error {
-	o, err := a.find(c, c.bucket, c.key)
+	o, err := a.find(c, c.bucket, c.key, "X-Amz-Expected-Bucket-Owner")
 	if err != nil {
 		return err
 	}

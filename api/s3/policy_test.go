@@ -173,3 +173,27 @@ func TestRefusalsAreExplained(t *testing.T) {
 		t.Errorf("no message beside %v", err)
 	}
 }
+
+// [D] Of a copy from one account's bucket to another's, each header says whose its own bucket has to be.
+func TestExpectedOwners(t *testing.T) {
+	w := newWorld(t, "us-east-1")
+	w.bucket(t, "box", "k")
+	text := policyOf(other, "s3:GetObject", "arn:aws:s3:::box/*")
+	_, err := w.PutBucketPolicy(t.Context(), &sdk.PutBucketPolicyInput{Bucket: aws.String("box"), Policy: &text})
+	must(t, err)
+	_, err = w.other.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: aws.String("theirs")})
+	must(t, err)
+	for _, c := range []struct {
+		bucket, source string
+		ok             bool
+	}{{"111111111111", "000000000000", true}, {"000000000000", "000000000000", false}, {"111111111111", "111111111111", false}} {
+		_, err := w.other.CopyObject(t.Context(), &sdk.CopyObjectInput{
+			Bucket: aws.String("theirs"), Key: aws.String("k"), CopySource: aws.String("box/k"), ExpectedBucketOwner: &c.bucket, ExpectedSourceBucketOwner: &c.source,
+		})
+		if c.ok {
+			must(t, err)
+		} else {
+			wantError(t, err, "AccessDenied", "")
+		}
+	}
+}
