@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"maps"
+	"strings"
+)
+
 // Refusal is why a request was refused, in the shape of what DecodeAuthorizationMessage answers [O]. AWS has no text of it in words:
 // Explanation and Near are ours.
 type Refusal struct {
@@ -43,13 +48,14 @@ type oneValue struct {
 	Value string `json:"value"`
 }
 
-// Refuse describes the refusal d of a request. It is for the principal's own account: of what another one's policy of a resource says,
-// it tells nothing.
+// Refuse describes the refusal d of a request. It is for the principal's own account: of another one's resource it tells nothing but its
+// name, neither what its policy says nor which tags it has.
 func (d Decision) Refuse(r *Request, ps *Policies) Refusal {
 	if r.owner() != r.Principal.Account {
 		theirs := *ps
 		theirs.Resource, theirs.Around = nil, nil
 		ps = &theirs
+		r = r.withoutResource()
 		if d.Layer == ByResource {
 			d.Policy = nil
 		}
@@ -73,4 +79,15 @@ func (d Decision) Refuse(r *Request, ps *Policies) Refusal {
 		f.Context.Conditions.Items = append(f.Context.Conditions.Items, c)
 	}
 	return f
+}
+
+// withoutResource is the request without what is known of its resource: the keys that are called so.
+func (r *Request) withoutResource() *Request {
+	out, context := *r, Context{values: maps.Clone(r.Context.values)}
+	maps.DeleteFunc(context.values, func(key string, _ []string) bool {
+		_, name, _ := strings.Cut(key, ":")
+		return strings.HasPrefix(name, "resource")
+	})
+	out.Context = &context
+	return &out
 }

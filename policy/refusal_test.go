@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/policy"
 )
 
@@ -65,5 +66,32 @@ func TestRefusal(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of another account's thing a refusal says no more than its name: what tags it has, and whose it is, are its owner's to tell.
+func TestRefusalOfAnothersThing(t *testing.T) {
+	allow := parsed(t, policy.UserInline, "work", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*",
+		"Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}]}`)
+	for owner, ours := range map[string]bool{"111122223333": true, "444455556666": false} {
+		who := &policy.Principal{Kind: policy.User, Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/ann", ID: "AIDA1"}
+		r := &policy.Request{Principal: who, Action: "s3:GetObject", Resource: "arn:aws:s3:::box/k", Owner: owner, Context: &policy.Context{}}
+		who.Describe(r.Context)
+		r.Context.SetTags("aws:ResourceTag", []model.Tag{{Key: "team", Value: "undisclosed"}})
+		r.Context.Set("aws:ResourceAccount", owner)
+		r.Context.Set("kms:ResourceAliases", "alias/undisclosed")
+		ps := &policy.Policies{Identity: []*policy.Policy{allow}}
+		text, err := json.Marshal(policy.Decide(r, ps).Refuse(r, ps))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"undisclosed", "alias/", "resourceaccount"} {
+			if strings.Contains(strings.ToLower(string(text)), part) != ours {
+				t.Errorf("of a thing of account %s: %q is in it: %v: %s", owner, part, !ours, text)
+			}
+		}
+		if !strings.Contains(string(text), `"key":"aws:username"`) || r.Context.Get("aws:ResourceAccount") == nil {
+			t.Errorf("of a thing of account %s: %s", owner, text)
+		}
 	}
 }
