@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // Public says whether a policy of a resource allows something to anybody: no condition of the statement says from which account,
 // organization, network or thing he has to be [D]; which conditions count is AWS's list, as far as it is about requests that come here.
 func (p *Policy) Public() bool {
@@ -22,7 +24,7 @@ func (ps *principals) anybody() bool {
 	return false
 }
 
-// narrow says whether a condition of the statement names the values that one of those keys has to have, without wildcards.
+// narrow says whether a condition of the statement names the values that one of those keys has to have.
 func (s *statement) narrow() bool {
 	for i := range s.conditions {
 		c := &s.conditions[i]
@@ -40,11 +42,16 @@ func (s *statement) narrow() bool {
 	return false
 }
 
-// fixed says whether none of the condition's values is open to all.
+// fixed says whether all of the condition's values are fixed: without wildcards and variables, but for those of all sessions of a role, or
+// networks smaller than all addresses [D].
 func (c *condition) fixed() bool {
 	for i := range c.values {
 		v := &c.values[i]
-		if v.invalid || v.prefix.IsValid() && v.prefix.Bits() == 0 || !v.prefix.IsValid() && v.any() {
+		sessions := c.key == "aws:userid" && v.pattern.shape == prefix && len(v.text) > 1 && strings.HasSuffix(v.text, ":")
+		switch network := v.prefix; {
+		case v.invalid, network.IsValid() && network.Bits() == 0:
+			return false
+		case !network.IsValid() && !sessions && (v.pieces != nil || v.pattern.shape != exact):
 			return false
 		}
 	}
