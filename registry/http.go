@@ -31,15 +31,18 @@ func (e *refusal) write(w http.ResponseWriter, r *http.Request) {
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q,service=\"ecr.amazonaws.com\"", "https://"+r.Host+"/"))
 	}
-	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(e.status)
 	type item struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	// A client that is gone cannot be told.
-	_ = json.NewEncoder(w).Encode(map[string][]item{"errors": {{e.code, e.message}}})
+	answerJSON(w, e.status, map[string][]item{"errors": {{e.code, e.message}}})
+}
+
+func answerJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that is gone cannot be told
 }
 
 // ServeHTTP serves the distribution protocol under /v2/.
@@ -77,8 +80,15 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if r.Method == http.MethodDelete && t.kind != "uploads" && t.kind != "manifests" { // layers go when no image needs them
 		return &refusal{http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported."}
 	}
-	if t.name == "" {
-		c.Account = c.key.Account // nobody opens another's store without a repository
+	if t.name == "" { // nobody opens another's store without a repository, nor a new one
+		c.Account = c.key.Account
+		switch catalog := strings.HasSuffix(r.URL.Path, "/_catalog"); {
+		case !catalog: // the answer is the same everywhere
+			c.Region = g.cfg.Region
+		case !g.stored(c.Scope):
+			answerJSON(w, http.StatusOK, map[string][]string{"repositories": {}})
+			return nil
+		}
 	}
 	st, err := g.store(c.Scope)
 	if err != nil {

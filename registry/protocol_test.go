@@ -335,3 +335,28 @@ func TestRemoveBesidePushes(t *testing.T) {
 	_, err = p.Put(t.Context(), payload.MediaType, payload.Payload, "v2", false) // it was opened while there was one
 	wantCode(t, err, "RepositoryNotFoundException", "web")
 }
+
+// What a client calls a Region opens nothing: each tree that is open costs memory for as long as the process lives.
+func TestNamesOfRegionsOpenNothing(t *testing.T) {
+	w := newWorld(t, "web")
+	w.push(t, "web:v1", image(t))
+	before := w.Opened()
+	for i := range 20 {
+		for path, want := range map[string]string{"/v2/": "{}", "/v2/_catalog": `{"repositories":[]}`} {
+			r, _ := http.NewRequest("GET", fmt.Sprintf("http://%s%s?ns=000000000000.dkr.ecr.region-%d.amazonaws.com", w.host, path, i), nil)
+			r.SetBasicAuth("test", "test")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || strings.TrimSpace(string(b)) != want || resp.Header.Get("Docker-Distribution-Api-Version") != "registry/2.0" {
+				t.Errorf("%s: %d %s", path, resp.StatusCode, b)
+			}
+		}
+	}
+	if n := w.Opened(); n != before {
+		t.Errorf("%d trees are open, %d were", n, before)
+	}
+}

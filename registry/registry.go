@@ -186,6 +186,15 @@ func (g *Registry) Wipe() error {
 	return nil
 }
 
+// stored says whether anything was ever stored of an account in a Region.
+func (g *Registry) stored(s model.Scope) bool {
+	if !accountPattern.MatchString(s.Account) || !regionPattern.MatchString(s.Region) {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(g.cfg.Dir, s.Account, s.Region))
+	return err == nil
+}
+
 // scopes lists the account and Region trees on disk, open or not.
 func (g *Registry) scopes() ([]model.Scope, error) {
 	dirs, err := fs.Glob(os.DirFS(g.cfg.Dir), "*/*")
