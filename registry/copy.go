@@ -34,8 +34,7 @@ type linker interface {
 // Copy stores an image, with all that it refers to, in a repository, and points tags to it. Tags that are final and point elsewhere
 // stay where they are; they are returned. It is RepositoryNotFoundException if the repository has no row.
 func (g *Registry) Copy(ctx context.Context, s model.Scope, name string, root Manifest, tags []string, from Source) (stay []string, err error) {
-	row, ok := g.cfg.Repository(s, name)
-	if !ok {
+	if _, ok := g.cfg.Repository(s, name); !ok {
 		return nil, errNoRepository(s, name)
 	}
 	p, err := g.Repository(ctx, s, name)
@@ -50,7 +49,7 @@ func (g *Registry) Copy(ctx context.Context, s model.Scope, name string, root Ma
 		return nil, err
 	}
 	now := g.cfg.Now().UnixMilli()
-	err = p.change(ctx, func() (made []digest.Digest, err error) {
+	err = p.change(ctx, func(row *model.Repository) (made []digest.Digest, err error) {
 		for _, d := range images {
 			if p.exists(ctx, d) {
 				continue

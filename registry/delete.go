@@ -18,7 +18,7 @@ import (
 // image that is part of indexes stays: parents then names these, if nothing was removed. Gone are the names that are no more, of an image
 // without tags its digest. ImageNotFoundException if there is no such image.
 func (p *Repository) Delete(ctx context.Context, ref Reference) (gone []Reference, parents []string, err error) {
-	err = p.change(ctx, func() ([]digest.Digest, error) {
+	err = p.change(ctx, func(*model.Repository) ([]digest.Digest, error) {
 		if gone, parents, err = p.remove(ctx, ref); err == nil && len(gone) == 0 {
 			err = errPartOfIndex
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 // Expire removes the images whose digests judge picks from all, with their tags. Nothing is pushed, tagged or deleted in between.
@@ -13,7 +15,7 @@ func (p *Repository) Expire(ctx context.Context, judge func(all []Image) (going 
 	if err != nil || len(judge(all)) == 0 {
 		return err // most of the time nothing is to be changed, nor published
 	}
-	return p.change(ctx, func() ([]digest.Digest, error) {
+	return p.change(ctx, func(*model.Repository) ([]digest.Digest, error) {
 		all, err := p.Images(ctx)
 		if err != nil {
 			return nil, err

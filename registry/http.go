@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/roadstead/roadstead/model"
 )
 
 // refusal is an error answer of the distribution protocol.
@@ -69,9 +67,8 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if refused := g.fetch(r, c, t); refused != nil {
 		return refused
 	}
-	var row model.Repository
 	if t.name != "" {
-		if row, ok, refused = g.row(c, r, t); refused != nil {
+		if ok, refused := g.exists(c, r, t); refused != nil {
 			return refused
 		} else if !ok {
 			return &refusal{http.StatusNotFound, "NAME_UNKNOWN", errNoRepository(c.Scope, t.name).Message}
@@ -100,7 +97,7 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 		case err != nil:
 			return unavailable(err)
 		case t.kind == "manifests" && r.Method == http.MethodPut:
-			return p.putManifest(w, r, row, t.ref)
+			return p.putManifest(w, r, t.ref)
 		case t.kind == "manifests" && r.Method == http.MethodDelete:
 			return p.serveDelete(w, r, t.ref)
 		case t.kind == "referrers":
@@ -129,25 +126,25 @@ func (st *store) distribute(w http.ResponseWriter, r *http.Request) {
 	st.app.ServeHTTP(w, r)
 }
 
-// row finds the row of the repository that a request is about, and lets it be made by a push whose sender may make it.
-func (g *Registry) row(c caller, r *http.Request, t target) (model.Repository, bool, *refusal) {
-	row, ok := g.cfg.Repository(c.Scope, t.name)
+// exists says whether the repository has a row that a request is about, and lets it be made by a push whose sender may make it.
+func (g *Registry) exists(c caller, r *http.Request, t target) (bool, *refusal) {
+	_, ok := g.cfg.Repository(c.Scope, t.name)
 	if ok || g.cfg.Make == nil || r.Method != http.MethodPost || t.kind != "uploads" {
-		return row, ok, nil
+		return ok, nil
 	}
 	if g.cfg.May != nil {
 		if err := g.cfg.May(c.key.ID, c.session, "CreateRepository", c.Scope, t.name); err != nil {
-			return row, false, nil // as if nothing could be made
+			return false, nil // as if nothing could be made
 		}
 	}
 	made, err := g.cfg.Make(r.Context(), c.Scope, t.name)
 	if err != nil {
-		return row, false, unavailable(err)
+		return false, unavailable(err)
 	}
 	if made {
-		row, ok = g.cfg.Repository(c.Scope, t.name)
+		_, ok = g.cfg.Repository(c.Scope, t.name)
 	}
-	return row, ok, nil
+	return ok, nil
 }
 
 // unavailable refuses what other servers could not be asked for, or could not be given.

@@ -107,9 +107,9 @@ func (p *Repository) tagged(ctx context.Context, tag string) (digest.Digest, boo
 	return d.Digest, err == nil
 }
 
-// Put stores a manifest and, unless tag is "", points the tag to it. With immutable, a tag that points elsewhere stays.
+// Put stores a manifest and, unless tag is "", points the tag to it. A tag that is final and points elsewhere stays.
 // mediaType may be "" if the manifest says its own.
-func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, tag string, immutable bool) (Manifest, error) {
+func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, tag string) (Manifest, error) {
 	if tag != "" && !ValidTag(tag) {
 		return Manifest{}, model.Errorf("InvalidParameterException", "Invalid parameter at 'imageTag' failed to satisfy "+
 			"constraint: 'must satisfy regular expression '[a-zA-Z0-9-_.]+''")
@@ -125,8 +125,8 @@ func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, 
 	if err := p.store.offer(ctx, mediaType, payload); err != nil {
 		return Manifest{}, err
 	}
-	err = p.change(ctx, func() ([]digest.Digest, error) {
-		return []digest.Digest{desc.Digest}, p.put(ctx, m, desc, tag, immutable)
+	err = p.change(ctx, func(row *model.Repository) ([]digest.Digest, error) {
+		return []digest.Digest{desc.Digest}, p.put(ctx, m, desc, tag, row.Final(tag))
 	})
 	if err != nil {
 		return Manifest{}, err
@@ -134,10 +134,10 @@ func (p *Repository) Put(ctx context.Context, mediaType string, payload []byte, 
 	return Manifest{Digest: desc.Digest.String(), MediaType: desc.MediaType, Payload: payload}, nil
 }
 
-func (p *Repository) put(ctx context.Context, m distribution.Manifest, desc v1.Descriptor, tag string, immutable bool) error {
+func (p *Repository) put(ctx context.Context, m distribution.Manifest, desc v1.Descriptor, tag string, final bool) error {
 	if has, ok := p.tagged(ctx, tag); ok && has == desc.Digest || tag == "" && p.exists(ctx, desc.Digest) {
 		return errImageExists(p.scope, p.name, desc.Digest.String(), tag)
-	} else if ok && immutable {
+	} else if ok && final {
 		return errTagFinal(p.name, tag)
 	}
 	ms, err := p.dist.Manifests(ctx)

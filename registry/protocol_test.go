@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -332,7 +333,7 @@ func TestRemoveBesidePushes(t *testing.T) {
 	if err := p.Remove(t.Context(), end); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Put(t.Context(), payload.MediaType, payload.Payload, "v2", false) // it was opened while there was one
+	_, err = p.Put(t.Context(), payload.MediaType, payload.Payload, "v2") // it was opened while there was one
 	wantCode(t, err, "RepositoryNotFoundException", "web")
 }
 
@@ -358,5 +359,52 @@ func TestNamesOfRegionsOpenNothing(t *testing.T) {
 	}
 	if n := w.Opened(); n != before {
 		t.Errorf("%d trees are open, %d were", n, before)
+	}
+}
+
+// reads calls f when somebody reads, and is the reader then.
+type reads struct {
+	io.Reader
+	f func()
+}
+
+func (r *reads) Read(b []byte) (int, error) {
+	if r.f != nil {
+		r.f()
+		r.f = nil
+	}
+	return r.Reader.Read(b)
+}
+
+// Tags become final while a manifest is on its way: they are so when it arrives.
+func TestTagsBecomeFinalMeanwhile(t *testing.T) {
+	w := newWorld(t, "web")
+	first := w.push(t, "web:v1", image(t))
+	next := image(t)
+	w.push(t, "web:v2", next)
+	raw, err := next.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, _ := next.MediaType()
+	final := func() {
+		row := w.repos[scopeA.Key("web")]
+		row.Immutable = true
+		w.add(row)
+	}
+	r := httptest.NewRequest("PUT", "/v2/web/manifests/v1", &reads{bytes.NewReader(raw), final})
+	r.SetBasicAuth("test", "test")
+	r.Header.Set("Content-Type", string(kind))
+	a := httptest.NewRecorder()
+	w.ServeHTTP(a, r)
+	if a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), "TAG_INVALID") {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	p, err := w.Repository(t.Context(), scopeA, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := p.Manifest(t.Context(), registry.Reference{Tag: "v1"}); err != nil || m.Digest != first {
+		t.Errorf("v1 is %s, %v; it was %s", m.Digest, err, first)
 	}
 }

@@ -17,7 +17,7 @@ import (
 const maxManifest = 4 << 20
 
 // putManifest lets a pushed manifest through unless it would move a final tag.
-func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row model.Repository, ref string) *refusal {
+func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, ref string) *refusal {
 	// The whole body first: the lock is not held while a client dawdles.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManifest))
 	if err != nil {
@@ -32,10 +32,10 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 	}
 	made := digest.FromBytes(body)
 	answer := &answer{header: http.Header{}, status: http.StatusOK}
-	err = p.change(r.Context(), func() ([]digest.Digest, error) {
+	err = p.change(r.Context(), func(row *model.Repository) ([]digest.Digest, error) {
 		if !strings.Contains(ref, ":") && row.Final(ref) {
 			if has, ok := p.tagged(r.Context(), ref); ok && has != made {
-				return nil, errTagFinal(row.Name, ref)
+				return nil, errTagFinal(p.name, ref)
 			}
 		}
 		if p.store.distribute(answer, r); answer.status >= 300 {
@@ -45,7 +45,7 @@ func (p *Repository) putManifest(w http.ResponseWriter, r *http.Request, row mod
 	})
 	switch {
 	case model.ErrorCode(err) == "ImageTagAlreadyExistsException":
-		return &refusal{http.StatusBadRequest, "TAG_INVALID", errTagFinal(row.Name, ref).Message}
+		return &refusal{http.StatusBadRequest, "TAG_INVALID", errTagFinal(p.name, ref).Message}
 	case model.ErrorCode(err) == "RepositoryNotFoundException":
 		return &refusal{http.StatusNotFound, "NAME_UNKNOWN", errNoRepository(p.scope, p.name).Message}
 	case err != nil && !errors.Is(err, errAnswered):

@@ -55,7 +55,7 @@ func (g *Registry) Share(ctx context.Context, s model.Scope, name string) error 
 	if err := p.store.replicas.Hold(ctx, s, all); err != nil {
 		return err
 	}
-	return p.change(ctx, func() ([]digest.Digest, error) { return nil, nil })
+	return p.change(ctx, func(*model.Repository) ([]digest.Digest, error) { return nil, nil })
 }
 
 // Strays are the repositories of which something is stored here and that have no row.
@@ -194,9 +194,10 @@ func (p *Repository) catchUp(ctx context.Context, row model.Repository) error {
 	return nil
 }
 
-// change runs a change of the repository's images, which returns the manifests that it made, and publishes what came of it.
+// change runs a change of the repository's images, which is told the repository's row as it is now, and returns the manifests that it made;
+// and publishes what came of it.
 // A change that failed half-way, or could not be published, is undone before anybody sees it: the row does not know it.
-func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest, err error)) error {
+func (p *Repository) change(ctx context.Context, f func(row *model.Repository) (made []digest.Digest, err error)) error {
 	st := p.store
 	st.manifests.Lock()
 	defer st.manifests.Unlock()
@@ -205,7 +206,7 @@ func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest,
 		return errNoRepository(p.scope, p.name)
 	}
 	if st.replicas == nil {
-		made, err := f()
+		made, err := f(&row)
 		if err == nil && len(made) > 0 && st.pushed != nil {
 			st.pushed(p.scope, p.name)
 		}
@@ -220,7 +221,7 @@ func (p *Repository) change(ctx context.Context, f func() (made []digest.Digest,
 		}
 	}
 	st.show(p.name, "")
-	made, err := f()
+	made, err := f(&row)
 	if err != nil {
 		return err
 	}

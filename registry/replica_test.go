@@ -189,7 +189,7 @@ func TestFollowerServesWhatWasAcknowledged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := web.Put(ctx, m.MediaType, m.Payload, "stable", false); err != nil {
+	if _, err := web.Put(ctx, m.MediaType, m.Payload, "stable"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := web.Delete(ctx, registry.Reference{Tag: "v1"}); err != nil {

@@ -45,25 +45,28 @@ func TestPutManifest(t *testing.T) {
 	if err != nil || m.Digest != one || len(m.Payload) == 0 {
 		t.Fatal(m, err)
 	}
-	if _, err := p.Put(ctx, m.MediaType, m.Payload, "stable", false); err != nil {
+	if _, err := p.Put(ctx, m.MediaType, m.Payload, "stable"); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := p.Manifest(ctx, registry.Reference{Tag: "stable"}); err != nil || m.Digest != one {
 		t.Error(m, err)
 	}
-	_, err = p.Put(ctx, "", m.Payload, "stable", false)
+	_, err = p.Put(ctx, "", m.Payload, "stable")
 	wantCode(t, err, "ImageAlreadyExistsException", "Image with digest '"+one+"' and tag 'stable' already exists in the repository with name 'web'")
-	_, err = p.Put(ctx, "", m.Payload, "", false)
+	_, err = p.Put(ctx, "", m.Payload, "")
 	wantCode(t, err, "ImageAlreadyExistsException", one)
-	_, err = p.Put(ctx, "", m.Payload, "v2", true)
+	row := w.repos[scopeA.Key("web")]
+	row.Immutable = true
+	w.add(row)
+	_, err = p.Put(ctx, "", m.Payload, "v2")
 	wantCode(t, err, "ImageTagAlreadyExistsException", "The image tag 'v2' already exists in the 'web' repository")
-	_, err = p.Put(ctx, "", m.Payload, "../x", false)
+	_, err = p.Put(ctx, "", m.Payload, "../x")
 	wantCode(t, err, "InvalidParameterException", "imageTag")
-	_, err = p.Put(ctx, "", []byte("x"), "v3", false)
+	_, err = p.Put(ctx, "", []byte("x"), "v3")
 	wantCode(t, err, "InvalidParameterException", "ImageManifest")
 	missing := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":`+
 		`"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:%x"},"layers":[]}`, sha256.Sum256([]byte("?")))
-	_, err = p.Put(ctx, "", []byte(missing), "v3", false)
+	_, err = p.Put(ctx, "", []byte(missing), "v3")
 	wantCode(t, err, "LayersNotFoundException", fmt.Sprintf("%x", sha256.Sum256([]byte("?"))))
 
 	for _, ref := range []registry.Reference{{Tag: "nil"}, {Digest: two, Tag: "v1"}, {Digest: "sha256:00"}, {Digest: strings.Replace(one, "a", "b", 1)}} {

@@ -38,7 +38,7 @@ func (a *API) putImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.PutImag
 		return nil, model.Errorf("ImageDigestDoesNotMatchException",
 			"The specified image digest '%s' does not match the digest of the image manifest, '%s'", d, digest.FromBytes(payload))
 	}
-	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag), row.Final(value(in.ImageTag)))
+	m, err := images.Put(ctx, value(in.ImageManifestMediaType), payload, value(in.ImageTag))
 	if model.ErrorCode(err) == "ImageAlreadyExistsException" {
 		m, err = a.restorePushed(ctx, row, images, payload, err)
 	}
