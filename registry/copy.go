@@ -181,7 +181,7 @@ func (st *store) offerAll(ctx context.Context, images []digest.Digest) error {
 			}
 		}
 	}
-	return st.replicas.Hold(ctx, st.scope, all)
+	return st.hold(ctx, all)
 }
 
 // Images of another repository of this registry, as a source.

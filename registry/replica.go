@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -52,7 +53,7 @@ func (g *Registry) Share(ctx context.Context, s model.Scope, name string) error 
 		}
 		all = append(all, append(p.store.parts(ctx, "", payload), i.Digest.String())...)
 	}
-	if err := p.store.replicas.Hold(ctx, s, all); err != nil {
+	if err := p.store.hold(ctx, all); err != nil {
 		return err
 	}
 	return p.change(ctx, func(*model.Repository) ([]digest.Digest, error) { return nil, nil })
@@ -248,7 +249,7 @@ func (p *Repository) publish(ctx context.Context, row *model.Repository, made []
 	for _, m := range made {
 		hold = append(hold, m.String())
 	}
-	if err := st.replicas.Hold(ctx, p.scope, hold); err != nil {
+	if err := st.hold(ctx, hold); err != nil {
 		return err
 	}
 	if err := st.replicas.Publish(ctx, p.scope, p.name, row.Images, d.String()); err != nil {
@@ -264,7 +265,15 @@ func (st *store) offer(ctx context.Context, mediaType string, payload []byte) er
 	if st.replicas == nil {
 		return nil
 	}
-	return st.replicas.Hold(ctx, st.scope, st.parts(ctx, mediaType, payload))
+	return st.hold(ctx, st.parts(ctx, mediaType, payload))
+}
+
+// hold has other servers store blobs. What they refuse is no refusal for the caller, who has asked for something else.
+func (st *store) hold(ctx context.Context, digests []string) error {
+	if err := st.replicas.Hold(ctx, st.scope, digests); err != nil {
+		return errors.Join(ctx.Err(), errors.New("have other servers hold what is new: "+err.Error()))
+	}
+	return nil
 }
 
 // parts are those blobs that a manifest refers to and that are stored here: of the others its push will be refused. So is

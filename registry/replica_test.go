@@ -406,3 +406,25 @@ func TestAnOldRowUndoesNothing(t *testing.T) {
 		t.Errorf("%d images are there, %v", len(all), err)
 	}
 }
+
+// What another server refuses is no refusal of what the caller asked for: it is worth another try.
+func TestRefusalsOfOthersAreFaults(t *testing.T) {
+	p := newPair(t, "web", "copy")
+	p.leader.push(t, "web:v1", image(t))
+	web, err := p.leader.Repository(t.Context(), scopeA, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := web.Manifest(t.Context(), registry.Reference{Tag: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.deaf = model.Errorf("AccessDeniedException", "it does not know the key yet")
+	_, copied := p.leader.Copy(t.Context(), scopeA, "copy", m, nil, web.Source())
+	_, _, deleted := web.Delete(t.Context(), registry.Reference{Tag: "v1"})
+	for what, err := range map[string]error{"copy": copied, "delete": deleted} {
+		if err == nil || model.ErrorCode(err) != "" || !strings.Contains(err.Error(), "does not know the key") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
