@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -47,7 +48,7 @@ func keysFor(issuer *model.TokenIssuer, algorithm string) []*model.IssuerKey {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortStableFunc(keys, func(a, b *model.IssuerKey) int { return int(a.CreatedAt - b.CreatedAt) })
+	slices.SortStableFunc(keys, func(a, b *model.IssuerKey) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
 	return keys
 }
 
