@@ -36,6 +36,22 @@ func (p Position) Compare(o Position) int {
 	return cmp.Or(cmp.Compare(p.Time, o.Time), cmp.Compare(p.Seq, o.Seq))
 }
 
+// Before is the place right before p, and Behind the one right behind it.
+func (p Position) Before() Position {
+	if p.Seq == 0 {
+		return Position{p.Time - 1, math.MaxUint64}
+	}
+	return Position{p.Time, p.Seq - 1}
+}
+
+// Behind is the opposite of Before.
+func (p Position) Behind() Position {
+	if p.Seq == math.MaxUint64 {
+		return Position{p.Time + 1, 0}
+	}
+	return Position{p.Time, p.Seq + 1}
+}
+
 // Text is the place as 56 digits, in whose order places are.
 func (p Position) Text() string {
 	n := new(big.Int).Lsh(big.NewInt(p.Time), 64)

@@ -82,11 +82,11 @@ func (s *scan) after(p Position) {
 	switch {
 	case p == Position{}:
 	case s.reverse:
-		if before := (Position{p.Time, p.Seq - 1}); before.Compare(s.high) < 0 {
+		if before := p.Before(); before.Compare(s.high) < 0 {
 			s.high = before
 		}
 	default:
-		if behind := (Position{p.Time, p.Seq + 1}); behind.Compare(s.low) > 0 {
+		if behind := p.Behind(); behind.Compare(s.low) > 0 {
 			s.low = behind
 		}
 	}

@@ -265,3 +265,26 @@ func TestMetricFilters(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 }
+
+// The tokens of a page without events lead on from where it was, both ways: nothing is passed over, and nothing comes twice.
+func TestTokensOfNothing(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "g", "s")
+	page := func(token *string) *sdk.GetLogEventsOutput {
+		t.Helper()
+		out, err := w.GetLogEvents(t.Context(), &sdk.GetLogEventsInput{
+			LogGroupName: aws.String("g"), LogStreamName: aws.String("s"), StartTime: aws.Int64(begin.UnixMilli()), NextToken: token,
+		})
+		must(t, err)
+		return out
+	}
+	first := page(nil)
+	back := page(first.NextBackwardToken)
+	w.put(t, "g", "s", "0 x")
+	if got := messages(page(back.NextForwardToken).Events); got != "x" {
+		t.Errorf("forward from there: %q", got)
+	}
+	if got := messages(page(first.NextBackwardToken).Events); got != "" {
+		t.Errorf("backward from the beginning: %q", got)
+	}
+}

@@ -112,9 +112,9 @@ func places(events []logstore.Event, q logstore.Query) (forward, backward logsto
 	case q.After == logstore.Position{}:
 		return logstore.Position{Time: q.From}, logstore.Position{Time: q.From}
 	case q.Reverse: // the place itself was the last event that the caller has: it is not before it
-		return logstore.Position{Time: q.After.Time, Seq: q.After.Seq - 1}, q.After
+		return q.After.Before(), q.After
 	}
-	return q.After, logstore.Position{Time: q.After.Time, Seq: q.After.Seq + 1}
+	return q.After, q.After.Behind()
 }
 
 // digits writes a place as AWS writes its own: 56 digits. It is also the id of the event there.
