@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,6 +163,10 @@ func TestExportTaskRefused(t *testing.T) {
 		endpoint.Statement("Allow", "logs:*", `"Resource":"*"`), endpoint.Statement("Allow", "s3:PutObject", `"Resource":"arn:aws:s3:::b/p/*"`))))
 	_, err := ann.CreateExportTask(t.Context(), exportOf("b", func(in *sdk.CreateExportTaskInput) { in.DestinationPrefix = nil }))
 	wantError(t, err, "AccessDeniedException", "not authorized to perform: s3:PutObject on resource: arn:aws:s3:::b/exportedlogs/aws-logs-write-test because")
+	bob := sdk.NewFromConfig(w.User(endpoint.Account, "bob", endpoint.Document(
+		endpoint.Statement("Allow", "logs:*", `"Resource":"*"`), endpoint.Statement("Allow", "s3:PutObject", `"Resource":"arn:aws:s3:::b/p/aws-logs-write-test"`))))
+	_, err = bob.CreateExportTask(t.Context(), exportOf("b")) // who may write the first object has to be allowed the others
+	wantError(t, err, "AccessDeniedException", "not authorized to perform: s3:PutObject on resource: arn:aws:s3:::b/p/")
 	if len(w.buckets.objects) != 0 {
 		t.Errorf("there is %v", w.buckets.objects)
 	}
@@ -254,5 +261,82 @@ func TestExportTaskSurvivesItsServer(t *testing.T) {
 		if got := w.exported(t, out.TaskId); e.Status.Code != c.want || (len(got) == 2) != c.same {
 			t.Errorf("%+v with %v, want %s", e.Status, got, c.want)
 		}
+	}
+}
+
+// What retention has taken is not exported, whether its files are gone or not.
+func TestExportTaskKeepsRetention(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "g", "s")
+	w.put(t, "g", "s", "0 old")
+	w.buckets.owners["b"] = endpoint.Account
+	_, err := w.PutRetentionPolicy(t.Context(), &sdk.PutRetentionPolicyInput{LogGroupName: aws.String("g"), RetentionInDays: aws.Int32(1)})
+	must(t, err)
+	w.Advance(25 * time.Hour)
+	out, err := w.CreateExportTask(t.Context(), exportOf("b"))
+	must(t, err)
+	e := w.ended(t, out.TaskId)
+	if got := w.exported(t, out.TaskId); e.Status.Code != types.ExportTaskStatusCodeCompleted || len(got) != 1 {
+		t.Errorf("%+v with %q", e.Status, got)
+	}
+}
+
+// A task leaves no mark beside the events.
+func TestExportTaskTidiesUp(t *testing.T) {
+	w := newWorld(t)
+	w.create(t, "g", "s")
+	w.buckets.owners["b"] = endpoint.Account
+	marks := func() []string {
+		names, err := filepath.Glob(filepath.Join(w.dir, "*", "*.mark"))
+		must(t, err)
+		return names
+	}
+	out, err := w.CreateExportTask(t.Context(), exportOf("b"))
+	must(t, err)
+	w.ended(t, out.TaskId)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); len(marks()) > 0; <-tick.C { // it goes when the task has ended
+		if time.Now().After(end) {
+			t.Fatalf("%q are left", marks())
+		}
+	}
+}
+
+// A group that has the name by now is another one.
+func TestExportTaskOfAGroupThatWasMadeAgain(t *testing.T) {
+	w := stillWorld(t)
+	w.create(t, "g", "s")
+	w.put(t, "g", "s", "0 one")
+	w.buckets.owners["b"] = endpoint.Account
+	out, err := w.CreateExportTask(t.Context(), exportOf("b"))
+	must(t, err)
+	_, err = w.DeleteLogGroup(t.Context(), &sdk.DeleteLogGroupInput{LogGroupName: aws.String("g")})
+	must(t, err)
+	w.create(t, "g", "s")
+	w.put(t, "g", "s", "0 two")
+	w.run(t, w.api)
+	if e := w.ended(t, out.TaskId); e.Status.Code != types.ExportTaskStatusCodeFailed || *e.Status.Message != "The specified log group does not exist." {
+		t.Errorf("%+v", e.Status)
+	}
+}
+
+// Of tasks that are created at the same time one is.
+func TestExportTasksAtOnce(t *testing.T) {
+	w := stillWorld(t)
+	w.create(t, "g", "s")
+	w.buckets.owners["b"] = endpoint.Account
+	var made atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := w.CreateExportTask(t.Context(), exportOf("b")); err == nil {
+				made.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := made.Load(); n != 1 {
+		t.Errorf("%d tasks are made", n)
 	}
 }
