@@ -2,8 +2,11 @@ package exec
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,5 +47,52 @@ func TestJournalNames(t *testing.T) {
 		if _, err := newJournal(t.TempDir(), slog.New(slog.DiscardHandler), &acs.RoadsteadOpenExec{SessionID: id}); err == nil {
 			t.Errorf("%q is taken", id)
 		}
+	}
+}
+
+// taker takes everything.
+type taker struct{ key string }
+
+func (*taker) Call(context.Context, string, string, any, any) error         { return nil }
+func (*taker) BucketEncrypted(context.Context, string) error                { return nil }
+func (t *taker) PutObject(_ context.Context, _, key string, _ []byte) error { t.key = key; return nil }
+
+// The record says how much is missing, and a prefix may end with a slash, or without one [D].
+func TestPut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s1.log")
+	if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, key := range map[string]string{"": "s1.log", "p": "p/s1.log", "p/q/": "p/q/s1.log"} {
+		r, who := acs.RoadsteadExecEnded{SessionID: "s1", Transcript: &acs.ExecTranscript{Missed: 7}}, &taker{}
+		err := put(t.Context(), who, &acs.ExecLog{Bucket: "b", Prefix: prefix}, file, &r)
+		if want := (acs.ExecTranscript{Bucket: "b", Key: key, Bytes: 4, Missed: 7}); err != nil || *r.Transcript != want || who.key != key {
+			t.Errorf("%q: %+v at %s, %v", prefix, r.Transcript, who.key, err)
+		}
+	}
+}
+
+// Transcripts that nobody took are kept for a week, and the newest 512 MiB of them.
+func TestTidyKept(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	for i, age := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour, 8 * 24 * time.Hour} {
+		name := filepath.Join(dir, fmt.Sprint(i))
+		f, err := os.Create(name)
+		if err == nil && i < 3 {
+			err = f.Truncate(200 << 20) // it has no blocks on the disk
+		}
+		f.Close()
+		if err == nil {
+			err = os.Chtimes(name, now.Add(-age), now.Add(-age))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &Sessions{cfg: Config{Log: slog.New(slog.DiscardHandler)}}
+	s.tidyKept(dir, now)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 || left[0].Name() != "0" || left[1].Name() != "1" {
+		t.Errorf("%v, %v", left, err)
 	}
 }
