@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/roadstead/roadstead/access"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
+	"github.com/roadstead/roadstead/policy"
 	"github.com/roadstead/roadstead/state"
 )
 
@@ -169,5 +171,18 @@ func BenchmarkAuthorize(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A refusal has the message that Encode makes of it, for the account of who calls.
+func TestRefusalsAreEncoded(t *testing.T) {
+	u := &model.User{Identity: identity("ann", "AIDAANN", allow(`"ecs:ListClusters"`, `"Resource":"*"`))}
+	rows := tables(t, func(tx *state.Tx) { tx.Users.Put(u) })
+	a := access.Access{Encode: func(of string, why policy.Refusal) string {
+		return of + " " + why.Context.Action + " " + why.Explanation
+	}}
+	err := a.Authorize(rows, &access.Call{Principal: userKey(u), Service: "ecs", Operation: "DeleteCluster", Input: &ecs.DeleteClusterInput{}, Now: now})
+	if e, ok := errors.AsType[*model.Error](err); !ok || e.Encoded != account+" ecs:DeleteCluster refused: no identity-based policy allows it" {
+		t.Errorf("%+v", err)
 	}
 }

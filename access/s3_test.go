@@ -47,3 +47,20 @@ func TestBucketPolicies(t *testing.T) {
 		}
 	}
 }
+
+// [D] That a bucket's policy locks nobody out is for the root user of its owner's account, and for no other user of it.
+func TestBucketPoliciesLockUsersOut(t *testing.T) {
+	u := &model.User{Identity: identity("ann", "AIDAANN", allow(`"s3:*"`, `"Resource":"*"`))}
+	const text = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*BucketPolicy","Resource":"arn:aws:s3:::box"}}`
+	tb := tables(t, func(tx *state.Tx) {
+		tx.Users.Put(u)
+		tx.Buckets.Put(&model.Bucket{Scope: model.Scope{Account: account, Region: "us-east-1"}, Name: "box", ID: "1", Policy: text})
+	})
+	for _, action := range []string{"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"} {
+		a := &access.Access{}
+		err := a.Authorize(tb, &access.Call{Principal: userKey(u), Service: "s3", Operation: action, Input: &struct{ Bucket, Key string }{"box", ""}, Now: now})
+		if model.ErrorCode(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "with an explicit deny in a resource-based policy") {
+			t.Errorf("%s: %v", action, err)
+		}
+	}
+}
