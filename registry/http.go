@@ -77,15 +77,8 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	if r.Method == http.MethodDelete && t.kind != "uploads" && t.kind != "manifests" { // layers go when no image needs them
 		return &refusal{http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported."}
 	}
-	if t.name == "" { // nobody opens another's store without a repository, nor a new one
-		c.Account = c.key.Account
-		switch catalog := strings.HasSuffix(r.URL.Path, "/_catalog"); {
-		case !catalog: // the answer is the same everywhere
-			c.Region = g.cfg.Region
-		case !g.stored(c.Scope):
-			answerJSON(w, http.StatusOK, map[string][]string{"repositories": {}})
-			return nil
-		}
+	if t.name == "" && g.nameless(w, r, &c) {
+		return nil
 	}
 	st, err := g.store(c.Scope)
 	if err != nil {
@@ -117,6 +110,19 @@ func (g *Registry) serve(w http.ResponseWriter, r *http.Request, c caller) *refu
 	}
 	st.distribute(w, r)
 	return nil
+}
+
+// nameless looks which store a request without a repository is about: none that is another's, or a new one. It says whether it has answered.
+func (g *Registry) nameless(w http.ResponseWriter, r *http.Request, c *caller) bool {
+	c.Account = c.key.Account
+	switch catalog := strings.HasSuffix(r.URL.Path, "/_catalog"); {
+	case !catalog: // the answer is the same everywhere
+		c.Region = g.cfg.Region
+	case !g.stored(c.Scope):
+		answerJSON(w, http.StatusOK, map[string][]string{"repositories": {}})
+		return true
+	}
+	return false
 }
 
 // distribute has Distribution answer. It reads parameters by FormValue, which prefers those of a form in the body: we have looked at those of the
