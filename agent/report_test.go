@@ -87,7 +87,7 @@ func tellAll(t *testing.T, f func(m *acs.RoadsteadReports, say func(any)), batch
 			errs <- l.report(ctx, b)
 		}
 	}()
-	ws, _, err := websocket.Dial(ctx, srv.URL, nil) //nolint:bodyclose // websocket.Dial closes it
+	ws, _, err := websocket.Dial(ctx, srv.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
