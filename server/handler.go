@@ -41,6 +41,29 @@ func (s *Server) handler() http.Handler {
 	return s.apart(s.metrics.count(s.onLeader(s.s3)), mux)
 }
 
+// What the header of a request may be: as at AWS's load balancers [D], which is several times what any client sends us; and so many
+// fields, of which an object's metadata are the most.
+const (
+	maxHeaderBytes  = 64 << 10
+	maxHeaderFields = 1000
+)
+
+// slim refuses a request with too many fields in its header, before anybody walks over them.
+func slim(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := 0
+		for _, values := range r.Header {
+			n += len(values)
+		}
+		if n > maxHeaderFields {
+			w.Header().Set("Connection", "close")
+			http.Error(w, http.StatusText(http.StatusRequestHeaderFieldsTooLarge), http.StatusRequestHeaderFieldsTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // healthz answers 200 while the member leads or knows who does.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	leader, _, err := s.db.Leader(r.Context())

@@ -189,7 +189,7 @@ func (s *Server) Run(ctx context.Context) error {
 // serve runs the HTTP server. Requests in flight at the end get a moment; websockets are cut.
 func (s *Server) serve(ctx context.Context) error {
 	srv := &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: 30 * time.Second,
+		Handler: slim(s.handler()), ReadHeaderTimeout: 30 * time.Second, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	done := make(chan error, 1+len(s.more))
