@@ -65,11 +65,13 @@ type field []int
 
 func (f field) has(n int) bool { return f == nil || slices.Contains(f, n) }
 
-// day is one of the days that an expression names: 15; the last one (L); of the week also the third Friday (6#3), and the last (6L).
+// day is one of the days that an expression names: 15; the last one (L); the weekday closest to one of them (15W, LW); of the week also
+// the third Friday (6#3), and the last (6L).
 type day struct {
 	n    int
 	nth  int // 1 to 5, of days of the week; 0 for all
 	last bool
+	near bool // of the days of the month: the weekday that is closest
 }
 
 func monthNames() []string {
@@ -168,6 +170,12 @@ func readDays(text string, first, last int, names []string) ([]day, error) {
 			return []day{{n: last}}, nil // Saturday [D]
 		}
 		return []day{{last: true}}, nil
+	case !week && strings.HasSuffix(text, "W"): // of one day, not of a list or a range [I]
+		n, err := strconv.Atoi(strings.TrimSuffix(text, "W"))
+		if text != "LW" && (err != nil || n < first || n > last) {
+			return nil, fmt.Errorf("%q is no weekday of a month.", text)
+		}
+		return []day{{n: n, last: text == "LW", near: true}}, nil
 	case week && counted:
 		n, ok := number(name, names)
 		count, err := strconv.Atoi(nth)
@@ -192,13 +200,38 @@ func readDays(text string, first, last int, names []string) ([]day, error) {
 
 // on says whether the expression names the day.
 func (e *Expression) on(t time.Time) bool {
-	lastOfMonth := t.AddDate(0, 0, 1).Month() != t.Month()
+	lastOfMonth := t.AddDate(0, 1, -t.Day()).Day()
 	lastOfItsSort := t.AddDate(0, 0, 7).Month() != t.Month()
 	return e.free || slices.ContainsFunc(e.days, func(d day) bool {
-		return d.last && lastOfMonth || d.n == t.Day()
+		n := d.n
+		if d.last {
+			n = lastOfMonth
+		}
+		if d.near && n <= lastOfMonth {
+			n = closest(t.AddDate(0, 0, n-t.Day()), lastOfMonth)
+		}
+		return n == t.Day()
 	}) || slices.ContainsFunc(e.weekdays, func(d day) bool {
 		return d.n == int(t.Weekday())+1 && (d.nth == 0 || d.nth == (t.Day()+6)/7) && (!d.last || lastOfItsSort)
 	})
+}
+
+// closest is the day of the weekday that is closest to t, which is in a month of so many days, and does not leave the month [D, O].
+func closest(t time.Time, days int) int {
+	n := t.Day()
+	switch t.Weekday() {
+	case time.Saturday:
+		if n == 1 {
+			return 3
+		}
+		return n - 1
+	case time.Sunday:
+		if n == days {
+			return n - 2
+		}
+		return n + 1
+	}
+	return n
 }
 
 // Next is the first time after one: of a rate, that time later. It is zero if there will never be one.
