@@ -145,14 +145,15 @@ func (j *journal) remove() error {
 // leftJournals are those of the sessions that left says, oldest first. One whose session did not end was cut short with its agent. An
 // error is about some of them, and the others are there.
 func leftJournals(dir string, log *slog.Logger, left func(id string) bool) ([]*journal, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var all []*journal
 	var errs []error
-	for _, name := range names {
-		if !left(strings.TrimSuffix(filepath.Base(name), ".json")) {
+	for _, f := range files {
+		name := filepath.Join(dir, f.Name())
+		if id, ok := strings.CutSuffix(f.Name(), ".json"); !ok || !left(id) {
 			continue
 		}
 		b, err := os.ReadFile(name)

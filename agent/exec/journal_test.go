@@ -96,3 +96,31 @@ func TestTidyKept(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 }
+
+// What an earlier agent left is found, whatever the data directory is called.
+func TestLeftJournals(t *testing.T) {
+	dir, log := filepath.Join(t.TempDir(), "exec [of] *"), slog.New(slog.DiscardHandler)
+	for _, id := range []string{"s1", "s2", "s3"} {
+		j, err := newJournal(dir, log, &acs.RoadsteadOpenExec{SessionID: id, Log: &acs.ExecLog{Bucket: "b"}})
+		if err == nil {
+			err = j.begin(time.Now())
+		}
+		if err == nil && id != "s3" {
+			err = j.end(acs.RoadsteadExecEnded{SessionID: id, StartedAt: 1, EndedAt: 2})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := leftJournals(dir, log, func(id string) bool { return id != "s2" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, j := range left {
+		ids = append(ids, j.page.Open.SessionID)
+	}
+	if got := strings.Join(ids, " "); got != "s1 s3" {
+		t.Errorf("left: %q", got)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -283,12 +282,16 @@ func (s *Shipper) Run(ctx context.Context) error {
 
 // left are the shipments that have not come to their end.
 func (s *Shipper) left() ([]*shipment, error) {
-	names, err := filepath.Glob(filepath.Join(s.cfg.Dir, "*.json"))
+	files, err := os.ReadDir(s.cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var all []*shipment
-	for _, name := range slices.Sorted(slices.Values(names)) {
+	for _, f := range files {
+		name := filepath.Join(s.cfg.Dir, f.Name())
+		if filepath.Ext(name) != ".json" {
+			continue
+		}
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read log shipment: %w", err)

@@ -108,7 +108,7 @@ type dock struct {
 }
 
 func newDock(t rapid.TB, dir string) *dock {
-	return &dock{t: t, cloud: &cloud{groups: map[string]map[string][]event{"g": {}}}, dir: filepath.Join(dir, "shipping"), path: filepath.Join(dir, "c.json")}
+	return &dock{t: t, cloud: &cloud{groups: map[string]map[string][]event{"g": {}}}, dir: filepath.Join(dir, "shipping [of] *"), path: filepath.Join(dir, "c.json")}
 }
 
 func (d *dock) start() {
