@@ -1,6 +1,7 @@
 package ecr_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -145,4 +146,93 @@ func TestScanOnPush(t *testing.T) {
 	id := byTag("1")
 	_, err := none.StartImageScan(ctx, &sdk.StartImageScanInput{RepositoryName: web, ImageId: &id})
 	wantError(t, err, "UnsupportedFeatureException", "--image-scanner")
+}
+
+// An image whose scan takes long holds up no other, and is asked about once at a time, however often it is due; all that are due at once
+// are not asked about at once.
+func TestSlowScans(t *testing.T) {
+	arrived, release := make(chan string, 100), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ Repository string }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		arrived <- in.Repository
+		if strings.HasPrefix(in.Repository, "slow") {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		}
+		fmt.Fprint(w, `{"findings":[]}`)
+	}))
+	defer s.Close()
+	w := newScannedWorld(t, s.URL)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.api.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	id := byTag("1")
+	scan := func(name string) string {
+		t.Helper()
+		w.create(t, name)
+		w.push(t, name+":1", nil)
+		if _, err := w.StartImageScan(ctx, &sdk.StartImageScanInput{RepositoryName: &name, ImageId: &id}); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	next := func(want string) {
+		t.Helper()
+		select {
+		case got := <-arrived:
+			if got != want {
+				t.Errorf("the scanner is asked about %s, not %s", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the scanner is not asked about %s", want)
+		}
+	}
+	complete := func(name string) {
+		t.Helper()
+		snap, cursor := w.db.Watch()
+		for tables := snap.Tables; ; {
+			for row := range tables.ImageScans.All() {
+				if row.Repository == name && row.Status == "COMPLETE" {
+					return
+				}
+			}
+			r, err := cursor.Next(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tables = r.Snapshot.Tables
+		}
+	}
+	for i := range 3 {
+		next(scan(fmt.Sprintf("slow%d", i)))
+	}
+	for i := range 3 { // one after the other, beside those that hang
+		name := scan(fmt.Sprintf("quick%d", i))
+		next(name)
+		complete(name)
+	}
+	next(scan("slow3"))
+	name := scan("quick3") // four hang
+	for i := range 20 {    // a fifth would be asked about meanwhile
+		w.push(t, fmt.Sprintf("quick3:%d", i), nil)
+	}
+	select {
+	case got := <-arrived:
+		t.Errorf("the scanner is asked about %s at the same time as four others", got)
+	default:
+	}
+	release <- struct{}{}
+	next(name)
+	complete(name)
+	close(release)
+	for i := range 4 {
+		complete(fmt.Sprintf("slow%d", i))
+	}
 }
