@@ -124,6 +124,7 @@ func (a *API) verify(c *call) error {
 		return err
 	}
 	c.who.Region = a.Region
+	c.lower()
 	path := strings.TrimPrefix(c.URL.Path, "/")
 	if c.bucket = a.virtual(c.Host); c.bucket != "" {
 		c.key = path
@@ -134,6 +135,29 @@ func (a *API) verify(c *call) error {
 		return checkKey(c.key)
 	}
 	return nil
+}
+
+// lower makes headers of the parameters x-amz-meta-*, x-amz-acl and so on of a presigned URL, as S3 does: whoever presigns may put them
+// there, so that whoever uses the URL sends no header that was signed [O]. A header that is there counts before a parameter [I].
+func (c *call) lower() {
+	query := c.URL.Query()
+	if !query.Has("X-Amz-Signature") {
+		return
+	}
+	r := *c.Request
+	r.Header = r.Header.Clone()
+	for name, values := range query {
+		header := http.CanonicalHeaderKey(name)
+		switch header {
+		case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signedheaders", "X-Amz-Signature", "X-Amz-Security-Token",
+			"X-Amz-Content-Sha256": // the signature's
+			continue
+		}
+		if strings.HasPrefix(header, "X-Amz-") && c.Header()[header] == nil {
+			r.Header[header] = values
+		}
+	}
+	c.Request = &r
 }
 
 // virtual is the bucket that a host name names, "" if it names none.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -321,6 +322,92 @@ func TestWaysToAsk(t *testing.T) {
 	must(t, err)
 	if text(t, out.Body) != "a/b c" {
 		t.Error("another object")
+	}
+}
+
+// [O] What a presigned URL says in parameters x-amz-* counts as if headers said it: metadata, conditions, checksums, and what is not to be
+// had is refused.
+func TestPresignedHeaders(t *testing.T) {
+	w, ctx := newWorld(t, "us-east-1"), t.Context()
+	w.bucket(t, "box", "a")
+	at := func(what string) string { return w.url + "/box/" + what }
+	for _, c := range []struct {
+		url, header, body string
+		want              int
+		says              string
+	}{
+		{at("b?x-amz-meta-color=blue&x-amz-meta-two-words=%C3%A9&x-amz-acl=private&X-Amz-Storage-Class=STANDARD"), "", "b", 200, ""},
+		{at("c?x-amz-acl=public-read"), "", "c", 400, "AccessControlListNotSupported"},
+		{at("c?x-amz-grant-read=id%3D1"), "", "c", 400, "AccessControlListNotSupported"},
+		{at("c?x-amz-storage-class=GLACIER"), "", "c", 400, "InvalidStorageClass"},
+		{at("c?x-amz-tagging=a%3Db"), "", "c", 501, "NotImplemented"},
+		{at("c?x-amz-server-side-encryption=aws%3Akms"), "", "c", 501, "NotImplemented"},
+		{at("c?x-amz-expected-bucket-owner=111111111111"), "", "c", 403, "AccessDenied"},
+		{at("c?x-amz-checksum-crc32=AAAAAA%3D%3D"), "", "c", 400, "BadDigest"},
+		{at("c?x-amz-meta-long=" + strings.Repeat("x", 2050)), "", "c", 400, "MetadataTooLarge"},
+		{at("d?x-amz-copy-source=box%2Fa"), "", "", 200, "CopyObjectResult"},
+		{at("e?x-amz-meta-color=blue"), "green", "e", 200, ""},
+	} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPut, c.url, nil)
+		must(t, err)
+		if c.header != "" {
+			r.Header.Set("X-Amz-Meta-Color", c.header)
+		}
+		url, signed, err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping, o.DisableHeaderHoisting = true, true }).
+			PresignHTTP(ctx, aws.Credentials{AccessKeyID: "test", SecretAccessKey: "secret"}, withExpiry(r), "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		must(t, err)
+		r, err = http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(c.body))
+		must(t, err)
+		signed.Del("Host")
+		r.Header = signed
+		resp, err := steady.Client().Do(r)
+		must(t, err)
+		if body := text(t, resp.Body); resp.StatusCode != c.want || !strings.Contains(body, c.says) {
+			t.Errorf("%s: %d %s", c.url, resp.StatusCode, body)
+		}
+	}
+	for key, want := range map[string]map[string]string{"b": {"color": "blue", "two-words": "é"}, "d": {}, "e": {"color": "green"}} {
+		out, err := w.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: new("box"), Key: &key})
+		must(t, err)
+		if !maps.Equal(out.Metadata, want) {
+			t.Errorf("%s has %v", key, out.Metadata)
+		}
+	}
+	if w.get(t, "box", "d") != "a" {
+		t.Error("d is no copy")
+	}
+	_, err := w.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: new("box"), Key: new("c")})
+	wantError(t, err, "NotFound", "")
+}
+
+// withExpiry says how long a presigned request is good for.
+func withExpiry(r *http.Request) *http.Request {
+	q := r.URL.Query()
+	q.Set("X-Amz-Expires", "60")
+	r.URL.RawQuery = q.Encode()
+	return r
+}
+
+// The SDK puts metadata of a presigned upload there: it arrives.
+func TestPresignedPut(t *testing.T) {
+	w, ctx := newWorld(t, "us-east-1"), t.Context()
+	w.bucket(t, "box")
+	made, err := sdk.NewPresignClient(w.Client).PresignPutObject(ctx, &sdk.PutObjectInput{Bucket: new("box"), Key: new("k"), Metadata: map[string]string{"color": "blue"}})
+	must(t, err)
+	r, err := http.NewRequestWithContext(ctx, made.Method, made.URL, strings.NewReader("text"))
+	must(t, err)
+	made.SignedHeader.Del("Host")
+	made.SignedHeader.Del("Content-Length")
+	r.Header = made.SignedHeader
+	resp, err := steady.Client().Do(r)
+	must(t, err)
+	if body := text(t, resp.Body); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s", made.URL, resp.StatusCode, body)
+	}
+	out, err := w.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: new("box"), Key: new("k")})
+	must(t, err)
+	if out.Metadata["color"] != "blue" {
+		t.Errorf("%s: the object has %v", made.URL, out.Metadata)
 	}
 }
 
