@@ -35,7 +35,7 @@ var advice = []struct{ code, text, todo string }{ //nolint:gochecknoglobals // a
 	{"", "gave HTTP response to HTTPS client", "That port speaks http. Say http:// in --endpoint or ROADSTEAD_ENDPOINT."},
 	{"", "i/o timeout", "Nothing answers there. Look at --endpoint or ROADSTEAD_ENDPOINT, and whether a firewall lets you through."},
 	{"", "address already in use", "Another process has that port. Choose another with --listen 127.0.0.1:PORT."},
-	{"UnrecognizedClientException", "", "The access key is not known there. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `roadstead dev` has test / test."},
+	{"UnrecognizedClientException", "", "The access key is not known there. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `roadstead dev` has test / test."},
 	{"InvalidSignatureException", "valid region", "It serves another Region. Say which with --region or AWS_REGION."},
 	{"InvalidSignatureException", "Signature expired", "The clocks of this machine and of the control plane differ by more than five minutes."},
 	{"InvalidSignatureException", "not yet current", "The clocks of this machine and of the control plane differ by more than five minutes."},
