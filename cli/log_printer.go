@@ -27,7 +27,7 @@ type logPrinter struct {
 	stdout, stderr io.Writer
 
 	open *logLine // the last one, if the end of its line is still to come
-	away bool     // nobody answered last time
+	said string   // what was said of there being nothing last time, "" if there was something
 }
 
 func newLogPrinter(c *client.Client, task taskRef, tail int, follow bool, stdout, stderr io.Writer) *logPrinter {
@@ -72,15 +72,22 @@ func (p *logPrinter) print(ctx context.Context, containers []string) error {
 	}
 }
 
-// passes says of an error that nobody answers for now, as while a server is restarted: what is followed is asked for again.
+// passes says of an error that it is for now, as while a server is restarted or a task has not started: what is followed is asked for
+// again.
 func (p *logPrinter) passes(err error) bool {
-	if model.ErrorCode(err) != "" && !strings.Contains(err.Error(), "is not connected") {
+	text := explain(err)
+	hint, news := "Trying again until it answers, or Ctrl-C.", "away" // however it is away
+	switch {
+	case model.ErrorCode(err) == "" || strings.Contains(text, "is not connected"):
+	case strings.Contains(text, "has not started"):
+		hint, news = "Waiting until it does, or Ctrl-C.", text
+	default:
 		return false
 	}
-	if !p.away {
-		fmt.Fprintf(p.stderr, "roadstead: %s\nTrying again until it answers, or Ctrl-C.\n", explain(err))
+	if news != p.said {
+		fmt.Fprintf(p.stderr, "roadstead: %s\n%s\n", text, hint)
 	}
-	p.away = true
+	p.said = news
 	return true
 }
 
@@ -127,7 +134,7 @@ func (p *logPrinter) read(ctx context.Context, c *logCursor) error {
 		at, _ := time.Parse(time.RFC3339Nano, r.Time) // without a time it comes first
 		c.ahead = append(c.ahead, logLine{container: c.container, stderr: r.Stream == "stderr", at: at, text: r.Log})
 	}
-	c.offset, p.away = page.Offset, false
+	c.offset, p.said = page.Offset, ""
 	c.empty = len(page.Records) == 0
 	c.stopped = c.empty && page.Stopped
 	return nil

@@ -17,7 +17,8 @@ func newLogs() *cobra.Command {
 		Short: "Print what a task's containers wrote, from its node",
 		Long: `Print what a task's containers wrote, from its node, also for a while after it stopped. What they wrote to their standard error comes on
 standard error. At a terminal, and with --follow, lines of several containers are in the order of their times and begin with their
-container's name; otherwise one container comes after the other, byte by byte as it wrote.`,
+container's name; otherwise one container comes after the other, byte by byte as it wrote. With --follow, a task that has not started is
+waited for.`,
 		Example: `  roadstead logs 0123456789ab
   roadstead logs TASK --follow
   roadstead logs TASK --container web --tail 20 > web.log`,

@@ -74,6 +74,37 @@ func TestFollowedLogsOutlastTroubles(t *testing.T) {
 	}
 }
 
+// A follower waits for a task that has not started, and says so, once for each thing that the task waits for. Who does not follow is told.
+func TestFollowedLogsWaitForTheStart(t *testing.T) {
+	plane := func() string {
+		at := []string{"PROVISIONING", "PENDING", "PENDING"}
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost: // DescribeTasks
+				fmt.Fprint(w, `{"tasks":[{"containers":[{"name":"a"}]}]}`)
+			case len(at) > 0:
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, `{"__type":"InvalidParameterException","message":"The task has not started: it is %s."}`, at[0])
+				at = at[1:]
+			case r.FormValue("offset") == "0":
+				fmt.Fprint(w, `{"records":[{"stream":"stdout","log":"at last\n"}],"offset":1}`)
+			default:
+				fmt.Fprint(w, `{"records":[],"offset":1,"stopped":true}`)
+			}
+		}))
+		t.Cleanup(srv.Close)
+		return srv.URL
+	}
+	out, stderr, code := run(t, "logs", "t1", "--follow", "--endpoint", plane())
+	const said = "InvalidParameterException: The task has not started: it is %s.\nWaiting until it does, or Ctrl-C.\n"
+	if want := fmt.Sprintf("roadstead: "+said+"roadstead: "+said, "PROVISIONING", "PENDING"); out != "at last\n" || stderr != want || code != 0 {
+		t.Errorf("exit %d, %q and %q", code, out, stderr)
+	}
+	if out, stderr, code = run(t, "logs", "t1", "--endpoint", plane()); out != "" || code != 1 || strings.Count(stderr, "has not started") != 1 {
+		t.Errorf("exit %d, %q and %q", code, out, stderr)
+	}
+}
+
 // Another container's line between the parts of a long one begins a line of its own.
 func TestPartsOfLinesAreKeptApart(t *testing.T) {
 	var out strings.Builder

@@ -3,7 +3,12 @@ package server
 import (
 	"fmt"
 	"testing"
+
+	"github.com/roadstead/roadstead/model"
 )
+
+// NoLogs is what somebody is told who asks for the logs of a task that err says are not there.
+func NoLogs(t *model.Task, err error) error { return noLogs(t, err) }
 
 // Opened are the materials of all keys of KMS, and the secret keys of issuers, as they are when they are used.
 func Opened(t *testing.T, s *Server) map[string]string {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,10 +42,15 @@ const maxOperatorBody = 1 << 20
 
 // operator wraps a call: it verifies the sender, and writes the answer or the refusal as JSON.
 func (s *Server) operator(call func(r *http.Request, p auth.Principal) (any, error)) http.HandlerFunc {
+	return s.operatorUpTo(maxOperatorBody, call)
+}
+
+// operatorUpTo is operator with bodies of up to so many bytes.
+func (s *Server) operatorUpTo(limit int64, call func(r *http.Request, p auth.Principal) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOperatorBody))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 		if err != nil {
-			refuse(w, http.StatusRequestEntityTooLarge, model.Errorf("InvalidParameterException", "The body is larger than %d bytes.", maxOperatorBody))
+			refuse(w, http.StatusRequestEntityTooLarge, model.Errorf("InvalidParameterException", "The body is larger than %d bytes.", limit))
 			return
 		}
 		p, err := s.verifier.Verify(r, body)
@@ -140,15 +146,32 @@ func (s *Server) taskLogs(r *http.Request, p auth.Principal) (any, error) {
 	if err != nil || limit <= 0 || limit > 10_000 {
 		limit = 1000
 	}
+	if t.Instance == "" {
+		return nil, noLogs(t, session.ErrNotConnected)
+	}
 	logs, err := s.sessions.ReadLogs(r.Context(), t, acs.RoadsteadReadLogs{Container: q.Get("container"), Offset: offset, Limit: limit})
-	if errors.Is(err, session.ErrNotConnected) {
-		return nil, model.Errorf("InvalidParameterException", "The node of the task is not connected, so its logs cannot be read now. Look at `roadstead ps --nodes`.")
-	}
-	if errors.Is(err, session.ErrStockAgent) {
-		return nil, model.Errorf("InvalidParameterException", "The task runs under the Amazon ECS agent, so its logs are on its node, with Docker, or where its log driver sends them.")
-	}
 	if err != nil {
-		return nil, err
+		return nil, noLogs(t, err)
 	}
 	return map[string]any{"records": logs.Records, "offset": logs.Offset, "stopped": t.Last == model.TaskStopped}, nil
+}
+
+// noLogs says why a task's logs cannot be read: of one that has not started, that it has not, whatever its node said. Whoever follows
+// logs waits for it then.
+func noLogs(t *model.Task, err error) error {
+	refused := func(format string, args ...any) error {
+		return model.Errorf("InvalidParameterException", format, args...)
+	}
+	refusal := model.ErrorCode(err) != "" // the node has none
+	switch {
+	case t.Instance == "" && t.Last == model.TaskStopped:
+		return refused("The task stopped before it was placed on a node, so it has no logs: %s", cmp.Or(t.StopReason, "it was stopped."))
+	case t.Instance == "", refusal && t.StartedAt == 0 && t.Last != model.TaskStopped:
+		return refused("The task has not started: it is %s. Look at `roadstead explain %s`.", t.Last, t.ID)
+	case errors.Is(err, session.ErrNotConnected):
+		return refused("The node of the task is not connected, so its logs cannot be read now. Look at `roadstead ps --nodes`.")
+	case errors.Is(err, session.ErrStockAgent):
+		return refused("The task runs under the Amazon ECS agent, so its logs are on its node, with Docker, or where its log driver sends them.")
+	}
+	return err
 }
