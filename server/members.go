@@ -87,7 +87,10 @@ func (s *Server) announce(ctx context.Context) error {
 }
 
 func (s *Server) announceTo(ctx context.Context, leader string) error {
-	c, err := client.New(client.Config{Endpoint: leader, AccessKeyID: s.cfg.RootKeyID, Secret: s.cfg.RootSecret, Region: s.cfg.Region, Transport: s.cfg.Peers})
+	// Once: while a leader that has just died is tried again, the next one would not hear of this member.
+	c, err := client.New(client.Config{
+		Endpoint: leader, AccessKeyID: s.cfg.RootKeyID, Secret: s.cfg.RootSecret, Region: s.cfg.Region, Patience: -1, Transport: s.cfg.Peers,
+	})
 	if err != nil {
 		return err
 	}
