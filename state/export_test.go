@@ -2,7 +2,9 @@ package state
 
 import (
 	"context"
+	"errors"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -13,23 +15,30 @@ func (e *Etcd) Sibling(prefix string) *Etcd {
 	return e.server.member(cfg)
 }
 
-// Compact makes etcd forget all revisions before its newest.
+// Compact makes etcd forget all revisions before its newest. It may have: nothing was written since the last time, while writers had no
+// processor.
 func (e *Etcd) Compact(ctx context.Context) error {
 	r, err := e.client.Get(ctx, "x")
 	if err != nil {
 		return err
 	}
 	_, err = e.client.Compact(ctx, r.Header.Revision, clientv3.WithCompactPhysical())
+	if errors.Is(err, rpctypes.ErrCompacted) {
+		return nil
+	}
 	return err
 }
 
-// Depose revokes the leader's lease behind its back.
+// Depose revokes the leader's lease behind its back. Meanwhile the lease may have ended by itself, or the leader have resigned.
 func (e *Etcd) Depose(ctx context.Context) error {
 	r, err := e.client.Get(ctx, e.leaderKey())
 	if err != nil || len(r.Kvs) == 0 {
 		return err
 	}
 	_, err = e.client.Revoke(ctx, clientv3.LeaseID(r.Kvs[0].Lease))
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return nil
+	}
 	return err
 }
 
