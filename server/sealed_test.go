@@ -2,11 +2,13 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -143,17 +146,69 @@ func decoded(t *testing.T, text any) string {
 	return string(b)
 }
 
-// spellings are how a secret may stand in a file.
+// spellings are how a secret may stand in a file, or its words in a dump of goroutines that had it as an argument.
 func spellings(secret string) []string {
 	quoted, _ := json.Marshal(secret)
 	b := []byte(secret)
-	return []string{
+	all := []string{
 		secret, strings.Trim(string(quoted), `"`), hex.EncodeToString(b),
 		strings.TrimRight(base64.StdEncoding.EncodeToString(b), "="), strings.TrimRight(base64.URLEncoding.EncodeToString(b), "="),
 	}
+	for at := 0; at+8 <= len(b); at += 8 {
+		all = append(all, fmt.Sprintf("%#x", binary.LittleEndian.Uint64(b[at:])))
+	}
+	return all
 }
 
-// Nothing that is secret stands in any file of the data directory, nor in the log, nor in what DescribeTasks says. But for the file
+// dumps are what the process would write of its goroutines if it died, again and again while the server works with secrets: Go shows the
+// words of arguments. One that is not secret is among them.
+func dumps(t *testing.T, s *server.Server) []byte {
+	t.Helper()
+	c := dial(t, s, "root", "secret")
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	for operation, in := range map[string]any{
+		"secretsmanager GetSecretValue": map[string]any{"SecretId": "db"},
+		"ssm GetParameter":              map[string]any{"Name": "/db", "WithDecryption": true},
+		"ecr GetAuthorizationToken":     map[string]any{},
+		"sts GetSessionToken":           map[string]any{},
+	} {
+		service, name, _ := strings.Cut(operation, " ")
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				if err := c.Call(ctx, service, name, in, nil); err != nil && ctx.Err() == nil {
+					t.Errorf("%s: %v", operation, err)
+					return
+				}
+			}
+		})
+	}
+	shown := make(chan struct{})
+	busy.Go(func() { showArgument([2]uint64{plainWord, 1}, shown) })
+	var all []byte
+	buffer := make([]byte, 4<<20)
+	for range 100 {
+		all = append(all, buffer[:runtime.Stack(buffer, true)]...)
+	}
+	close(shown)
+	cancel()
+	busy.Wait()
+	return all
+}
+
+const plainWord = 0x6e69616c702061 // "a plain"
+
+// showArgument has an argument whose words stand in a dump.
+//
+//go:noinline
+func showArgument(words [2]uint64, until <-chan struct{}) {
+	<-until
+	if words[0] != plainWord {
+		panic("another word")
+	}
+}
+
+// Nothing that is secret stands in any file of the data directory, nor in the log, nor in a dump of goroutines. But for the file
 // that has the key for sealing.
 func TestSecretsAreInNoFile(t *testing.T) {
 	dir, log := t.TempDir(), &diary{}
@@ -164,8 +219,9 @@ func TestSecretsAreInNoFile(t *testing.T) {
 		t.Errorf("%d materials", len(materials))
 	}
 	maps.Copy(secrets, materials)
+	crashed := dumps(t, s)
 	stop()
-	places, plain, line := map[string][]byte{"the log": log.read()}, false, false
+	places, plain, line := map[string][]byte{"the log": log.read(), "a dump of goroutines": crashed}, false, false
 	ok(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || d.Name() == "seal.key" {
 			return err
@@ -177,6 +233,9 @@ func TestSecretsAreInNoFile(t *testing.T) {
 	}))
 	if !plain || !line || !bytes.Contains(places["the log"], []byte(`"level":"DEBUG"`)) {
 		t.Errorf("what is not secret is not found in %d places: the search shows nothing", len(places))
+	}
+	if !bytes.Contains(crashed, fmt.Appendf(nil, "%#x", plainWord)) {
+		t.Errorf("an argument is not found in %d bytes of dumps: the search shows nothing", len(crashed))
 	}
 	for what, secret := range secrets {
 		if len(secret) < 16 {
