@@ -17,6 +17,7 @@ import (
 
 	goruntime "runtime"
 
+	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
@@ -46,7 +47,7 @@ func BenchmarkStart(b *testing.B) {
 	e.pull(b)
 	n, tidy := newNetwork(b)
 	defer tidy()
-	ours, raw := oursContender(e, n), rawContender(b, e)
+	ours, raw := oursContender(e, n), rawContender(b, e, "")
 	rounds := 40
 	if testing.Short() {
 		rounds = 10
@@ -174,8 +175,9 @@ func oursContender(e *env, n *network.Network) contender {
 	}
 }
 
-// rawContender is the shortest program that starts a container in a network namespace of its own.
-func rawContender(tb testing.TB, e *env) contender {
+// rawContender is the shortest program that starts a container in a network namespace of its own. The shim runs program, runc if
+// it is "", and more changes the container's spec.
+func rawContender(tb testing.TB, e *env, program string, more ...oci.SpecOpts) contender {
 	c, err := client.New(e.daemon.Address())
 	must(tb, err)
 	tb.Cleanup(func() {
@@ -199,8 +201,11 @@ func rawContender(tb testing.TB, e *env) contender {
 				return err
 			}
 			ct, err := c.NewContainer(ctx, id, client.WithSnapshotter("overlayfs"), client.WithNewSnapshot(id, img), client.WithImage(img),
-				client.WithNewSpec(oci.WithImageConfig(img), oci.WithProcessArgs("/bin/sleep", "1000"),
-					oci.WithCgroup("/rsbench/raw/"+id), oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: nsPath(id)})))
+				client.WithRuntime("io.containerd.runc.v2", &runcoptions.Options{BinaryName: program}),
+				client.WithNewSpec(append([]oci.SpecOpts{
+					oci.WithImageConfig(img), oci.WithProcessArgs("/bin/sleep", "1000"), oci.WithCgroup("/rsbench/raw/" + id),
+					oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: nsPath(id)}),
+				}, more...)...))
 			if err != nil {
 				return err
 			}
