@@ -31,7 +31,7 @@ func connectFlags(cmd *cobra.Command) func() (*client.Client, error) {
 	endpoint := f.String("endpoint", cmp.Or(os.Getenv("ROADSTEAD_ENDPOINT"), os.Getenv("AWS_ENDPOINT_URL"), defaultEndpoint), "URL of the control plane ($ROADSTEAD_ENDPOINT)")
 	region := f.String("region", envRegion(), "Region ($AWS_REGION, that of the profile, or "+defaultRegion+")")
 	return func() (*client.Client, error) {
-		who, own, err := sender(cmd.Context(), *region)
+		who, own, err := sender(cmd.Context(), *endpoint, *region)
 		if err != nil {
 			return nil, err
 		}
@@ -45,13 +45,15 @@ func envRegion() string { return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_
 
 // sender is who calls, and the Region, if it is not known yet: as the aws command has it, of the environment's variables, else of the
 // profile in ~/.aws/config and ~/.aws/credentials (AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE), else of the container that it runs in.
-// A machine of EC2 is not asked; who has none of all this is a dev server's root user.
-func sender(ctx context.Context, region string) (aws.Credentials, string, error) {
+// A machine of EC2 is not asked; who has none of all this is a dev server's root user. So is who names neither a server nor a profile: the
+// default profile of somebody who works with AWS, too, is not for the dev server on this machine.
+func sender(ctx context.Context, endpoint, region string) (aws.Credentials, string, error) {
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	known := aws.Credentials{AccessKeyID: cmp.Or(id, devKey), SecretAccessKey: cmp.Or(secret, devSecret), SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
 	given := id != "" || secret != ""
-	if given && region != "" {
-		return known, region, nil
+	dev := endpoint == defaultEndpoint && os.Getenv("AWS_PROFILE") == ""
+	if dev || given && region != "" {
+		return known, cmp.Or(region, defaultRegion), nil
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	if err != nil {

@@ -90,3 +90,22 @@ func TestWhoCalls(t *testing.T) {
 		})
 	}
 }
+
+// Who names neither a server nor a profile means the dev server on this machine, also with keys of AWS at home.
+func TestDevServerIsNotForTheDefaultProfile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = HOME\naws_secret_access_key = s\nregion = eu-west-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	t.Setenv("AWS_CONFIG_FILE", file)
+	for endpoint, want := range map[string]string{defaultEndpoint: "test us-east-1", "http://10.0.0.1:4566": "HOME eu-west-1"} {
+		who, region, err := sender(t.Context(), endpoint, "")
+		if got := who.AccessKeyID + " " + region; err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", endpoint, got, err, want)
+		}
+	}
+}
