@@ -53,13 +53,13 @@ func TestFollowedEventsOutlastTheServer(t *testing.T) {
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since = append(since, r.FormValue("since"))
-		fmt.Fprint(w, event("e2", "1970-01-01T00:00:07.250Z"))
 		switch len(since) {
 		case 1:
+			fmt.Fprint(w, event("e2", "1970-01-01T00:00:07.250Z"))
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler) // in the middle of the answer
 		case 2:
-			fmt.Fprint(w, event("e3", "1970-01-01T00:00:07.250Z")+event("e4", "1970-01-01T00:00:08Z"))
+			fmt.Fprint(w, event("e2", "1970-01-01T00:00:07.250Z")+event("e3", "1970-01-01T00:00:07.250Z")+event("e4", "1970-01-01T00:00:08Z"))
 		case 3:
 			cancel()
 		}

@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -66,7 +67,7 @@ func knock(s *server.Server, door string, bloat func(io.Writer)) (status int, er
 		resp.Body.Close()
 		return resp.StatusCode, nil
 	}
-	if late, ok := err.(net.Error); ok && late.Timeout() {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return 0, err
 	}
 	return 0, nil // closed before all of it was sent
