@@ -207,6 +207,7 @@ func TestWhileLeading(t *testing.T) {
 			}
 			m.Depose()
 			time.Sleep(time.Minute)
+			synctest.Wait()
 		}
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) || under != 0 {
