@@ -182,6 +182,11 @@ func (a *API) open(ctx context.Context, name *string) (*model.LogGroup, *logstor
 
 // change puts a changed copy of a group's row.
 func (a *API) change(ctx context.Context, name *string, f func(*model.LogGroup) error) error {
+	return a.alter(ctx, name, func(_ *state.Tx, row *model.LogGroup) error { return f(row) })
+}
+
+// alter is change for what looks at other rows, too.
+func (a *API) alter(ctx context.Context, name *string, f func(*state.Tx, *model.LogGroup) error) error {
 	s, err := caller(ctx)
 	if err != nil {
 		return err
@@ -192,7 +197,7 @@ func (a *API) change(ctx context.Context, name *string, f func(*model.LogGroup) 
 			return err
 		}
 		row := *r
-		if err := f(&row); err != nil {
+		if err := f(tx, &row); err != nil {
 			return err
 		}
 		tx.LogGroups.Put(&row)

@@ -179,16 +179,5 @@ func (a *API) rekey(ctx context.Context, name, identifier *string, f func(*state
 	if name, err = keyedGroup(s, name, identifier); err != nil {
 		return err
 	}
-	return a.DB.Update(ctx, func(tx *state.Tx) error {
-		r, err := lookup(tx.Tables, s, name)
-		if err != nil {
-			return err
-		}
-		row := *r
-		if err := f(tx, &row); err != nil {
-			return err
-		}
-		tx.LogGroups.Put(&row)
-		return nil
-	})
+	return a.alter(ctx, name, f)
 }
