@@ -45,6 +45,12 @@ func (c *class) unlist(n *node) {
 	c.byMemory.remove(entry{n.memory, n.cpu, n.hash, n})
 }
 
+// relist moves the node in the orders, whose free CPU and free memory were others.
+func (c *class) relist(n *node, cpu, memory int64) {
+	c.byCPU.move(entry{cpu, memory, n.hash, n}, entry{n.cpu, n.memory, n.hash, n})
+	c.byMemory.move(entry{memory, cpu, n.hash, n}, entry{n.memory, n.cpu, n.hash, n})
+}
+
 func (c *class) enter(n *node) {
 	c.list(n)
 	n.homes = append(n.homes, c)

@@ -108,12 +108,15 @@ func (n *node) dump(b *strings.Builder) {
 func (o *order) dump() string {
 	var b strings.Builder
 	n, last := 0, (*entry)(nil)
+	if len(o.lasts) != len(o.blocks) || len(o.starts) != len(o.blocks) {
+		panic("an order's blocks are not all known")
+	}
 	for i := range o.blocks {
 		bl := &o.blocks[i]
-		if len(bl.entries) == 0 || len(bl.entries) > blockSize || bl.start != n || bl.last != bl.entries[len(bl.entries)-1] {
+		if len(bl.entries) == 0 || len(bl.entries) > blockSize || o.starts[i] != n || o.lasts[i] != bl.entries[len(bl.entries)-1] {
 			panic(fmt.Sprintf("block %d of %d is wrong", i, len(o.blocks)))
 		}
-		most := bl.entries[0].b
+		most, having := bl.entries[0].b, 0
 		for j := range bl.entries {
 			e := &bl.entries[j]
 			if last != nil && !last.before(e) || o.at(n) != e {
@@ -123,7 +126,10 @@ func (o *order) dump() string {
 			fmt.Fprintf(&b, " %s:%d:%d", e.node.key.id, e.a, e.b)
 			n++
 		}
-		if most != bl.most {
+		for j := range bl.entries {
+			having += one(bl.entries[j].b == most)
+		}
+		if most != bl.most || having != bl.having {
 			panic("a block's greatest b is wrong")
 		}
 	}

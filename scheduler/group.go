@@ -93,13 +93,16 @@ func (g *group) change(n *node, sign int) {
 		i, n.groups = len(n.groups), append(n.groups, hosted{group: g})
 	}
 	was, is := n.groups[i].tasks, n.groups[i].tasks+sign
-	if was > 0 {
-		g.nodes.remove(entry{a: int64(was), hash: n.hash, node: n})
+	before, after := entry{a: int64(was), hash: n.hash, node: n}, entry{a: int64(is), hash: n.hash, node: n}
+	switch {
+	case was > 0 && is > 0:
+		g.nodes.move(before, after)
+	case is > 0:
+		g.nodes.insert(after)
+	default:
+		g.nodes.remove(before)
 	}
-	if is > 0 {
-		g.nodes.insert(entry{a: int64(is), hash: n.hash, node: n})
-		n.groups[i].tasks = is
-	} else {
+	if n.groups[i].tasks = is; is == 0 {
 		n.groups = slices.Delete(n.groups, i, i+1)
 	}
 	if delta(was > 0, is > 0) != 0 {

@@ -171,12 +171,10 @@ func (n *node) takeAmounts(cpu, memory int64) {
 	if cpu == 0 && memory == 0 {
 		return
 	}
-	for _, c := range n.homes {
-		c.unlist(n)
-	}
+	wasCPU, wasMemory := n.cpu, n.memory
 	n.cpu, n.memory = n.cpu-cpu, n.memory-memory
 	for _, c := range n.homes {
-		c.list(n)
+		c.relist(n, wasCPU, wasMemory)
 	}
 }
 

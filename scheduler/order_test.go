@@ -29,11 +29,19 @@ func TestOrderIsSorted(t *testing.T) {
 						want = slices.Insert(want, i, e)
 						o.insert(e)
 					}
-				} else {
-					i := rapid.IntRange(0, len(want)-1).Draw(t, "place")
-					o.remove(want[i])
-					want = slices.Delete(want, i, i+1)
+					continue
 				}
+				i := rapid.IntRange(0, len(want)-1).Draw(t, "place")
+				old := want[i]
+				want = slices.Delete(want, i, i+1)
+				if e := (entry{small.Draw(t, "a"), small.Draw(t, "b"), old.hash, old.node}); rapid.Bool().Draw(t, "move") {
+					if at, found := slices.BinarySearchFunc(want, e, compare); !found {
+						want = slices.Insert(want, at, e)
+						o.move(old, e)
+						continue
+					}
+				}
+				o.remove(old)
 			}
 			o.dump() // checks the blocks
 			a, b := small.Draw(t, "rank a"), small.Draw(t, "rank b")

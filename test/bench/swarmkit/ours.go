@@ -28,7 +28,7 @@ func (l load) requests(yield func(scheduler.Request) bool) {
 		for left := l.tasks / l.services; left > 0; {
 			n := min(left, chunk)
 			left -= n
-			r := scheduler.Request{Scope: scope, Cluster: "c", LaunchType: "EC2", Count: n, Group: fmt.Sprint("service:", s), Seed: uint64(s),
+			r := scheduler.Request{Scope: scope, Cluster: "c", LaunchType: "EC2", Count: n, Group: fmt.Sprint("service:", s), Family: "web", Seed: uint64(s),
 				Need: model.Resources{CPU: l.taskCPU, Memory: l.taskMemory},
 				Strategy: []model.PlacementStrategy{{Type: model.StrategySpread, Field: "attribute:ecs.availability-zone"},
 					{Type: model.StrategySpread, Field: model.FieldInstance}}}
