@@ -36,19 +36,19 @@ func (c *class) size() int { return c.byCPU.size }
 
 // list and unlist enter the node in the orders, and take it out.
 func (c *class) list(n *node) {
-	c.byCPU.insert(entry{n.cpu, n.memory, n.hash, n})
-	c.byMemory.insert(entry{n.memory, n.cpu, n.hash, n})
+	c.byCPU.insert(entry{n.cpu, n.memory, n.hash, n.number})
+	c.byMemory.insert(entry{n.memory, n.cpu, n.hash, n.number})
 }
 
 func (c *class) unlist(n *node) {
-	c.byCPU.remove(entry{n.cpu, n.memory, n.hash, n})
-	c.byMemory.remove(entry{n.memory, n.cpu, n.hash, n})
+	c.byCPU.remove(entry{n.cpu, n.memory, n.hash, n.number})
+	c.byMemory.remove(entry{n.memory, n.cpu, n.hash, n.number})
 }
 
 // relist moves the node in the orders, whose free CPU and free memory were others.
 func (c *class) relist(n *node, cpu, memory int64) {
-	c.byCPU.move(entry{cpu, memory, n.hash, n}, entry{n.cpu, n.memory, n.hash, n})
-	c.byMemory.move(entry{memory, cpu, n.hash, n}, entry{n.memory, n.cpu, n.hash, n})
+	c.byCPU.move(entry{cpu, memory, n.hash, n.number}, entry{n.cpu, n.memory, n.hash, n.number})
+	c.byMemory.move(entry{memory, cpu, n.hash, n.number}, entry{n.memory, n.cpu, n.hash, n.number})
 }
 
 func (c *class) enter(n *node) {
@@ -56,7 +56,7 @@ func (c *class) enter(n *node) {
 	n.homes = append(n.homes, c)
 	c.count(n, +1)
 	for _, g := range c.watching {
-		g.tally(c).move(n, true, g.has(n))
+		g.tally(c).move(n, true, g.has(n.number))
 	}
 }
 
@@ -65,8 +65,8 @@ func (c *class) leave(n *node) {
 	n.homes = slices.DeleteFunc(n.homes, func(h *class) bool { return h == c })
 	c.count(n, -1)
 	for _, g := range c.watching {
-		if !g.has(n) {
-			g.tally(c).absent.remove(entry{hash: n.hash, node: n})
+		if !g.has(n.number) {
+			g.tally(c).absent.remove(entry{hash: n.hash, node: n.number})
 		}
 	}
 }

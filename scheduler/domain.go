@@ -19,6 +19,7 @@ type domainKey struct {
 // domain is the instances that a request may choose from, in classes. Which class an instance is in follows from the rows
 // alone, not from how they came to be: a search draws from classes, and must draw the same from an index made anew.
 type domain struct {
+	nodes   *roster
 	classes []*class // by signature
 	of      map[string]*class
 	traits  map[string]*trait // by name
@@ -48,8 +49,8 @@ const (
 // versionTrait stands for the agent's version, which makes classes as an attribute does.
 const versionTrait = "\x00agentVersion"
 
-func newDomain() *domain {
-	return &domain{of: map[string]*class{}, traits: map[string]*trait{}}
+func newDomain(nodes *roster) *domain {
+	return &domain{nodes: nodes, of: map[string]*class{}, traits: map[string]*trait{}}
 }
 
 // traits yields what can make classes: names and values, of which one that is there without a value differs from "".
@@ -135,7 +136,7 @@ func (d *domain) regroup() {
 // nodes returns the class's nodes, which may leave it meanwhile.
 func (c *class) nodes() iter.Seq[*node] {
 	var all []*node
-	c.byCPU.walk(0, c.size(), minimum, func(e *entry) bool { all = append(all, e.node); return true })
+	c.byCPU.walk(0, c.size(), minimum, func(e *entry) bool { all = append(all, (*c.byCPU.nodes)[e.node]); return true })
 	return slices.Values(all)
 }
 
@@ -146,7 +147,7 @@ func (d *domain) classOf(i *model.Instance) *class {
 		return c
 	}
 	s := string(b)
-	c := &class{signature: s, sample: i, ports: portCount{}}
+	c := &class{signature: s, sample: i, ports: portCount{}, byCPU: order{nodes: d.nodes}, byMemory: order{nodes: d.nodes}}
 	d.of[s] = c
 	at, _ := slices.BinarySearchFunc(d.classes, s, func(c *class, s string) int { return strings.Compare(c.signature, s) })
 	d.classes = slices.Insert(d.classes, at, c)

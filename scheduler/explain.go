@@ -65,7 +65,7 @@ func (x *Index) candidates(req *Request) []*node {
 	var all []*node
 	for _, c := range d.classes {
 		if c.sample.Status == model.InstanceActive && inPool(c.sample, req) {
-			c.byCPU.walk(0, c.size(), minimum, func(e *entry) bool { all = append(all, e.node); return true })
+			c.byCPU.walk(0, c.size(), minimum, func(e *entry) bool { all = append(all, x.roster[e.node]); return true })
 		}
 	}
 	slices.SortFunc(all, (*node).compare)

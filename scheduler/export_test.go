@@ -16,7 +16,7 @@ func (x *Index) Dump() string {
 	for _, n := range x.nodes {
 		numbers = append(numbers, n.number)
 		for _, g := range x.groups {
-			if g.has(n) != (n.tasksOf(g) > 0) {
+			if g.has(n.number) != (n.tasksOf(g) > 0) {
 				panic("a group's members are wrong")
 			}
 		}
@@ -71,7 +71,7 @@ func (t *tally) check() {
 		}
 	}
 	t.absent.dump()
-	t.absent.walk(0, t.absent.size, minimum, func(e *entry) bool { have = append(have, e.node.key.id); return true })
+	t.absent.walk(0, t.absent.size, minimum, func(e *entry) bool { have = append(have, (*t.absent.nodes)[e.node].key.id); return true })
 	slices.Sort(have)
 	slices.Sort(want)
 	if !slices.Equal(have, want) {
@@ -119,11 +119,11 @@ func (o *order) dump() string {
 		most, having := bl.entries[0].b, 0
 		for j := range bl.entries {
 			e := &bl.entries[j]
-			if last != nil && !last.before(e) || o.at(n) != e {
+			if last != nil && !o.nodes.before(last, e) || o.at(n) != e {
 				panic("an order is none")
 			}
 			last, most = e, max(most, e.b)
-			fmt.Fprintf(&b, " %s:%d:%d", e.node.key.id, e.a, e.b)
+			fmt.Fprintf(&b, " %s:%d:%d", (*o.nodes)[e.node].key.id, e.a, e.b)
 			n++
 		}
 		for j := range bl.entries {

@@ -75,10 +75,10 @@ func (g *group) absent(c *class) *order {
 		return nil
 	}
 	if t.absent == nil {
-		t.absent = &order{}
+		t.absent = &order{nodes: g.nodes.nodes}
 		for n := range c.nodes() {
-			if !g.has(n) {
-				t.absent.insert(entry{hash: n.hash, node: n})
+			if !g.has(n.number) {
+				t.absent.insert(entry{hash: n.hash, node: n.number})
 			}
 		}
 		c.watching = append(c.watching, g)
@@ -93,7 +93,7 @@ func (g *group) change(n *node, sign int) {
 		i, n.groups = len(n.groups), append(n.groups, hosted{group: g})
 	}
 	was, is := n.groups[i].tasks, n.groups[i].tasks+sign
-	before, after := entry{a: int64(was), hash: n.hash, node: n}, entry{a: int64(is), hash: n.hash, node: n}
+	before, after := entry{a: int64(was), hash: n.hash, node: n.number}, entry{a: int64(is), hash: n.hash, node: n.number}
 	switch {
 	case was > 0 && is > 0:
 		g.nodes.move(before, after)
@@ -125,14 +125,14 @@ func (g *group) flip(number int) {
 	g.members[number/64] ^= 1 << (number % 64)
 }
 
-// has reports whether the node has tasks of the group.
-func (g *group) has(n *node) bool {
-	return g != nil && n.number/64 < len(g.members) && g.members[n.number/64]>>(n.number%64)&1 != 0
+// has reports whether the node with the number has tasks of the group.
+func (g *group) has(number int) bool {
+	return g != nil && number/64 < len(g.members) && g.members[number/64]>>(number%64)&1 != 0
 }
 
 // move keeps the absent nodes in step with one that gets its first task, or loses its last.
 func (t *tally) move(n *node, was, is bool) {
-	switch e := (entry{hash: n.hash, node: n}); delta(was, is) {
+	switch e := (entry{hash: n.hash, node: n.number}); delta(was, is) {
 	case 1:
 		t.absent.remove(e)
 	case -1:

@@ -17,7 +17,8 @@ type Index struct {
 	domains map[domainKey]*domain
 	groups  map[groupKey]*group
 	exprs   map[string]parsed
-	numbers []int // that nodes had, to be given again: all others below the number of nodes are in use
+	roster  roster
+	numbers []int // of the roster that are free
 	attempt attempt
 	scratch scratch
 }
@@ -168,12 +169,14 @@ func familyOf(t *model.Task) string {
 func (x *Index) node(key nodeKey) *node {
 	n := x.nodes[key]
 	if n == nil {
-		number := len(x.nodes)
+		number := len(x.roster)
 		if last := len(x.numbers) - 1; last >= 0 {
 			number, x.numbers = x.numbers[last], x.numbers[:last]
+		} else {
+			x.roster = append(x.roster, nil)
 		}
 		n = newNode(key, number)
-		x.nodes[key] = n
+		x.nodes[key], x.roster[number] = n, n
 	}
 	return n
 }
@@ -181,6 +184,7 @@ func (x *Index) node(key nodeKey) *node {
 func (x *Index) forget(n *node) {
 	if n.empty() {
 		delete(x.nodes, n.key)
+		x.roster[n.number] = nil
 		x.numbers = append(x.numbers, n.number)
 	}
 }
@@ -188,7 +192,7 @@ func (x *Index) forget(n *node) {
 func (x *Index) domain(key domainKey) *domain {
 	d := x.domains[key]
 	if d == nil {
-		d = newDomain()
+		d = newDomain(&x.roster)
 		x.domains[key] = d
 	}
 	return d
@@ -201,7 +205,7 @@ func (x *Index) member(n *node, key groupKey, sign int) {
 	}
 	g := x.groups[key]
 	if g == nil {
-		g = &group{name: key.name}
+		g = &group{name: key.name, nodes: order{nodes: &x.roster}}
 		x.groups[key] = g
 	}
 	if g.change(n, sign); g.tasks == 0 {

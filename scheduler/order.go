@@ -4,32 +4,12 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-	"strings"
 )
-
-// entry is a node in an order, by two values and then by its hash, so that equal nodes have an order that their ids alone
-// decide. The values are here, not behind the pointer, because most entries are passed over for them.
-type entry struct {
-	a, b int64
-	hash uint64
-	node *node
-}
-
-func (e *entry) before(f *entry) bool {
-	switch {
-	case e.a != f.a:
-		return e.a < f.a
-	case e.b != f.b:
-		return e.b < f.b
-	case e.hash != f.hash:
-		return e.hash < f.hash
-	}
-	return e.node != f.node && e.node != nil && f.node != nil && e.node.compare(f.node) < 0
-}
 
 // order is a sorted list of entries in blocks: an insertion moves a few hundred bytes, and a search passes over whole
 // blocks by their greatest b. What a search for a place looks at is beside the blocks, where it is together.
 type order struct {
+	nodes  *roster
 	blocks []block
 	lasts  []entry // a copy of each block's last one
 	starts []int   // how many entries are in the blocks before
@@ -47,16 +27,16 @@ const blockSize = 64
 
 // find returns where the entry is, or would be: a block, and a place in it.
 func (o *order) find(e *entry) (int, int) {
-	lo := lowerBound(o.lasts, e)
+	lo := o.lowerBound(o.lasts, e)
 	if lo == len(o.lasts) {
 		return lo, 0
 	}
-	return lo, lowerBound(o.blocks[lo].entries, e)
+	return lo, o.lowerBound(o.blocks[lo].entries, e)
 }
 
 // lowerBound is the place of the first entry that is not before e. It decides without branches, which would be guessed wrong every other
 // time: as numbers of 192 bits, an entry is less if taking the other one from it borrows.
-func lowerBound(in []entry, e *entry) int {
+func (o *order) lowerBound(in []entry, e *entry) int {
 	if len(in) == 0 {
 		return 0
 	}
@@ -72,7 +52,7 @@ func lowerBound(in []entry, e *entry) int {
 		at += half & -int(less)
 		n -= half
 	}
-	for at < len(in) && in[at].before(e) { // hashes that are equal are rare
+	for at < len(in) && o.nodes.before(&in[at], e) { // hashes that are equal are rare
 		at++
 	}
 	return at
@@ -105,12 +85,10 @@ func (o *order) remove(e entry) {
 	o.size--
 	switch size := len(o.blocks[i].entries) - 1; {
 	case size == 0:
-		o.blocks[i].entries[0] = entry{}
 		o.drop(i)
 	case o.sparse(i, size):
 		next := o.blocks[i+1].entries
 		o.blocks[i].entries = append(slices.Delete(o.blocks[i].entries, at, at+1), next...)
-		clear(next)
 		o.measure(i)
 		o.drop(i + 1)
 	default:
@@ -221,7 +199,6 @@ func (o *order) split(i int) {
 		rest = make([]entry, 0, blockSize)
 	}
 	rest = append(rest, o.blocks[i].entries[half:]...)
-	clear(o.blocks[i].entries[half:])
 	o.blocks[i].entries = o.blocks[i].entries[:half]
 	o.blocks = slices.Insert(o.blocks, i+1, block{entries: rest})
 	o.lasts = slices.Insert(o.lasts, i+1, entry{})
@@ -251,8 +228,8 @@ func (o *order) rank(a, b int64) int {
 	if o.size == 0 {
 		return 0
 	}
-	e := entry{a: a, b: b}
-	if first := &o.blocks[0].entries[0]; !first.before(&e) {
+	e := entry{a: a, b: b, node: nobody}
+	if first := &o.blocks[0].entries[0]; !o.nodes.before(first, &e) {
 		return 0
 	}
 	i, at := o.find(&e)
@@ -299,12 +276,4 @@ func (o *order) walk(from, to int, least int64, yield func(*entry) bool) bool {
 		}
 	}
 	return true
-}
-
-// compare orders nodes by id.
-func (n *node) compare(m *node) int {
-	if c := strings.Compare(n.key.id, m.key.id); c != 0 {
-		return c
-	}
-	return strings.Compare(n.key.cluster, m.key.cluster)
 }

@@ -10,21 +10,21 @@ import (
 
 // An order is its entries sorted, whatever was entered and taken out before.
 func TestOrderIsSorted(t *testing.T) {
-	compare := func(a, b entry) int { return one(b.before(&a)) - one(a.before(&b)) }
+	nodes := make(roster, 400)
+	for n := range nodes {
+		nodes[n] = &node{key: nodeKey{id: fmt.Sprint(n)}, number: n, hash: uint64(n/2) + 1} // some hashes are equal
+	}
+	compare := func(a, b entry) int { return one(nodes.before(&b, &a)) - one(nodes.before(&a, &b)) }
 	rapid.Check(t, func(t *rapid.T) {
-		var o order
+		o := order{nodes: &nodes}
 		var want []entry
-		nodes := make([]*node, 400)
-		for n := range nodes {
-			nodes[n] = &node{key: nodeKey{id: fmt.Sprint(n)}, hash: uint64(n/2) + 1} // some hashes are equal
-		}
 		small := rapid.Int64Range(0, rapid.SampledFrom([]int64{2, 20}).Draw(t, "values"))
 		for range rapid.IntRange(1, 6).Draw(t, "phases") {
 			enter := rapid.Bool().Draw(t, "enter")
 			for range rapid.SampledFrom([]int{1, 10, 130, 300}).Draw(t, "many") {
 				if enter || len(want) == 0 {
 					n := nodes[rapid.IntRange(0, len(nodes)-1).Draw(t, "node")]
-					e := entry{small.Draw(t, "a"), small.Draw(t, "b"), n.hash, n}
+					e := entry{small.Draw(t, "a"), small.Draw(t, "b"), n.hash, n.number}
 					if i, found := slices.BinarySearchFunc(want, e, compare); !found {
 						want = slices.Insert(want, i, e)
 						o.insert(e)

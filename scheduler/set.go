@@ -50,7 +50,7 @@ func (s *set) draw() *node {
 				continue
 			}
 			if e := st.order.at(st.from + rank); s.has(st.by, e) {
-				return e.node
+				return s.roster[e.node]
 			}
 			break
 		}
@@ -66,7 +66,7 @@ func (s *set) draw() *node {
 	for i := range in {
 		s.walk(&in[i], func(e *entry) bool {
 			if h := mix(e.hash ^ salt); (best == nil || h < least) && s.has(in[i].by, e) {
-				best, least = e.node, h
+				best, least = s.roster[e.node], h
 			}
 			return true
 		})
@@ -99,7 +99,8 @@ func (s *set) has(by basis, e *entry) bool {
 			return false
 		}
 	case byID, byTasks:
-		if by == byTasks && !s.marked(e.node) || !s.cpu.has(e.node.cpu) || !s.memory.has(e.node.memory) {
+		n := s.roster[e.node]
+		if by == byTasks && !s.marked(n) || !s.cpu.has(n.cpu) || !s.memory.has(n.memory) {
 			return false
 		}
 	}
@@ -109,15 +110,15 @@ func (s *set) has(by basis, e *entry) bool {
 			return false
 		}
 	case s.tasks.least > 0 || s.tasks.most < maximum:
-		if !s.tasks.has(int64(e.node.tasksOf(s.group))) {
+		if !s.tasks.has(int64(s.roster[e.node].tasksOf(s.group))) {
 			return false
 		}
 	}
-	if s.checks && !s.fits(e.node) {
+	if s.checks && !s.fits(s.roster[e.node]) {
 		return false
 	}
 	for i := range s.values {
-		if v := &s.values[i]; v.tasks[e.node.value(v.name)] != v.want {
+		if v := &s.values[i]; v.tasks[s.roster[e.node].value(v.name)] != v.want {
 			return false
 		}
 	}
@@ -216,14 +217,16 @@ func (s *set) least(by basis) (least int64, ok bool) {
 	}
 	look := func(st stretch) {
 		s.walk(&st, func(e *entry) bool {
-			v := e.node.memory
+			var v int64
 			switch {
 			case st.by == by:
 				v = e.a
 			case st.by == sorted:
 				v = e.b
 			case by == byCPU:
-				v = e.node.cpu
+				v = s.roster[e.node].cpu
+			default:
+				v = s.roster[e.node].memory
 			}
 			if ok && v >= least {
 				return st.by != sorted // what follows is no less

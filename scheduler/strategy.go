@@ -128,8 +128,9 @@ func (s set) spreadValues(name string, rest []model.PlacementStrategy) *node {
 	}
 	tasks := map[string]int{}
 	s.group.nodes.walk(0, s.group.nodes.size, minimum, func(e *entry) bool {
-		if slices.ContainsFunc(e.node.homes, func(c *class) bool { return s.domain.of[c.signature] == c }) {
-			tasks[e.node.value(name)] += int(e.a)
+		n := s.roster[e.node]
+		if slices.ContainsFunc(n.homes, func(c *class) bool { return s.domain.of[c.signature] == c }) {
+			tasks[n.value(name)] += int(e.a)
 		}
 		return true
 	})
