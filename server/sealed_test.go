@@ -208,6 +208,20 @@ func showArgument(words [2]uint64, until <-chan struct{}) {
 	}
 }
 
+// withoutBlanks is a file but for runs of zeros, in which nothing stands: they are most of what etcd has, and each of some hundred texts
+// is looked for in all of it.
+func withoutBlanks(b []byte) []byte {
+	var out []byte
+	blank := make([]byte, 64)
+	for {
+		at := bytes.Index(b, blank)
+		if at < 0 {
+			return append(out, b...)
+		}
+		out, b = append(out, b[:at]...), bytes.TrimLeft(b[at:], "\x00")
+	}
+}
+
 // Nothing that is secret stands in any file of the data directory, nor in the log, nor in a dump of goroutines. But for the file
 // that has the key for sealing.
 func TestSecretsAreInNoFile(t *testing.T) {
@@ -226,7 +240,8 @@ func TestSecretsAreInNoFile(t *testing.T) {
 		if err != nil || !d.Type().IsRegular() || d.Name() == "seal.key" {
 			return err
 		}
-		places[path], err = os.ReadFile(path)
+		b, err := os.ReadFile(path)
+		places[path] = withoutBlanks(b)
 		plain = plain || bytes.Contains(places[path], []byte("a plain parameter"))
 		line = line || bytes.Contains(places[path], []byte("a plain log line"))
 		return err

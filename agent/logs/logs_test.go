@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // tests of keepers wait for these, which wait before they end
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	// A keeper outlives its agent by design, and so does the goroutine that waits for the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/roadstead/roadstead/agent/logs.(*Keeper).spawn.func1"))
@@ -117,6 +123,7 @@ func shim(t *testing.T, path string) *os.File {
 }
 
 func TestKeeperWritesBothStreams(t *testing.T) {
+	t.Parallel()
 	k := startKeeper(t, t.TempDir())
 	p := newPipes(t)
 	must(t, k.Open(t.Context(), "c1", "", p.out, p.err, p.log))
@@ -143,6 +150,7 @@ func TestKeeperWritesBothStreams(t *testing.T) {
 }
 
 func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	k := startKeeper(t, dir)
 	p := newPipes(t)
@@ -173,6 +181,7 @@ func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
 
 // A container whose stdin is open never reads its end, whichever of the keeper and the agent is killed, one after the other.
 func TestInputStaysOpen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	k := startKeeper(t, dir)
 	p := newPipes(t)
@@ -226,6 +235,7 @@ func TestInputStaysOpen(t *testing.T) {
 }
 
 func TestCloseEndsWhatNeverStarted(t *testing.T) {
+	t.Parallel()
 	k := startKeeper(t, t.TempDir())
 	p := newPipes(t)
 	must(t, k.Open(t.Context(), "c1", "", p.out, p.err, p.log))
@@ -239,6 +249,7 @@ func TestCloseEndsWhatNeverStarted(t *testing.T) {
 }
 
 func TestOpenOfAMissingFifoIsAnError(t *testing.T) {
+	t.Parallel()
 	k := startKeeper(t, t.TempDir())
 	err := k.Open(t.Context(), "c1", "", "/no/such/fifo", "", filepath.Join(t.TempDir(), "log"))
 	if err == nil || !strings.Contains(err.Error(), "no such file") {
