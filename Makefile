@@ -55,7 +55,7 @@ bench-logs:                  ## log lines taken, kept, searched and followed, be
 # CLUSTER= makes it small: 200 nodes, 4,000 tasks, half a minute.
 CLUSTER ?= -cluster.agents 5000 -cluster.tasks 100000 -cluster.settle 95s -cluster.idle 60s
 bench-cluster: build         ## a server, 5,000 simulated nodes and 100,000 tasks, beside raw etcd: about six minutes
-	go test ./test/bench/cluster -run '^$$' -bench . -benchtime 1x -timeout 1h $(CLUSTER)
+	go test -tags bench ./test/bench/cluster -run '^$$' -bench . -benchtime 1x -timeout 1h $(CLUSTER)
 
 fuzz:
 	scripts/fuzz

@@ -45,6 +45,7 @@ func TestEventRows(t *testing.T) {
 
 // A follower goes on where it was when a connection breaks, and prints nothing twice; who is nowhere yet is told.
 func TestFollowedEventsOutlastTheServer(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var since []string

@@ -65,6 +65,7 @@ func TestLogs(t *testing.T) {
 
 // A node that is away for a while costs a follower nothing but time; who does not follow is told.
 func TestFollowedLogsOutlastTroubles(t *testing.T) {
+	t.Parallel()
 	out, stderr, code := run(t, "logs", "t1", "--follow", "--container", "b", "--endpoint", logPlane(t, true))
 	if out != "b0\n" || code != 0 || strings.Count(stderr, "not connected.\nTrying again") != 1 || !strings.Contains(stderr, "b1\n") {
 		t.Errorf("exit %d, %q and %q", code, out, stderr)
@@ -76,6 +77,7 @@ func TestFollowedLogsOutlastTroubles(t *testing.T) {
 
 // A follower waits for a task that has not started, and says so, once for each thing that the task waits for. Who does not follow is told.
 func TestFollowedLogsWaitForTheStart(t *testing.T) {
+	t.Parallel()
 	plane := func() string {
 		at := []string{"PROVISIONING", "PENDING", "PENDING"}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -117,6 +117,7 @@ func within(t *testing.T, what string, ok func() bool) {
 // What was acknowledged is served by the next leader, as it was: images, tags, dates, and what was deleted stays so. Writes
 // at any member go to the leader.
 func TestImagesSurviveTheirLeader(t *testing.T) {
+	t.Parallel()
 	store := state.NewMemory()
 	first, stopFirst := open(t, server.Config{Backend: store.Member(), InitialCluster: "a,b,c"})
 	within(t, "a leader", func() bool { return first.DB().Leading() })

@@ -53,6 +53,7 @@ func TestMembersAreKnownToNodes(t *testing.T) {
 
 // A leader that refuses a member at first, as one does that has not read the root key yet, hears of it a moment later.
 func TestAnnouncedAgain(t *testing.T) {
+	t.Parallel()
 	store := state.NewMemory()
 	first, _ := open(t, server.Config{Backend: store.Member()})
 	var refused atomic.Bool

@@ -17,6 +17,7 @@ import (
 // ECR is served in further Regions, and nothing else is. What is pushed in the first is in the second by its digest, on every member
 // that may lead next.
 func TestImagesAreReplicatedToAnotherRegion(t *testing.T) {
+	t.Parallel()
 	store := state.NewMemory()
 	s, stop := open(t, server.Config{Backend: store.Member(), ECRRegions: []string{"eu-west-1"}})
 	second, _ := open(t, server.Config{Backend: store.Member(), ECRRegions: []string{"eu-west-1"}})

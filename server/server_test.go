@@ -175,6 +175,7 @@ func TestHealthAndMetrics(t *testing.T) {
 
 // A follower passes requests on to the leader, and takes over when that leaves.
 func TestFollowerServesThroughTheLeader(t *testing.T) {
+	t.Parallel()
 	sock := "unix://" + t.TempDir() + "/etcd.sock"
 	etcd, err := state.OpenEtcd(t.Context(), state.EtcdConfig{Dir: t.TempDir(), ListenClient: sock})
 	if err != nil {

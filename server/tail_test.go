@@ -20,6 +20,7 @@ import (
 
 // A live tail begun at a member that does not lead is the leader's, event by event. The SDK calls it under a host of its own.
 func TestLiveTailThroughAnotherMember(t *testing.T) {
+	t.Parallel()
 	store := state.NewMemory()
 	first, _ := open(t, server.Config{Backend: store.Member()})
 	second, _ := open(t, server.Config{Backend: store.Member()})

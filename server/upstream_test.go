@@ -15,6 +15,7 @@ import (
 // One control plane has images from another by a pull through cache, with a login out of Secrets Manager; who pulls needs the right to
 // fetch, by the API as by docker's protocol.
 func TestPullThroughAnotherControlPlane(t *testing.T) {
+	t.Parallel()
 	up, _ := open(t, server.Config{})
 	ecr(t, up, "CreateRepository", map[string]any{"repositoryName": "web"})
 	digest := push(t, up, "web:1")
@@ -57,6 +58,7 @@ func TestPullThroughAnotherControlPlane(t *testing.T) {
 
 // An account's images go to another one that lets them in by its registry's policy, and not otherwise.
 func TestReplicationToAnotherAccount(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t, server.Config{})
 	var key madeKey
 	ok(t, dial(t, s, "root", "secret").Do(t.Context(), http.MethodPost, "/roadstead/v1/accounts", map[string]string{"account": blue}, &key))

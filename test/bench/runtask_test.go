@@ -1,3 +1,5 @@
+//go:build bench || e2e
+
 package bench_test
 
 import (
