@@ -15,9 +15,9 @@ func drawFile(t *rapid.T) string {
 	var b strings.Builder
 	pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
 	number := func(label string, from, to int) int { return rapid.IntRange(from, to).Draw(t, label) }
-	time := func() string { return fmt.Sprintf("%02d:%02d", number("hour", 0, 5), number("minute", 0, 59)) }
+	time := func() string { return fmt.Sprintf("%02d:%02d", number("hour", 0, 2), number("minute", 0, 59)) }
 	lasts := func() string { return pick("lasts", "", " for 30s", " for 2m", " for 7m", " for 1h") }
-	fmt.Fprintf(&b, "seed: %d\nuntil: 6h\nkeep: %s\nclusters: [one, two]\nproviders: {p: {pool: p, waits: true}, q: {}}\nnodes:\n",
+	fmt.Fprintf(&b, "seed: %d\nuntil: 3h\nkeep: %s\nclusters: [one, two]\nproviders: {p: {pool: p, waits: true}, q: {}}\nnodes:\n",
 		number("seed", 0, 1000), pick("keep", "1m", "1h"))
 	for _, group := range []string{"n", "m", "f"} {
 		pool := pick("pool", "", ", pool: p", ", pool: q")

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,8 @@ type KeeperConfig struct {
 	Dir     string       // its socket, lock and memory; on any file system, short-lived
 	Command []string     // starts Main with Dir added
 	Logger  *slog.Logger // default: slog.Default()
+	// Patience is how long Run waits for the end of a keeper that it let go of; 0 means three seconds.
+	Patience time.Duration
 }
 
 // Keeper is the agent's side of the keeper process: Run keeps one alive, Open and Close tell it what to read.
@@ -36,6 +39,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	cfg.Patience = cmp.Or(cfg.Patience, 3*time.Second)
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make keeper directory: %w", err)
 	}
@@ -44,7 +48,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 
 // Run adopts the directory's living keeper or starts one, replaces it when it dies, and lets go of it when ctx ends:
 // it then serves the containers that still write and ends after them. Run returns when no containers are left and
-// the process has ended, or three seconds after ctx.
+// the process has ended, or its patience after ctx.
 func (k *Keeper) Run(ctx context.Context) error {
 	defer k.inputs.dropAll()
 	for wait := time.Duration(0); ; {
@@ -89,7 +93,7 @@ func (k *Keeper) attend(ctx context.Context) error {
 	}
 	select {
 	case <-exited:
-	case <-time.After(3 * time.Second): // containers still write: it stays for them
+	case <-time.After(k.cfg.Patience): // containers still write: it stays for them
 	}
 	return nil
 }

@@ -84,7 +84,13 @@ type keeperProcess struct {
 
 func startKeeper(t *testing.T, dir string) keeperProcess {
 	t.Helper()
-	k, err := logs.NewKeeper(logs.KeeperConfig{Dir: dir, Command: []string{os.Args[0], "log-keeper"}})
+	return startWith(t, logs.KeeperConfig{Dir: dir})
+}
+
+func startWith(t *testing.T, cfg logs.KeeperConfig) keeperProcess {
+	t.Helper()
+	cfg.Command = []string{os.Args[0], "log-keeper"}
+	k, err := logs.NewKeeper(cfg)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -97,7 +103,7 @@ func startKeeper(t *testing.T, dir string) keeperProcess {
 		stopped = true
 	}
 	t.Cleanup(stop)
-	return keeperProcess{k, dir, stop}
+	return keeperProcess{k, cfg.Dir, stop}
 }
 
 func (k keeperProcess) pids(t *testing.T) []string {
@@ -182,8 +188,8 @@ func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
 // A container whose stdin is open never reads its end, whichever of the keeper and the agent is killed, one after the other.
 func TestInputStaysOpen(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	k := startKeeper(t, dir)
+	cfg := logs.KeeperConfig{Dir: t.TempDir(), Patience: 100 * time.Millisecond} // agents come and go while a keeper stays
+	k := startWith(t, cfg)
 	p := newPipes(t)
 	in := filepath.Join(filepath.Dir(p.out), "in")
 	must(t, unix.Mkfifo(in, 0o600))
@@ -222,7 +228,7 @@ func TestInputStaysOpen(t *testing.T) {
 		if ended() {
 			t.Fatal("without an agent the container's input has ended")
 		}
-		k = startKeeper(t, dir)
+		k = startWith(t, cfg)
 		eventually(t, func() bool { return k.PID() != 0 })
 		another()
 		<-time.After(50 * time.Millisecond) // the agent has looked at what the keeper remembers
