@@ -32,6 +32,7 @@ type journal struct {
 	missed     int64
 	warned     bool
 	log        *slog.Logger
+	sync       func(*os.File) error
 }
 
 // page is the first of the files.
@@ -43,14 +44,14 @@ type page struct {
 }
 
 // newJournal begins the journal of a session.
-func newJournal(dir string, log *slog.Logger, m *acs.RoadsteadOpenExec) (*journal, error) {
+func newJournal(dir string, log *slog.Logger, sync func(*os.File) error, m *acs.RoadsteadOpenExec) (*journal, error) {
 	if m.SessionID == "" || strings.ContainsAny(m.SessionID, "/\x00") || strings.HasPrefix(m.SessionID, ".") {
 		return nil, fmt.Errorf("session id %q is no name", m.SessionID)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, keptDir), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of sessions: %w", err)
 	}
-	j := &journal{dir: dir, log: log, page: page{Open: *m}}
+	j := &journal{dir: dir, log: log, sync: sync, page: page{Open: *m}}
 	return j, j.save()
 }
 
@@ -61,19 +62,43 @@ func (j *journal) file(suffix string) string {
 // kept is where a transcript stays that nobody took.
 func (j *journal) kept() string { return filepath.Join(j.dir, keptDir, j.page.Open.SessionID+".log") }
 
-// save writes the page, as a whole or not at all.
+// save writes the page, as a whole or not at all, also on a machine that loses power.
 func (j *journal) save() error {
 	b, err := json.Marshal(&j.page)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(j.file(".tmp"), b, 0o600); err != nil {
-		return fmt.Errorf("write down a session: %w", err)
-	}
-	if err := os.Rename(j.file(".tmp"), j.file(".json")); err != nil {
+	if err := j.replace(b); err != nil {
 		return fmt.Errorf("write down a session: %w", err)
 	}
 	return nil
+}
+
+func (j *journal) replace(page []byte) error {
+	f, err := os.OpenFile(j.file(".tmp"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(page)
+	if err == nil {
+		err = j.sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(j.file(".tmp"), j.file(".json")); err != nil {
+		return err
+	}
+	return j.syncDir(j.dir)
+}
+
+func (j *journal) syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return j.sync(d)
 }
 
 // records says whether there is to be a transcript.
@@ -122,6 +147,9 @@ func (j *journal) shows(b []byte) {
 // end writes down how the session ended.
 func (j *journal) end(r acs.RoadsteadExecEnded) error {
 	if j.transcript != nil {
+		if err := j.sync(j.transcript); err != nil { // the disk has what it has
+			j.log.Warn("record what a session shows", "session", j.page.Open.SessionID, "err", err)
+		}
 		j.transcript.Close()
 		j.transcript = nil
 	}
@@ -144,7 +172,7 @@ func (j *journal) remove() error {
 
 // leftJournals are those of the sessions that left says, oldest first. One whose session did not end was cut short with its agent. An
 // error is about some of them, and the others are there.
-func leftJournals(dir string, log *slog.Logger, left func(id string) bool) ([]*journal, error) {
+func leftJournals(dir string, log *slog.Logger, sync func(*os.File) error, left func(id string) bool) ([]*journal, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -161,7 +189,7 @@ func leftJournals(dir string, log *slog.Logger, left func(id string) bool) ([]*j
 			errs = append(errs, fmt.Errorf("read about a session: %w", err))
 			continue
 		}
-		j := &journal{dir: dir, log: log}
+		j := &journal{dir: dir, log: log, sync: sync}
 		if json.Unmarshal(b, &j.page) != nil || j.file(".json") != name {
 			log.Warn("a session's file is damaged, by a machine that lost power perhaps: it stays as it is", "file", name)
 			continue

@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,7 +17,7 @@ import (
 
 // What is beyond 16 MiB is counted, and the transcript says that something is missing.
 func TestTranscriptIsBounded(t *testing.T) {
-	j, err := newJournal(t.TempDir(), slog.New(slog.DiscardHandler), &acs.RoadsteadOpenExec{SessionID: "s1", Log: &acs.ExecLog{Bucket: "b"}})
+	j, err := newJournal(t.TempDir(), slog.New(slog.DiscardHandler), (*os.File).Sync, &acs.RoadsteadOpenExec{SessionID: "s1", Log: &acs.ExecLog{Bucket: "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func TestTranscriptIsBounded(t *testing.T) {
 // A session's id becomes a file's name: nothing else may be named with it.
 func TestJournalNames(t *testing.T) {
 	for _, id := range []string{"", "../x", ".x", "a/b", "a\x00b"} {
-		if _, err := newJournal(t.TempDir(), slog.New(slog.DiscardHandler), &acs.RoadsteadOpenExec{SessionID: id}); err == nil {
+		if _, err := newJournal(t.TempDir(), slog.New(slog.DiscardHandler), (*os.File).Sync, &acs.RoadsteadOpenExec{SessionID: id}); err == nil {
 			t.Errorf("%q is taken", id)
 		}
 	}
@@ -101,7 +102,7 @@ func TestTidyKept(t *testing.T) {
 func TestLeftJournals(t *testing.T) {
 	dir, log := filepath.Join(t.TempDir(), "exec [of] *"), slog.New(slog.DiscardHandler)
 	for _, id := range []string{"s1", "s2", "s3"} {
-		j, err := newJournal(dir, log, &acs.RoadsteadOpenExec{SessionID: id, Log: &acs.ExecLog{Bucket: "b"}})
+		j, err := newJournal(dir, log, (*os.File).Sync, &acs.RoadsteadOpenExec{SessionID: id, Log: &acs.ExecLog{Bucket: "b"}})
 		if err == nil {
 			err = j.begin(time.Now())
 		}
@@ -112,7 +113,7 @@ func TestLeftJournals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left, err := leftJournals(dir, log, func(id string) bool { return id != "s2" })
+	left, err := leftJournals(dir, log, (*os.File).Sync, func(id string) bool { return id != "s2" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,5 +123,45 @@ func TestLeftJournals(t *testing.T) {
 	}
 	if got := strings.Join(ids, " "); got != "s1 s3" {
 		t.Errorf("left: %q", got)
+	}
+}
+
+// A machine that loses power has the last page of a session whole, and what it showed: what is written is on the disk before it has its
+// name, and then the name is.
+func TestJournalIsDurable(t *testing.T) {
+	var synced []string // "NAME: what the page says then"
+	dir := t.TempDir()
+	sync := func(f *os.File) error {
+		page, _ := os.ReadFile(filepath.Join(dir, "s1.json"))
+		name, _ := filepath.Rel(dir, f.Name())
+		_, after, _ := strings.Cut(string(page), `"startedAt":`)
+		synced = append(synced, name+":"+after[:min(len(after), 1)])
+		return nil
+	}
+	j, err := newJournal(dir, slog.New(slog.DiscardHandler), sync, &acs.RoadsteadOpenExec{SessionID: "s1", Log: &acs.ExecLog{Bucket: "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.begin(time.UnixMilli(7)); err != nil {
+		t.Fatal(err)
+	}
+	j.shows([]byte("text"))
+	if err := j.end(acs.RoadsteadExecEnded{SessionID: "s1", StartedAt: 7, EndedAt: 8}); err != nil {
+		t.Fatal(err)
+	}
+	s := New(Config{Log: slog.New(slog.DiscardHandler)})
+	if err := s.keep(j); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(synced, " "), "s1.tmp: .: s1.tmp: .:7 s1.log:7 s1.tmp:7 .:7 kept:7 .:7"; got != want {
+		t.Errorf("synced\n%s, want\n%s", got, want)
+	}
+	broken := errors.New("broken")
+	j.sync, j.page.StartedAt = func(*os.File) error { return broken }, 9
+	if err := j.save(); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if page, err := os.ReadFile(j.file(".json")); err != nil || strings.Contains(string(page), `"startedAt":9`) {
+		t.Errorf("a page that is not on the disk has its name: %s, %v", page, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -52,7 +53,7 @@ type Target struct {
 	Port      uint16
 }
 
-// Config is what Sessions are made of; all is required.
+// Config is what Sessions are made of; all but Sync is required.
 type Config struct {
 	Start func(ctx context.Context, c Command) (Process, error)
 	Dial  func(ctx context.Context, t Target) (net.Conn, error)
@@ -60,6 +61,7 @@ type Config struct {
 	// Role is a caller with the rights of the task's own role. A *model.Error says that there will be none.
 	Role  func(ctx context.Context, taskARN string) (Caller, error)
 	NewID func() datachannel.ID
+	Sync  func(*os.File) error // makes files and directories durable; nil means fsync
 	Log   *slog.Logger
 }
 
@@ -82,6 +84,9 @@ type Sessions struct {
 
 // New returns Sessions without any.
 func New(cfg Config) *Sessions {
+	if cfg.Sync == nil {
+		cfg.Sync = (*os.File).Sync
+	}
 	return &Sessions{
 		cfg: cfg, jobs: make(chan func(context.Context)), closed: make(chan struct{}), putting: make(chan struct{}, 1), sessions: map[string]*session{}, news: make(chan struct{}, 1),
 	}
@@ -146,7 +151,7 @@ func (s *Sessions) add(m *acs.RoadsteadOpenExec) (*session, error) {
 	if len(s.sessions) >= maxSessions {
 		return nil, fmt.Errorf("the node has %d sessions", maxSessions)
 	}
-	j, err := newJournal(s.cfg.Dir, s.cfg.Log, m)
+	j, err := newJournal(s.cfg.Dir, s.cfg.Log, s.cfg.Sync, m)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -86,7 +87,11 @@ func (s *Sessions) putAway(ctx context.Context, j *journal) error {
 func (s *Sessions) keep(j *journal) error {
 	t := j.page.Ended.Transcript
 	t.Kept = j.kept()
-	if err := os.Rename(j.file(".log"), t.Kept); err != nil && !os.IsNotExist(err) {
+	err := os.Rename(j.file(".log"), t.Kept)
+	if err == nil || os.IsNotExist(err) {
+		err = errors.Join(j.syncDir(filepath.Dir(t.Kept)), j.syncDir(j.dir))
+	}
+	if err != nil {
 		return fmt.Errorf("keep a transcript: %w", err)
 	}
 	s.cfg.Log.Warn("the transcript of a session is refused", "session", j.page.Open.SessionID, "task", j.page.Open.TaskArn, "err", t.Error, "kept", t.Kept)
@@ -174,7 +179,7 @@ func (s *Sessions) Noted(id string) {
 func (s *Sessions) leftJournals() ([]*journal, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return leftJournals(s.cfg.Dir, s.cfg.Log, func(id string) bool { return s.sessions[id] == nil })
+	return leftJournals(s.cfg.Dir, s.cfg.Log, s.cfg.Sync, func(id string) bool { return s.sessions[id] == nil })
 }
 
 // recall takes up what an earlier agent left.
