@@ -107,7 +107,7 @@ func (st *store) gather(ctx context.Context, m Manifest, from Source, depth int)
 			images = append(images, inner...)
 		case len(ref.URLs) > 0: // kept by others by intent
 		default:
-			if err := st.obtain(ctx, ref.Digest, from); err != nil {
+			if err := st.obtain(ctx, ref, from); err != nil {
 				return nil, err
 			}
 		}
@@ -120,8 +120,9 @@ func (st *store) gather(ctx context.Context, m Manifest, from Source, depth int)
 	return append(images, d), nil
 }
 
-// obtain stores a blob that is not here.
-func (st *store) obtain(ctx context.Context, d digest.Digest, from Source) error {
+// obtain stores a blob that is not here. It may be as large as its manifest says, and come as slowly as it likes, but not stop.
+func (st *store) obtain(ctx context.Context, blob v1.Descriptor, from Source) error {
+	d := blob.Digest
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("copy blob %q: %w", d, err)
 	}
@@ -131,7 +132,7 @@ func (st *store) obtain(ctx context.Context, d digest.Digest, from Source) error
 	if l, ok := from.(linker); ok && st.link(ctx, d, l.file(d)) == nil {
 		return nil
 	}
-	r, err := from.Blob(ctx, d.String())
+	r, err := bound(ctx, blob.Size, func(ctx context.Context) (io.ReadCloser, error) { return from.Blob(ctx, d.String()) })
 	if err != nil {
 		return fmt.Errorf("copy blob %s: %w", d, err)
 	}
