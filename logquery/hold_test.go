@@ -35,3 +35,27 @@ func TestHeldIsCounted(t *testing.T) {
 		t.Errorf("a structure of %d bytes is counted as %d", len(text), n-heldRow)
 	}
 }
+
+// A sort lets go of no row that what follows may want, before it holds too much and says so.
+func TestSortKeepsWhatMayMatter(t *testing.T) {
+	for query, want := range map[string]int{
+		"sort n":                                 defaultRows,
+		"sort n | limit 7":                       7,
+		"sort n | fields n + 1 as m | limit 7":   7,
+		"sort n | filter n > 5 | limit 7":        maxHeld / heldRow,
+		"sort n | dedup n | limit 7":             maxHeld / heldRow,
+		"sort n | stats latest(n) as l | sort l": maxHeld / heldRow,
+	} {
+		q, err := ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := q.Start(0).first
+		for m, ok := first.(*mapping); ok; m, ok = first.(*mapping) {
+			first = m.next
+		}
+		if most := first.(*sorting).most; min(most, maxHeld/heldRow) != want {
+			t.Errorf("%s keeps %d rows, want %d", query, most, want)
+		}
+	}
+}

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Limits of a query: rows that it answers if it does not say [D], rows that a command may gather, and bytes that all of them may hold, about.
+// Limits of a query: rows that it answers if it does not say, and at most [D], and bytes that all of its commands may hold, about. No other
+// limit is one of rows: a command that cannot have all that it needs fails the query, for an answer of a part of the rows would look right.
 const (
 	defaultRows = 10_000
-	maxGathered = 500_000
 	maxHeld     = 256 << 20
 )
 

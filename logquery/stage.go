@@ -2,6 +2,7 @@ package logquery
 
 import (
 	"encoding/binary"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func wanted(s stage) int {
 			return wanted(s.next)
 		}
 	}
-	return maxGathered
+	return math.MaxInt / 2 // all: rows that a filter drops, or a command gathers, leave room for later ones
 }
 
 // dedup keeps the first row of each combination of fields. Rows that lack one of them are no duplicates [D].
