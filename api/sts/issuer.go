@@ -2,6 +2,7 @@ package sts
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -11,15 +12,16 @@ import (
 )
 
 // signingKey opens the key of the issuer that signs with the algorithm now. If it is time for a new one, that is made: an issuer whose
-// tokens nobody wants keeps its keys.
+// tokens nobody wants keeps its keys. One that has to wait, for room on the disk, is made when another token is asked for.
 func (a *api) signingKey(ctx context.Context, issuer *model.TokenIssuer, algorithm string) (*oidc.Key, error) {
 	now := a.Now().UnixMilli()
+	k := oidc.Signing(issuer, algorithm, now)
 	if oidc.Due(issuer, algorithm, now) {
-		if err := a.rotate(ctx, issuer, algorithm, now); err != nil {
+		err := a.rotate(ctx, issuer, algorithm, now)
+		if err != nil && (k == nil || !errors.Is(err, state.ErrNoSpace)) { // on a full disk the key that there is goes on
 			return nil, err
 		}
 	}
-	k := oidc.Signing(issuer, algorithm, now)
 	if k == nil {
 		return nil, model.Errorf("ServerException", "The account's token issuer has no key for %s.", algorithm)
 	}

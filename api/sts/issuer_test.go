@@ -55,6 +55,11 @@ func TestIssuersKeysTakeTurns(t *testing.T) {
 		t.Errorf("before its time: %s, %d keys", kid, len(row().Keys))
 	}
 	w.Day(90)
+	w.Fill(true)
+	if text, kid := token(); kid != k.ID || len(row().Keys) != 1 || verify(text) != nil {
+		t.Errorf("when it is due and the disk is full: %s, %d keys", kid, len(row().Keys))
+	}
+	w.Fill(false)
 	if _, kid := token(); kid != k.ID || len(row().Keys) != 2 {
 		t.Errorf("when it is due: %s, %d keys", kid, len(row().Keys))
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/seal"
 	"github.com/roadstead/roadstead/state"
+	"github.com/roadstead/roadstead/state/statetest"
 	"github.com/roadstead/roadstead/test/steady"
 	"github.com/roadstead/roadstead/wire"
 )
@@ -46,13 +47,20 @@ type World struct {
 	url    string
 	access access.Access
 	ahead  atomic.Int64 // nanoseconds since Begin
+	full   atomic.Bool  // the disk
 }
 
 // New returns a world that serves nothing yet.
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{T: t}
-	w.DB = state.Open(state.Config{Backend: state.NewMemory().Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
+	backend := statetest.NewFaulty(state.NewMemory().Member(), func(call string) statetest.Fault {
+		if call == "commit" && w.full.Load() {
+			return statetest.NoSpace
+		}
+		return statetest.None
+	})
+	w.DB = state.Open(state.Config{Backend: backend, Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- w.DB.Run(ctx) }()
@@ -79,6 +87,9 @@ func (w *World) Day(n int64) { w.ahead.Store(n * int64(24*time.Hour)) }
 
 // Advance moves the clock.
 func (w *World) Advance(d time.Duration) { w.ahead.Add(int64(d)) }
+
+// Fill fills the disk, or makes room on it.
+func (w *World) Fill(full bool) { w.full.Store(full) }
 
 // Update changes rows.
 func (w *World) Update(f func(tx *state.Tx)) {
