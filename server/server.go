@@ -186,12 +186,24 @@ func (s *Server) Run(ctx context.Context) error {
 	return cause
 }
 
-// serve runs the HTTP server. Requests in flight at the end get a moment; websockets are cut.
-func (s *Server) serve(ctx context.Context) error {
-	srv := &http.Server{
-		Handler: slim(s.handler()), ReadHeaderTimeout: 30 * time.Second, MaxHeaderBytes: maxHeaderBytes,
+// How long a client may take to ask, and may keep a connection on which it asks nothing: longer than clients keep those that they mean
+// to use again (the SDKs of Go a minute and a half, the others a minute or less), or they would lose calls that they begin at that moment.
+const (
+	headerPatience = 30 * time.Second
+	idlePatience   = 3 * time.Minute
+)
+
+// listening is the HTTP server. What has been asked may take any time to be answered, and a websocket lives as long as its ends want.
+func listening(ctx context.Context, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+}
+
+// serve runs the HTTP server. Requests in flight at the end get a moment; websockets are cut.
+func (s *Server) serve(ctx context.Context) error {
+	srv := listening(ctx, slim(s.handler()))
 	done := make(chan error, 1+len(s.more))
 	for _, l := range append(s.more, s.listener) {
 		go func() { done <- srv.Serve(l) }()
