@@ -46,26 +46,21 @@ type Config struct {
 	Call func(ctx context.Context, op string, in, out any) error
 }
 
-// Limits of the original agent (AGENT-PROTOCOL §4.2).
-const (
-	perSecond = 40
-	burst     = 60
-	// Timeout is how long reading a request and writing its answer may take.
-	Timeout = 5 * time.Second
-)
+// Timeout is how long reading a request and writing its answer may take (AGENT-PROTOCOL §4.2).
+const Timeout = 5 * time.Second
 
 // Server is the metadata server's handler.
 type Server struct {
-	cfg   Config
-	mux   *http.ServeMux
-	limit *rate.Limiter
+	cfg    Config
+	mux    *http.ServeMux
+	limits limits
 
 	faults sync.Mutex // held while a task's faults are looked at or changed
 }
 
 // New makes a Server.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), limit: rate.NewLimiter(perSecond, burst)}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: limits{by: map[string]*rate.Limiter{}}}
 	s.mux.HandleFunc("GET /api/{id}/task-protection/v1/state", s.getProtection)
 	s.mux.HandleFunc("PUT /api/{id}/task-protection/v1/state", s.putProtection)
 	for _, v := range []version{v3, v4} { // the agent looks at no method here [O]
@@ -89,7 +84,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Rate-Limit-Limit", fmt.Sprintf("%.2f", float64(perSecond)))
 	h.Set("X-Rate-Limit-Duration", "1")
 	h.Set("X-Rate-Limit-Request-Remote-Addr", r.RemoteAddr)
-	if !s.limit.Allow() {
+	if !s.admit(r) {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, "You have reached maximum request limit.")

@@ -213,8 +213,45 @@ func TestLimits(t *testing.T) {
 		s.want("answered at once", statuses[http.StatusOK], 60)
 		s.want("refused at once", statuses[http.StatusTooManyRequests], 40)
 		w := httptest.NewRecorder()
-		s.server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v4/x", nil))
+		r := httptest.NewRequest(http.MethodGet, "/v4/x", nil)
+		r.RemoteAddr = "10.0.0.2:1234"
+		s.server.ServeHTTP(w, r)
 		s.want("says", w.Body.String(), "You have reached maximum request limit.") // [I]: as the library of the agent does
 		s.want("limit", w.Header().Get("X-Rate-Limit-Limit")+" in "+w.Header().Get("X-Rate-Limit-Duration")+" s", "40.00 in 1 s")
+	})
+}
+
+// [I] A task that asks too much is alone with that: others, also those in the node's own network, have limits of their own. Its containers
+// share one, and so do those who are no task. A second later it may ask again.
+func TestEachTaskHasItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.say = on
+		ask := func(task, container, from string) int {
+			status, _ := s.ask("GET", s.server.ID(task, container), from, "")
+			return status
+		}
+		for range 30 {
+			s.want("app", ask("t1", "app", "10.0.0.2"), http.StatusOK)
+			s.want("side", ask("t1", "side", "10.0.0.3"), http.StatusOK)
+			s.want("host", ask("t3", "app", "10.0.0.1"), http.StatusOK)
+		}
+		s.want("more than it may", ask("t1", "app", "10.0.0.2"), http.StatusTooManyRequests)
+		s.want("its other container", ask("t1", "side", "10.0.0.3"), http.StatusTooManyRequests)
+		s.want("its address, whatever it asks for", ask("t2", "app", "10.0.0.2"), http.StatusTooManyRequests)
+		for range 30 {
+			s.want("another task", ask("t2", "app", "10.0.0.4"), http.StatusOK)
+			s.want("another on the node's address", ask("t3", "app", "10.0.0.1"), http.StatusOK)
+		}
+		s.want("that too", ask("t3", "app", "10.0.0.1"), http.StatusTooManyRequests)
+		for range 60 {
+			s.want("no task", ask("t3", "nobody", "10.0.0.1"), http.StatusNotFound)
+		}
+		s.want("no task either", ask("t3", "app", "10.0.0.200"), http.StatusTooManyRequests)
+		time.Sleep(time.Second)
+		for range 40 {
+			s.want("a second later", ask("t1", "app", "10.0.0.2"), http.StatusOK)
+		}
+		s.want("a second later, more", ask("t1", "app", "10.0.0.2"), http.StatusTooManyRequests)
 	})
 }
