@@ -181,7 +181,7 @@ func TestFollowerServesThroughTheLeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer etcd.Close()
+	t.Cleanup(func() { _ = etcd.Close() }) // after the members, which would wait for it
 	first, stopFirst := open(t, server.Config{EtcdEndpoints: []string{sock}})
 	second, _ := open(t, server.Config{EtcdEndpoints: []string{sock}})
 	if !first.DB().Leading() || second.DB().Leading() {

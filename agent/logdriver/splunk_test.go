@@ -136,27 +136,30 @@ func TestSplunkAcknowledges(t *testing.T) {
 	}{
 		{"", "one", 0}, {"late", "one", 3}, {"unknown", "one", 0}, {"lost", "one one", -1},
 	} {
-		to := &collector{heard: newHeard(), asked: map[string]int{}, acks: c.acks}
-		s := httptest.NewServer(to)
-		d, err := newSplunk(map[string]string{"splunk-url": s.URL, "splunk-token": "sesame", "splunk-index-acknowledgment": "true", "splunk-gzip": "true"}, Facts{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.patience = time.Minute
-		if c.acks == "lost" {
-			d.patience = time.Second
-			if err := d.Send(t.Context(), batch("one")); err == nil || !strings.Contains(err.Error(), "not acknowledged") {
-				t.Errorf("what was not acknowledged: %v", err)
+		t.Run(c.acks, func(t *testing.T) {
+			t.Parallel() // a sender waits between its questions
+			to := &collector{heard: newHeard(), asked: map[string]int{}, acks: c.acks}
+			s := httptest.NewServer(to)
+			d, err := newSplunk(map[string]string{"splunk-url": s.URL, "splunk-token": "sesame", "splunk-index-acknowledgment": "true", "splunk-gzip": "true"}, Facts{})
+			if err != nil {
+				t.Fatal(err)
 			}
 			d.patience = time.Minute
-		}
-		if err := d.Send(t.Context(), batch("one")); err != nil {
-			t.Errorf("%q: %v", c.acks, err)
-		}
-		if got := strings.Join(to.got(), " "); got != c.want || c.asked >= 0 && to.asked["1"] != c.asked {
-			t.Errorf("%q: got %q, asked %v", c.acks, got, to.asked)
-		}
-		_ = d.Close()
-		s.Close()
+			if c.acks == "lost" {
+				d.patience = time.Second
+				if err := d.Send(t.Context(), batch("one")); err == nil || !strings.Contains(err.Error(), "not acknowledged") {
+					t.Errorf("what was not acknowledged: %v", err)
+				}
+				d.patience = time.Minute
+			}
+			if err := d.Send(t.Context(), batch("one")); err != nil {
+				t.Errorf("%q: %v", c.acks, err)
+			}
+			if got := strings.Join(to.got(), " "); got != c.want || c.asked >= 0 && to.asked["1"] != c.asked {
+				t.Errorf("%q: got %q, asked %v", c.acks, got, to.asked)
+			}
+			_ = d.Close()
+			s.Close()
+		})
 	}
 }

@@ -157,8 +157,8 @@ func TestKeeperWritesBothStreams(t *testing.T) {
 
 func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	k := startKeeper(t, dir)
+	cfg := logs.KeeperConfig{Dir: t.TempDir(), Patience: 100 * time.Millisecond} // the keeper stays
+	k := startWith(t, cfg)
 	p := newPipes(t)
 	must(t, k.Open(t.Context(), "c1", "", p.out, p.err, p.log))
 	out, errs := shim(t, p.out), shim(t, p.err)
@@ -169,7 +169,7 @@ func TestKeeperOutlivesTheAgentAndIsReplaced(t *testing.T) {
 	if len(first) != 1 {
 		t.Fatalf("keepers %v", first)
 	}
-	k = startKeeper(t, dir)
+	k = startWith(t, cfg)
 	must(t, k.Open(t.Context(), "c1", "", p.out, p.err, p.log))
 	if again := k.pids(t); !slices.Equal(first, again) {
 		t.Errorf("keeper %v was not adopted: %v", first, again)

@@ -79,14 +79,14 @@ func TestBloatedHeaders(t *testing.T) {
 	s := open(t)
 	var knocking sync.WaitGroup
 	for name, bloat := range bloated {
-		knocking.Go(func() {
-			for _, door := range doors {
+		for _, door := range doors {
+			knocking.Go(func() {
 				status, err := knock(s, door, bloat)
 				if err != nil || status != 0 && status != http.StatusRequestHeaderFieldsTooLarge {
 					t.Errorf("%s, %s: status %d, %v", door, name, status, err)
 				}
-			}
-		})
+			})
+		}
 	}
 	knocking.Wait()
 	alive(t, s)
