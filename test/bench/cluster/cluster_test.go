@@ -146,8 +146,9 @@ func (r *run) watch(with string) {
 	r.ReportMetric(r.server.rss(), "MiB-"+with)
 	r.ReportMetric(writes, "writes/min-"+with)
 	mib := func(metric string) float64 { return r.server.metric(ctx, r.B, metric) / (1 << 20) }
-	r.Logf("idle with %s: server %.2f %% of a core, %.1f writes a minute, %.0f MiB resident (at most so far %.0f; heap %.0f of which live %.0f, stacks %.0f), %.0f goroutines; nodes %.0f MiB",
-		with, load, writes, r.server.rss(), r.server.peak(), mib("go_memstats_heap_inuse_bytes"), mib("go_memstats_heap_alloc_bytes"),
+	r.Logf("idle with %s: server %.2f %% of a core, %.1f writes a minute, %.0f MiB resident (at most so far %.0f; %.0f of files; heap %.0f of which live %.0f, besides it free %.0f, stacks %.0f), %.0f goroutines; nodes %.0f MiB",
+		with, load, writes, r.server.rss(), r.server.peak(), r.server.mapped(), mib("go_memstats_heap_inuse_bytes"), mib("go_memstats_heap_alloc_bytes"),
+		mib("go_memstats_heap_idle_bytes")-mib("go_memstats_heap_released_bytes"),
 		mib("go_memstats_stack_inuse_bytes"), r.server.metric(ctx, r.B, "go_goroutines"), r.nodes.rss())
 	r.server.signal(syscall.SIGUSR1)
 	r.nodes.signal(syscall.SIGUSR1)

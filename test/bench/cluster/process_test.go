@@ -141,9 +141,10 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-// rss is the resident memory in MiB, peak the most that it was.
-func (p *process) rss() float64  { return p.status("VmRSS:") }
-func (p *process) peak() float64 { return p.status("VmHWM:") }
+// rss is the resident memory in MiB, peak the most that it was, mapped what of it is files: the program and etcd's database.
+func (p *process) rss() float64    { return p.status("VmRSS:") }
+func (p *process) peak() float64   { return p.status("VmHWM:") }
+func (p *process) mapped() float64 { return p.status("RssFile:") }
 
 func (p *process) status(name string) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
