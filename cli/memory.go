@@ -19,6 +19,7 @@ const (
 	goGrowth    = 100 // percent: Go's own
 	mostGrowth  = 400 // percent
 	busyRoom    = 160 << 20
+	leastSpare  = 8 << 20 // bytes that are worth a collection
 )
 
 // Paced runs f, and meanwhile sets the collector's pace.
@@ -39,22 +40,49 @@ func paceCollector(ctx context.Context) {
 	defer debug.SetGCPercent(goGrowth)
 	tick := time.NewTicker(heapSample)
 	defer tick.Stop()
-	heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
-	metrics.Read(heap)
-	growth := goGrowth
+	heap, growth, given := readHeap(), goGrowth, time.Now()
 	for {
-		before := heap[0].Value.Uint64()
+		before := heap.allocated
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		metrics.Read(heap)
-		if next := heapGrowth(growth, heap[0].Value.Uint64()-before, heap[1].Value.Uint64()); next != growth {
+		heap = readHeap()
+		if next := heapGrowth(growth, heap.allocated-before, heap.live); next != growth {
 			growth = next
 			debug.SetGCPercent(growth)
 		}
+		if time.Since(given) >= heapEvery && heap.spare(growth) > max(leastSpare, heap.live/16) {
+			debug.FreeOSMemory()
+			given = time.Now()
+		}
 	}
+}
+
+// heapState is what the runtime says of the heap, in bytes.
+type heapState struct {
+	allocated uint64 // since the process began
+	live      uint64 // when it was last collected
+	held      uint64 // of the machine's memory
+	free      uint64 // of that, in no use
+}
+
+func readHeap() heapState {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+	metrics.Read(s)
+	free := s[2].Value.Uint64()
+	return heapState{s[0].Value.Uint64(), s[1].Value.Uint64(), free + s[3].Value.Uint64() + s[4].Value.Uint64(), free}
+}
+
+// spare is what can be given back of what a heap holds that is to grow by so many percent of what lives.
+func (h heapState) spare(growth int) uint64 {
+	wanted := h.live + h.live*uint64(growth)/100
+	if h.held <= wanted {
+		return 0
+	}
+	return min(h.free, h.held-wanted)
 }
 
 // heapGrowth is the percentage of live bytes by which the heap may grow, when it was so much before and so many bytes have been

@@ -30,3 +30,21 @@ func TestHeapGrowth(t *testing.T) {
 		}
 	}
 }
+
+func TestHeapSpare(t *testing.T) {
+	for name, c := range map[string]struct {
+		heap   heapState
+		growth int
+		want   uint64
+	}{
+		"as it should be":          {heapState{live: 300, held: 360, free: 30}, 20, 0},
+		"less than it may have":    {heapState{live: 300, held: 310, free: 5}, 20, 0},
+		"after a load":             {heapState{live: 300, held: 600, free: 280}, 20, 240},
+		"of a load that goes on":   {heapState{live: 300, held: 600, free: 280}, 100, 0},
+		"in use, though not alive": {heapState{live: 300, held: 600, free: 40}, 20, 40},
+	} {
+		if got := c.heap.spare(c.growth); got != c.want {
+			t.Errorf("%s: %d bytes, want %d", name, got, c.want)
+		}
+	}
+}
