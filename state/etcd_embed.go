@@ -116,6 +116,7 @@ func embedConfig(cfg EtcdConfig) (*embed.Config, *etcdLog, error) {
 	}
 	// Alone: no peers, no socket, and nobody to give time to before an election.
 	c.TickMs, c.ElectionMs = 10, 50
+	c.SnapshotCatchUpEntries = 1 // nobody lags behind; 0 would be etcd's own 5,000
 	c.Name = "roadstead"
 	c.ListenPeerUrls = nil
 	c.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:1"}} // must be there, is never used
