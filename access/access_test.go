@@ -110,7 +110,7 @@ func TestAssume(t *testing.T) {
 	scope := model.Scope{Account: account, Region: "us-east-1"}
 	role := &model.Role{Identity: identity("app", "AROAAPP", allow(`"ecs:ListClusters"`, `"Resource":"*"`)), MaxSession: 3600, Trust: `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
 		"Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:111122223333:*"},"StringEquals":{"aws:SourceAccount":"111122223333"}}}}`}
-	task := &model.Task{Scope: scope, Cluster: "c", ID: "0123", Last: model.TaskRunning}
+	task := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "0123", Last: model.TaskRunning}
 	rows := tables(t, func(tx *state.Tx) { tx.Roles.Put(role); tx.Tasks.Put(task) })
 	sessions, err := auth.NewSessions("s", account)
 	if err != nil {

@@ -34,7 +34,8 @@ func TestNodesWriteTheirTasksLogs(t *testing.T) {
 			tx.Instances.Put(&model.Instance{Scope: s, Cluster: "c", ID: id, NodeKey: key, Status: model.InstanceActive})
 		}
 		for id, instance := range map[string]string{mine: "i1", over: "i1", theirs: "i2", last: "i4"} {
-			task := &model.Task{Scope: s, Cluster: "c", ID: id, Instance: instance, Definition: "f:1", Last: model.TaskRunning}
+			task := &model.Task{Launch: &model.Launch{Scope: s, Cluster: "c", Definition: "f:1"},
+				ID: id, Instance: instance, Last: model.TaskRunning}
 			if id == over || id == last {
 				task.Last = model.TaskStopped
 			}

@@ -48,7 +48,7 @@ func TestAllowed(t *testing.T) {
 // [I] A node protects the tasks on its own instance only.
 func TestAllowedOn(t *testing.T) {
 	scope := model.Scope{Account: "000000000000", Region: "us-east-1"}
-	task := &model.Task{Scope: scope, Cluster: "c", ID: "t1", Instance: "i1"}
+	task := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "t1", Instance: "i1"}
 	own := &model.Instance{Scope: scope, Cluster: "c", ID: "i1", NodeKey: "AKIANODE"}
 	for _, c := range []struct {
 		rule, kind string

@@ -165,7 +165,8 @@ func toyStep(tx *state.Tx, key string) {
 	name := func(n int) string { return i.ID + "-" + string(rune('a'+n)) }
 	switch miss := toyMiss(tx.Tables, key); {
 	case miss > 0:
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: name(n), Instance: i.ID, Last: model.TaskRunning, Desired: model.TaskRunning})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+			ID: name(n), Instance: i.ID, Last: model.TaskRunning, Desired: model.TaskRunning})
 	case miss < 0:
 		tx.Tasks.Delete(model.TaskKey(scope, "c", name(n-1)))
 	}

@@ -19,13 +19,13 @@ const word = "W4K7RZQ2N6BXD3T5"
 
 // anyTwin is another task of the same kind: all that is its own is another's.
 func anyTwin(t *rapid.T, task *model.Task) *model.Task {
-	twin := *task
+	twin := task.Relaunched(func(l *model.Launch) { l.StartedBy = "somebody" })
 	twin.ID = fmt.Sprintf("%032x", rapid.Uint64().Draw(t, "id"))
 	twin.Containers = append([]model.Container(nil), task.Containers...)
 	for i := range twin.Containers {
 		twin.Containers[i].ID = fmt.Sprintf("%08x-0000-0000-0000-%012x", rapid.Uint32().Draw(t, "container"), i)
 	}
-	twin.Instance, twin.StartedBy, twin.Desired, twin.Version, twin.CreatedAt = "i9", "somebody", model.TaskRunning, 7, 99
+	twin.Instance, twin.Desired, twin.Version, twin.CreatedAt = "i9", model.TaskRunning, 7, 99
 	return &twin
 }
 
@@ -110,8 +110,8 @@ func TestKindOf(t *testing.T) {
 	if !ok {
 		t.Fatal("no kind")
 	}
-	other := *task
-	other.ID, other.Instance, other.StartedBy = "t2", "i2", "me"
+	other := task.Relaunched(func(l *model.Launch) { l.StartedBy = "me" })
+	other.ID, other.Instance = "t2", "i2"
 	if k, ok := definition.KindOf(&other); !ok || k != same {
 		t.Errorf("%+v, %v, want %+v", k, ok, same)
 	}
@@ -120,7 +120,7 @@ func TestKindOf(t *testing.T) {
 		"digest":    func(t *model.Task) { t.Containers = []model.Container{{Name: "a", Digest: "sha256:2"}} },
 		"overrides": func(t *model.Task) { t.Overrides = &types.TaskOverride{} }, "GPUs": func(t *model.Task) { t.Reserved.GPUs = []string{"g"} },
 	} {
-		x := *task
+		x := task.Relaunched(func(*model.Launch) {})
 		change(&x)
 		if k, ok := definition.KindOf(&x); ok && k == same {
 			t.Errorf("%s makes no difference", what)

@@ -13,9 +13,11 @@ import (
 // model.Task.Copy makes the tasks of it.
 func NewTask(d *model.TaskDefinition, spec *types.TaskDefinition, launchType string) model.Task {
 	t := model.Task{
-		Scope: d.Scope, Definition: d.Name(), LaunchType: launchType, Network: cmp.Or(string(spec.NetworkMode), string(types.NetworkModeBridge)),
-		CPU: deref(spec.Cpu), Memory: deref(spec.Memory), Reserved: Reserve(spec).Resources,
-		Desired: model.TaskRunning, Last: model.TaskPending, Version: 1,
+		Launch:     &model.Launch{Scope: d.Scope, Definition: d.Name(), LaunchType: launchType, Network: cmp.Or(string(spec.NetworkMode), string(types.NetworkModeBridge)), CPU: deref(spec.Cpu), Memory: deref(spec.Memory)},
+		Reserved:   Reserve(spec).Resources,
+		Desired:    model.TaskRunning,
+		Last:       model.TaskPending,
+		Version:    1,
 		Containers: Containers(spec, func() string { return "" }),
 	}
 	if spec.EphemeralStorage != nil {

@@ -141,8 +141,8 @@ func TestContainers(t *testing.T) {
 func placed(def *types.TaskDefinition, launch string) *model.Task {
 	n := 0
 	return &model.Task{
-		Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default", ID: "0123456789abcdef0123456789abcdef",
-		Definition: *def.Family + ":7", LaunchType: launch, Network: string(def.NetworkMode), Group: "service:web",
+		Launch:     &model.Launch{Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default", Definition: *def.Family + ":7", LaunchType: launch, Network: string(def.NetworkMode), Group: "service:web"},
+		ID:         "0123456789abcdef0123456789abcdef",
 		Containers: definition.Containers(def, func() string { n++; return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }),
 	}
 }

@@ -153,8 +153,9 @@ func (w *world) apply(out deployment.Output, choose func(deployment.Stop) []*mod
 
 func (w *world) add(s deployment.Start, i int) *row {
 	w.made++
-	t := &row{Task: model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprint("t", w.made), Group: "service:web", StartedBy: "ecs-svc/" + s.Revision, Desired: model.TaskRunning,
-		Last: model.TaskPending, Instance: fmt.Sprint("n", w.made), CreatedAt: w.now, Zone: s.Zone, Containers: []model.Container{{Name: "app", Essential: true}}}}
+	t := &row{Task: model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Group: "service:web", StartedBy: "ecs-svc/" + s.Revision},
+		ID: fmt.Sprint("t", w.made), Desired: model.TaskRunning, Last: model.TaskPending, Instance: fmt.Sprint("n", w.made), CreatedAt: w.now, Zone: s.Zone,
+		Containers: []model.Container{{Name: "app", Essential: true}}}}
 	if t.Zone == "" && len(w.zones) > 0 {
 		t.Zone = w.emptiest()
 	}

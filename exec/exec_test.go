@@ -77,7 +77,8 @@ func newWorld(t *testing.T) *world {
 // change writes the task anew, running and with execute command enabled but for what f says.
 func (w *world) change(f func(*model.Task)) *model.Task {
 	w.Helper()
-	task := &model.Task{Scope: scope, Cluster: "c", ID: "t1", Instance: "i1", Desired: model.TaskRunning, Last: model.TaskRunning, ExecEnabled: true,
+	task := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", ExecEnabled: true},
+		ID: "t1", Instance: "i1", Desired: model.TaskRunning, Last: model.TaskRunning,
 		Containers: []model.Container{{Name: "app", ID: "c1", Status: model.TaskRunning}}}
 	f(task)
 	err := w.db.Update(w.Context(), func(tx *state.Tx) error {

@@ -177,7 +177,8 @@ func TestTasksOfOthers(t *testing.T) {
 	inWorld(t, func(w *world) {
 		stop := w.stop
 		w.update(func(tx *state.Tx) {
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "1", Group: "hook:web", StartedBy: "me", Desired: model.TaskRunning, Last: model.TaskRunning})
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Group: "hook:web", StartedBy: "me"},
+				ID: "1", Desired: model.TaskRunning, Last: model.TaskRunning})
 		})
 		w.stop = w.member()
 		stop()

@@ -62,9 +62,14 @@ func failed(name, reason string) model.ContainerReport {
 // bridge is a placed task with the essential container app and a sidecar that is not.
 func bridge() model.Task {
 	return model.Task{
-		Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default", ID: "t1", Instance: "i1", Network: "bridge",
-		Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, CreatedAt: 1,
-		Reserved: model.Resources{CPU: 256, Memory: 512, PortsTCP: []int32{80}},
+		Launch:    &model.Launch{Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default", Network: "bridge"},
+		ID:        "t1",
+		Instance:  "i1",
+		Desired:   model.TaskRunning,
+		Last:      model.TaskPending,
+		Version:   1,
+		CreatedAt: 1,
+		Reserved:  model.Resources{CPU: 256, Memory: 512, PortsTCP: []int32{80}},
 		Containers: []model.Container{
 			{Name: "app", Status: model.TaskPending, Essential: true},
 			{Name: "side", Status: model.TaskPending},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"pgregory.net/rapid"
 
 	"github.com/roadstead/roadstead/model"
@@ -74,6 +75,7 @@ func clone(t model.Task) model.Task {
 		t.Containers[i].Bindings = slices.Clone(t.Containers[i].Bindings)
 	}
 	t.Reserved.PortsTCP = slices.Clone(t.Reserved.PortsTCP)
+	t = t.Relaunched(func(l *model.Launch) { l.Subnets = slices.Clone(l.Subnets) })
 	return t
 }
 
@@ -125,6 +127,30 @@ func checkMove(t *rapid.T, before, next *model.Task, changed bool) {
 			t.Fatalf("container %s came back", next.Containers[i].Name)
 		}
 	}
+}
+
+// Tasks of one launch share it: whatever becomes of one, the others stay as they are.
+func TestTasksOfALaunchDoNotTouchEachOther(t *testing.T) {
+	ids := func() string { return "00000000000000000000000000000000" }
+	on := &model.Instance{ID: "i2", Cluster: "pool", Attributes: []model.Attribute{{Name: "ecs.availability-zone", Value: "us-east-1b", HasValue: true}}}
+	rapid.Check(t, func(t *rapid.T) {
+		first := drawTask(t)
+		task, other := first.Copy(1, ids, ids), first.Copy(1, ids, ids)
+		before := clone(other)
+		for now := model.Millis(1); now < 8; now++ {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				task = task.Settle(on, []string{"gpu"}, "10.0.0.2", "subnet-1")
+			case 1:
+				task = task.Relaunched(func(l *model.Launch) { l.Group, l.CapacityProvider, l.Overrides = "g", "p", &types.TaskOverride{} })
+			default:
+				task, _ = drawMove(t)(task, now)
+			}
+			if !reflect.DeepEqual(other, before) {
+				t.Fatalf("another task changed\n got %+v\nwant %+v", other, before)
+			}
+		}
+	})
 }
 
 // A report may be sent as often as an agent likes: the second time it changes nothing.

@@ -35,7 +35,7 @@ func TestProviderKinds(t *testing.T) {
 // TestSettle: what a task gets with its place (SEMANTICS §4.6, §11.1, §13.1).
 func TestSettle(t *testing.T) {
 	i := &model.Instance{Cluster: "home", ID: "i1", Attributes: []model.Attribute{{Name: "ecs.availability-zone", Value: "a", HasValue: true}}}
-	waits := model.Task{Cluster: "home", ID: "t", Last: model.TaskProvisioning}
+	waits := model.Task{Launch: &model.Launch{Cluster: "home"}, ID: "t", Last: model.TaskProvisioning}
 	if !waits.Waiting() {
 		t.Error("a task without an instance does not wait")
 	}

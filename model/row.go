@@ -193,6 +193,14 @@ func (c *rowCodec) id(n int, v *string) {
 	}
 }
 
+// common is an id, or a text, that many rows have: those that are read share it.
+func (c *rowCodec) common(n int, v *string) {
+	c.id(n, v)
+	if c.reading && *v != "" {
+		*v = shared(*v)
+	}
+}
+
 // pack writes the field short if the text allows it.
 func (c *rowCodec) pack(n int, s string) bool {
 	digits := 0

@@ -52,6 +52,9 @@ func (f filler) fill(v reflect.Value) {
 		for i := range v.Len() {
 			f.fill(v.Index(i))
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).Tag.Get("json") != "-" {
@@ -72,8 +75,13 @@ func leaves(typ reflect.Type, path string, at func(root reflect.Value) reflect.V
 			continue
 		}
 		name, here := path+"."+field.Name, func(root reflect.Value) reflect.Value { return at(root).Field(i) }
+		inner := field.Type
+		if inner.Kind() == reflect.Pointer { // a row always has what it points to
+			leaves(inner.Elem(), name, func(root reflect.Value) reflect.Value { return here(root).Elem() }, visit)
+			continue
+		}
 		visit(name, here)
-		switch inner := field.Type; {
+		switch {
 		case inner.Kind() == reflect.Struct:
 			leaves(inner, name, here, visit)
 		case inner.Kind() == reflect.Slice && inner.Elem().Kind() == reflect.Struct:
@@ -109,7 +117,7 @@ func TestTaskRowHasEveryField(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			fields++
 			for range 20 {
-				var alone, missing Task
+				alone, missing := Task{Launch: new(Launch)}, Task{}
 				f.fill(at(reflect.ValueOf(&alone).Elem()))
 				again(t, &alone)
 				f.fill(reflect.ValueOf(&missing).Elem())
@@ -124,7 +132,7 @@ func TestTaskRowHasEveryField(t *testing.T) {
 }
 
 func TestTaskRowComesBackAsItWas(t *testing.T) {
-	again(t, &Task{})
+	again(t, &Task{Launch: new(Launch)})
 	f := filler{rand.New(rand.NewPCG(3, 4))}
 	for range 500 {
 		var task Task
@@ -135,12 +143,12 @@ func TestTaskRowComesBackAsItWas(t *testing.T) {
 
 // What is not in the row is user-authored, and is stored by the state.
 func TestTaskRowLeavesOutWhatSpecsHave(t *testing.T) {
-	var task Task
+	task := Task{Launch: new(Launch)}
 	out := map[any]bool{}
 	for _, spec := range task.Specs() {
 		out[spec] = true
 	}
-	v := reflect.ValueOf(&task).Elem()
+	v := reflect.ValueOf(task.Launch).Elem()
 	for i := range v.NumField() {
 		if v.Type().Field(i).Tag.Get("json") == "-" != out[v.Field(i).Addr().Interface()] {
 			t.Errorf("%s is neither a field of the row nor one of the specs, or both", v.Type().Field(i).Name)
@@ -150,7 +158,7 @@ func TestTaskRowLeavesOutWhatSpecsHave(t *testing.T) {
 
 func TestEmptyListsComeBackNil(t *testing.T) {
 	var back Task
-	b := (&Task{Subnets: []string{}, Containers: []Container{}}).AppendRow(nil)
+	b := (&Task{Launch: &Launch{Subnets: []string{}}, Containers: []Container{}}).AppendRow(nil)
 	if _, err := back.ReadRow(b); err != nil || back.Subnets != nil || back.Containers != nil {
 		t.Errorf("%v: %#v, %#v", err, back.Subnets, back.Containers)
 	}
@@ -158,7 +166,7 @@ func TestEmptyListsComeBackNil(t *testing.T) {
 
 // A row of a version with more fields can be read by one that does not know them.
 func TestUnknownFieldsArePassedOver(t *testing.T) {
-	task := Task{ID: "0123456789abcdef0123456789abcdef", Version: 3, Tags: []Tag{{Key: "a", Value: "b"}}}
+	task := Task{Launch: new(Launch), ID: "0123456789abcdef0123456789abcdef", Version: 3, Tags: []Tag{{Key: "a", Value: "b"}}}
 	c := rowCodec{out: []byte{taskRow}}
 	task.fields(&c)
 	n, text, uuid, word := int64(-5), "new", "0f8fad5b-d9cb-469f-a165-708677289abc", TaskRunning
@@ -229,10 +237,9 @@ func TestTaskID(t *testing.T) {
 
 // A row is written while others read it: under the race detector this fails if writing it down touches it.
 func TestWritingARowDownLeavesItAlone(t *testing.T) {
-	task := Task{ID: "a", ExecEnabled: true, EnableManagedTags: true, Version: 1, Subnets: []string{"s"},
-		Reserved:   Resources{PortsTCP: []int32{80}, GPUs: []string{"g"}},
-		Containers: []Container{{Name: "c", Essential: true, Exited: true, Bindings: []PortBinding{{HostPort: 1}}}},
-		Tags:       []Tag{{Key: "k"}}}
+	task := Task{Launch: &Launch{ExecEnabled: true, EnableManagedTags: true, Subnets: []string{"s"}},
+		ID: "a", Version: 1, Reserved: Resources{PortsTCP: []int32{80}, GPUs: []string{"g"}},
+		Containers: []Container{{Name: "c", Essential: true, Exited: true, Bindings: []PortBinding{{HostPort: 1}}}}, Tags: []Tag{{Key: "k"}}}
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() { task.AppendRow(nil) })

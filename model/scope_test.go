@@ -13,7 +13,7 @@ import (
 
 func TestARNs(t *testing.T) {
 	s := model.Scope{Account: "123456789012", Region: "eu-west-1"}
-	task := model.Task{Scope: s, Cluster: "c", ID: "t1", Instance: "i1"}
+	task := model.Task{Launch: &model.Launch{Scope: s, Cluster: "c"}, ID: "t1", Instance: "i1"}
 	for want, got := range map[string]string{
 		"arn:aws:ecs:eu-west-1:123456789012:cluster/c":                      (&model.Cluster{Scope: s, Name: "c"}).ARN(),
 		"arn:aws:ecs:eu-west-1:123456789012:task/c/t1":                      task.ARN(),
@@ -84,7 +84,7 @@ func keysOf(s model.Scope, a, b string) []string {
 	return []string{
 		(&model.Cluster{Scope: s, Name: a}).Key(),
 		(&model.Instance{Scope: s, Cluster: a, ID: b}).Key(),
-		(&model.Task{Scope: s, Cluster: a, ID: b}).Key(),
+		(&model.Task{Launch: &model.Launch{Scope: s, Cluster: a}, ID: b}).Key(),
 		(&model.Family{Scope: s, Name: a}).Key(),
 		(&model.TaskDefinition{Scope: s, Family: a, Revision: 1}).Key(),
 		(&model.RunToken{Scope: s, Cluster: a, Token: b}).Key(),

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // Task statuses, in the order that a task passes them (SEMANTICS §11.1).
@@ -31,35 +29,14 @@ const (
 // Task is one placed (or waiting) copy of a task definition. Its desired half (what was asked: api/ecs, controllers)
 // and its observed half (what the node said: Observe) are changed only by the functions in lifecycle.go.
 type Task struct {
-	Scope
-	Cluster    string `json:"cluster"`
-	ID         string `json:"id"`                 // 32 hex digits
-	Definition string `json:"definition"`         // FAMILY:REVISION
-	Instance   string `json:"instance,omitempty"` // "" while it waits for capacity
+	// Launch is never nil. Other tasks have the same one: see there how to change what is in it.
+	*Launch
+	ID       string `json:"id"`                 // 32 hex digits
+	Instance string `json:"instance,omitempty"` // "" while it waits for capacity
 	// InstanceCluster is the cluster of the instance if that is another than the task's: FARGATE tasks go to a pool that
 	// all clusters share.
 	InstanceCluster string `json:"instanceCluster,omitempty"`
 	Zone            string `json:"zone,omitempty"`
-	LaunchType      string `json:"launchType,omitempty"`
-	Network         string `json:"network"` // bridge, host, none, awsvpc
-
-	Group             string   `json:"group,omitempty"`
-	StartedBy         string   `json:"startedBy,omitempty"`
-	CPU               string   `json:"cpu,omitempty"`    // task-level units as text, "" if unset
-	Memory            string   `json:"memory,omitempty"` // task-level MiB as text, "" if unset
-	ExecEnabled       bool     `json:"exec,omitempty"`
-	PlatformVersion   string   `json:"platformVersion,omitempty"`
-	CapacityProvider  string   `json:"capacityProvider,omitempty"`
-	EphemeralStorage  int32    `json:"ephemeralStorage,omitempty"` // GiB
-	AssignPublicIP    string   `json:"assignPublicIp,omitempty"`
-	Subnets           []string `json:"subnets,omitempty"`
-	SecurityGroups    []string `json:"securityGroups,omitempty"`
-	PropagateTags     string   `json:"propagateTags,omitempty"`
-	EnableManagedTags bool     `json:"managedTags,omitempty"`
-
-	// Constraints, those of the definition first, and Strategy are what the task was placed by, or is to be.
-	Constraints []PlacementConstraint `json:"constraints,omitempty"`
-	Strategy    []PlacementStrategy   `json:"strategy,omitempty"`
 
 	// Reserved is what the task takes from its instance from placement until STOPPED (SEMANTICS §4.6).
 	Reserved Resources `json:"reserved"`
@@ -91,9 +68,6 @@ type Task struct {
 	ProtectedUntil Millis `json:"protectedUntil,omitempty"`
 	// Counted says that the task's service has taken note of its end, or ended it. Writer: controller/deploy.
 	Counted bool `json:"counted,omitempty"`
-
-	// Overrides is the user's, verbatim; nil if the call had none.
-	Overrides *types.TaskOverride `json:"-"`
 }
 
 // Container is one container of a task as the API shows it: PENDING, RUNNING or STOPPED.
@@ -178,7 +152,7 @@ func (t *Task) On(instanceKey string) bool {
 }
 
 // Specs points to the user-authored parts of the row.
-func (t *Task) Specs() []any { return []any{&t.Overrides} }
+func (t *Task) Specs() []any { return []any{&t.Launch.Overrides} }
 
 // TaskID is the id of a task created at a moment, of 32 random hex digits: the last 20 of them after 12 of the moment. So
 // ids sort by age, and rows that are made together are neighbours wherever they are kept (docs/decisions/009).

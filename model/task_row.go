@@ -17,6 +17,7 @@ func (t *Task) ReadRow(b []byte) (rest []byte, err error) {
 	if len(b) == 0 || b[0] != taskRow {
 		return nil, fmt.Errorf("not a task: %w", errRow)
 	}
+	t.Launch = new(Launch)
 	c := rowCodec{reading: true, row: string(b), at: 1}
 	c.next()
 	t.fields(&c)
@@ -31,26 +32,10 @@ func (t *Task) fields(c *rowCodec) {
 	c.text(3, &t.Cluster)
 	c.id(4, &t.ID)
 	c.text(5, &t.Definition)
-	c.id(6, &t.Instance)
-	c.text(7, &t.InstanceCluster)
-	c.text(8, &t.Zone)
-	c.word(9, &t.LaunchType)
-	c.word(10, &t.Network)
-	c.text(11, &t.Group)
-	c.text(12, &t.StartedBy)
-	c.text(13, &t.CPU)
-	c.text(14, &t.Memory)
-	c.flag(15, &t.ExecEnabled)
-	c.word(16, &t.PlatformVersion)
-	c.word(17, &t.CapacityProvider)
-	number(c, 18, &t.EphemeralStorage)
-	c.word(19, &t.AssignPublicIP)
-	list(c, 20, &t.Subnets, idField)
-	list(c, 21, &t.SecurityGroups, idField)
-	c.word(22, &t.PropagateTags)
-	c.flag(23, &t.EnableManagedTags)
-	list(c, 24, &t.Constraints, (*PlacementConstraint).fields)
-	list(c, 25, &t.Strategy, (*PlacementStrategy).fields)
+	c.common(6, &t.Instance)
+	c.common(7, &t.InstanceCluster)
+	c.common(8, &t.Zone)
+	t.Launch.fields(c)
 	t.Reserved.fields(c, 26)
 	c.word(33, &t.Desired)
 	c.word(34, &t.StopCode)
@@ -74,6 +59,27 @@ func (t *Task) fields(c *rowCodec) {
 	c.flag(52, &t.Counted)
 }
 
+// fields are those of the launch that come after the place of its task.
+func (l *Launch) fields(c *rowCodec) {
+	c.word(9, &l.LaunchType)
+	c.word(10, &l.Network)
+	c.text(11, &l.Group)
+	c.text(12, &l.StartedBy)
+	c.text(13, &l.CPU)
+	c.text(14, &l.Memory)
+	c.flag(15, &l.ExecEnabled)
+	c.word(16, &l.PlatformVersion)
+	c.word(17, &l.CapacityProvider)
+	number(c, 18, &l.EphemeralStorage)
+	c.word(19, &l.AssignPublicIP)
+	list(c, 20, &l.Subnets, idField)
+	list(c, 21, &l.SecurityGroups, idField)
+	c.word(22, &l.PropagateTags)
+	c.flag(23, &l.EnableManagedTags)
+	list(c, 24, &l.Constraints, (*PlacementConstraint).fields)
+	list(c, 25, &l.Strategy, (*PlacementStrategy).fields)
+}
+
 // fields takes seven numbers from the first on.
 func (r *Resources) fields(c *rowCodec, first int) {
 	number(c, first, &r.CPU)
@@ -86,10 +92,10 @@ func (r *Resources) fields(c *rowCodec, first int) {
 }
 
 func (p *Container) fields(c *rowCodec) {
-	c.text(1, &p.Name)
+	c.common(1, &p.Name)
 	c.id(2, &p.ID)
-	c.id(3, &p.Image)
-	c.id(4, &p.Digest)
+	c.common(3, &p.Image)
+	c.common(4, &p.Digest)
 	c.id(5, &p.RuntimeID)
 	c.word(6, &p.Status)
 	c.flag(7, &p.Essential)

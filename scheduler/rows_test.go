@@ -62,8 +62,8 @@ func (r *rows) occupy(req *scheduler.Request, at ...scheduler.Placement) {
 }
 
 func taskAt(req *scheduler.Request, p scheduler.Placement, id string) model.Task {
-	t := model.Task{Scope: scope, Cluster: req.Cluster, ID: id, Instance: p.Instance.ID, Group: req.Group, Definition: req.Family + ":1",
-		Desired: model.TaskRunning, Last: model.TaskPending, Reserved: req.Need, LaunchType: req.LaunchType}
+	t := model.Task{Launch: &model.Launch{Scope: scope, Cluster: req.Cluster, Group: req.Group, Definition: req.Family + ":1", LaunchType: req.LaunchType},
+		ID: id, Instance: p.Instance.ID, Desired: model.TaskRunning, Last: model.TaskPending, Reserved: req.Need}
 	if p.Instance.Cluster != t.Cluster {
 		t.InstanceCluster = p.Instance.Cluster
 	}

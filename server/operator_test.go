@@ -39,7 +39,8 @@ func TestNoLogs(t *testing.T) {
 // A task that waits for a node says so to whoever asks for its logs.
 func TestLogsOfAWaitingTask(t *testing.T) {
 	s, _ := open(t, server.Config{Dev: true})
-	row := model.Task{Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default", ID: "t1", Last: model.TaskProvisioning}
+	row := model.Task{Launch: &model.Launch{Scope: model.Scope{Account: "000000000000", Region: "us-east-1"}, Cluster: "default"},
+		ID: "t1", Last: model.TaskProvisioning}
 	if err := s.DB().Update(t.Context(), func(tx *state.Tx) error { tx.Tasks.Put(&row); return nil }); err != nil {
 		t.Fatal(err)
 	}

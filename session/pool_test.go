@@ -13,8 +13,9 @@ func TestTasksOfOtherClusters(t *testing.T) {
 	inWorld(t, func(w *world) {
 		key := model.TaskKey(scope, "far", "t9")
 		put := func(change func(*model.Task)) {
-			row := model.Task{Scope: scope, Cluster: "far", ID: "t9", Instance: "i1", InstanceCluster: "c", Definition: "web:1", Network: "bridge",
-				Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1, Containers: []model.Container{{Name: "app", Essential: true}}}
+			row := model.Task{Launch: &model.Launch{Scope: scope, Cluster: "far", Definition: "web:1", Network: "bridge"},
+				ID: "t9", Instance: "i1", InstanceCluster: "c", Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1,
+				Containers: []model.Container{{Name: "app", Essential: true}}}
 			if old, ok := w.db.Snapshot().Tasks.Get(key); ok {
 				row = *old
 			}

@@ -133,8 +133,8 @@ func (w *world) run(instance string, ids ...string) {
 	w.Helper()
 	w.update(func(tx *state.Tx) {
 		for _, id := range ids {
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: id, Instance: instance, Definition: "web:1", Network: "bridge",
-				Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1,
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "web:1", Network: "bridge"},
+				ID: id, Instance: instance, Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1,
 				Containers: []model.Container{{Name: "app", Status: model.TaskPending, Essential: true}}})
 		}
 	})
@@ -148,7 +148,7 @@ func (w *world) change(id string, f func(*model.Task)) {
 		if !ok {
 			w.Fatalf("no task %s", id)
 		}
-		next := *t
+		next := t.Relaunched(func(*model.Launch) {})
 		f(&next)
 		tx.Tasks.Put(&next)
 	})

@@ -21,12 +21,15 @@ func benchTask(n int) *model.Task {
 	mixed := uint64(n) * 0x9e3779b97f4a7c15
 	at := 1_700_000_000_000 + int64(n/25) // ms: so many tasks a second
 	return &model.Task{
-		Scope: scope, Cluster: "production", ID: model.TaskID(at, fmt.Sprintf("%016x%016x", mixed, mixed>>7)), Definition: "web-frontend:17",
-		Instance: fmt.Sprintf("%032x", mixed>>20%5000), Zone: "us-east-1a", LaunchType: "EC2", Network: "awsvpc",
-		Group: "family:web-frontend", StartedBy: "deploy-bot", Subnets: []string{"subnet-0abc1234def567890"},
-		SecurityGroups: []string{"sg-0123456789abcdef0"},
-		Reserved:       model.Resources{CPU: 256, Memory: 512, ENIs: 1},
-		Desired:        model.TaskRunning, Last: model.TaskProvisioning, Version: 1, CreatedAt: at,
+		Launch:    &model.Launch{Scope: scope, Cluster: "production", Definition: "web-frontend:17", LaunchType: "EC2", Network: "awsvpc", Group: "family:web-frontend", StartedBy: "deploy-bot", Subnets: []string{"subnet-0abc1234def567890"}, SecurityGroups: []string{"sg-0123456789abcdef0"}},
+		ID:        model.TaskID(at, fmt.Sprintf("%016x%016x", mixed, mixed>>7)),
+		Instance:  fmt.Sprintf("%032x", mixed>>20%5000),
+		Zone:      "us-east-1a",
+		Reserved:  model.Resources{CPU: 256, Memory: 512, ENIs: 1},
+		Desired:   model.TaskRunning,
+		Last:      model.TaskProvisioning,
+		Version:   1,
+		CreatedAt: at,
 		Containers: []model.Container{{
 			Name: "web", ID: "0f8fad5b-d9cb-469f-a165-70867728950e", Status: model.TaskPending, Essential: true, CPU: 256, Memory: 512,
 			Image: "127.0.0.1:4566/web-frontend@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

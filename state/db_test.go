@@ -54,7 +54,8 @@ func TestFailedUpdateChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := lead(t, state.NewMemory().Member())
 		refuse := errors.New("refused")
-		task := &model.Task{Scope: scope, Cluster: "c", ID: "1", Instance: "i", Reserved: model.Resources{CPU: 5, PortsTCP: []int32{80}}}
+		task := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+			ID: "1", Instance: "i", Reserved: model.Resources{CPU: 5, PortsTCP: []int32{80}}}
 		_ = db.Update(t.Context(), func(tx *state.Tx) error { tx.Tasks.Put(task); return nil })
 		err := db.Update(t.Context(), func(tx *state.Tx) error {
 			again := *task

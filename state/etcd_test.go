@@ -354,7 +354,7 @@ func TestWipeOfAHundredThousandRows(t *testing.T) {
 	for b := range 50 {
 		err := db.Update(t.Context(), func(tx *state.Tx) error {
 			for i := range 2000 {
-				tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprintf("%d-%d", b, i), Instance: "i"})
+				tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: fmt.Sprintf("%d-%d", b, i), Instance: "i"})
 			}
 			return nil
 		})

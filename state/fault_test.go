@@ -180,7 +180,7 @@ func TestRowThatCannotBeEncodedHurtsOnlyItsOwnUpdate(t *testing.T) {
 		errs := make(chan error, 1)
 		go func() { errs <- db.Update(ctx, put("good")) }()
 		err := db.Update(ctx, func(tx *state.Tx) error {
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "1", Overrides: &types.TaskOverride{}})
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Overrides: &types.TaskOverride{}}, ID: "1"})
 			return nil
 		})
 		if !errors.Is(err, bad) {
@@ -243,7 +243,8 @@ func TestWipeKeepsNamedTables(t *testing.T) {
 		go func() { _ = follower.Run(ctx) }()
 		err := db.Update(t.Context(), func(tx *state.Tx) error {
 			tx.Accounts.Put(&model.Account{ID: "000000000000"})
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "1", Instance: "i", Reserved: model.Resources{CPU: 5}})
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+				ID: "1", Instance: "i", Reserved: model.Resources{CPU: 5}})
 			return put("a")(tx)
 		})
 		if err != nil {
@@ -269,7 +270,8 @@ func TestWipeKeepsNamedTables(t *testing.T) {
 		synctest.Wait()
 		for name, d := range map[string]*state.DB{"leader": db, "follower": follower} {
 			s := d.Snapshot()
-			if s.Accounts.Len() != 1 || s.Clusters.Len() != 1 || s.Tasks.Len() != 0 || s.Usage((&model.Task{Scope: scope, Cluster: "c", Instance: "i"}).InstanceKey()).CPU != 0 {
+			if s.Accounts.Len() != 1 || s.Clusters.Len() != 1 || s.Tasks.Len() != 0 || s.Usage((&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+				Instance: "i"}).InstanceKey()).CPU != 0 {
 				t.Errorf("%s: %d accounts, %d clusters, %d tasks", name, s.Accounts.Len(), s.Clusters.Len(), s.Tasks.Len())
 			}
 		}

@@ -89,7 +89,7 @@ func TestIndexFollowsTheHead(t *testing.T) {
 	put := func(id, status string) func(tx *state.Tx) error {
 		return func(tx *state.Tx) error {
 			tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "i"})
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: id, Last: status})
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: id, Last: status})
 			return nil
 		}
 	}

@@ -23,7 +23,7 @@ func TestTasksOnInstances(t *testing.T) {
 	change := func(tx *state.Tx) {
 		id, n := fmt.Sprintf("t%03d", random.IntN(600)), random.IntN(len(instances))
 		key := model.TaskKey(scope, "c", id)
-		task := model.Task{Scope: scope, Cluster: "c", ID: id, Desired: model.TaskRunning, Last: model.TaskPending}
+		task := model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: id, Desired: model.TaskRunning, Last: model.TaskPending}
 		if old, ok := tx.Tasks.Get(key); ok {
 			task = *old
 		}
@@ -92,7 +92,7 @@ func TestTasksOnInstances(t *testing.T) {
 }
 
 func TestOn(t *testing.T) {
-	task := model.Task{Scope: scope, Cluster: "c", ID: "1", Instance: "i"}
+	task := model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "1", Instance: "i"}
 	pooled := task
 	pooled.InstanceCluster = "pool"
 	for _, x := range []model.Task{task, pooled} {

@@ -24,6 +24,7 @@ type tableDef[R any] struct {
 	name    string
 	key     func(*R) string
 	derived []func() derived[R]
+	share   func(before, r *R) // makes a row share memory with others like it; nil if they have nothing in common
 }
 
 // derived is something that follows from the rows of a table, kept up to date with every change: an index or a count.
@@ -76,6 +77,7 @@ func scan[R any](m *btree.Map[string, *R], prefix, start string) iter.Seq[*R] {
 func (t *Table[R]) Put(r *R) {
 	key := t.def.key(r)
 	old, _ := t.rows.Get(key)
+	t.def.shared(old, r)
 	t.write(key, old, r)
 }
 
@@ -163,8 +165,15 @@ func (t *Table[R]) load(key string, value []byte, c SpecCodec) (old, now any, er
 	if err := decodeRow(value, r, c); err != nil {
 		return nil, nil, fmt.Errorf("decode row %s of table %s: %w", key, t.def.name, err)
 	}
+	t.def.shared(o, r)
 	t.set(key, o, r)
 	return anyRow(o), r, nil
+}
+
+func (d *tableDef[R]) shared(before, r *R) {
+	if d.share != nil {
+		d.share(before, r)
+	}
 }
 
 // copy returns a copy of the table as it is, sharing everything until one of the two is written.

@@ -148,6 +148,7 @@ func keyed[R any, P interface {
 // newTables returns empty tables.
 func newTables() *Tables {
 	tasks := keyed[model.Task]("tasks")
+	tasks.share = new(launches).share
 	tasks.derived = []func() derived[model.Task]{
 		tasksByInstance: newPlaced,
 		tasksWaiting:    func() derived[model.Task] { return newIndex(waitingIn) },

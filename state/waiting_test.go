@@ -15,7 +15,7 @@ func TestWaiting(t *testing.T) {
 	db := lead(t, state.NewMemory().Member())
 	key := model.ClusterKey(model.Scope{}, "c")
 	task := func(id string, at model.Millis, instance, last string) *model.Task {
-		return &model.Task{Cluster: "c", ID: id, CreatedAt: at, Instance: instance, Last: last}
+		return &model.Task{Launch: &model.Launch{Cluster: "c"}, ID: id, CreatedAt: at, Instance: instance, Last: last}
 	}
 	look := func(tables *state.Tables) string {
 		var ids []string
@@ -37,7 +37,7 @@ func TestWaiting(t *testing.T) {
 			task("m", 1_700_000_000_002, "", model.TaskProvisioning)}, nil},
 		{"one finds its place, another is stopped", "[m]", []*model.Task{task("z", 1_700_000_000_001, "i", model.TaskPending), task("a", 1_700_000_000_003, "", model.TaskStopped)}, nil},
 		{"a transaction that fails", "[m]", []*model.Task{task("b", 1, "", model.TaskProvisioning), task("m", 2, "i", model.TaskPending)}, failure},
-		{"another cluster", "[m]", []*model.Task{{Cluster: "cc", ID: "x", Last: model.TaskProvisioning}}, nil},
+		{"another cluster", "[m]", []*model.Task{{Launch: &model.Launch{Cluster: "cc"}, ID: "x", Last: model.TaskProvisioning}}, nil},
 		{"one that is placed at once", "[m]", []*model.Task{task("p", 5, "i", model.TaskProvisioning)}, nil},
 	} {
 		err := db.Update(t.Context(), func(tx *state.Tx) error {

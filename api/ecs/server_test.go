@@ -364,7 +364,8 @@ func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 // changeTaskRow writes the one task "t" of the cluster as it is after change.
 func (s *server) changeTaskRow(cluster string, change func(*model.Task)) {
 	s.Helper()
-	row := model.Task{Scope: scope, Cluster: cluster, ID: "t", Definition: "web:1", Desired: model.TaskRunning, Last: model.TaskRunning}
+	row := model.Task{Launch: &model.Launch{Scope: scope, Cluster: cluster, Definition: "web:1"},
+		ID: "t", Desired: model.TaskRunning, Last: model.TaskRunning}
 	change(&row)
 	if err := s.db.Update(s.Context(), func(tx *state.Tx) error { tx.Tasks.Put(&row); return nil }); err != nil {
 		s.Fatal(err)

@@ -58,8 +58,8 @@ func (s *server) put(f func(*state.Tx)) {
 func (s *server) serviceTask(service, deployment, last string, change ...func(*model.Task)) string {
 	s.Helper()
 	now := s.clock.Load()
-	t := &model.Task{Scope: scope, Cluster: "default", ID: model.TaskID(now, fmt.Sprintf("%032x", s.ids.Add(1))), Definition: "web:1",
-		LaunchType: "EC2", Group: "service:" + service, StartedBy: deployment, Desired: model.TaskRunning, Last: last, CreatedAt: now}
+	t := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "default", Definition: "web:1", LaunchType: "EC2", Group: "service:" + service, StartedBy: deployment},
+		ID: model.TaskID(now, fmt.Sprintf("%032x", s.ids.Add(1))), Desired: model.TaskRunning, Last: last, CreatedAt: now}
 	for _, f := range change {
 		f(t)
 	}

@@ -52,8 +52,10 @@ func (r *run) placeShare(tx *state.Tx, s share) error {
 	if p == nil && res.Instances == 0 && !r.fargate() {
 		return invalid("No Container Instances were found in your cluster.") // [O]
 	}
+	launch := r.plan.copy.Relaunched(func(l *model.Launch) { l.CapacityProvider = s.provider }).Launch
 	for n, i := range s.copies {
 		t := r.copies[i]
+		t.Launch = launch
 		switch {
 		case n < len(res.Placements):
 			t = r.plan.settle(t, res.Placements[n])
@@ -63,7 +65,6 @@ func (r *run) placeShare(tx *state.Tx, s share) error {
 			r.failed = append(r.failed, r.failures(tx, p, req)...)
 			return nil
 		}
-		t.CapacityProvider = s.provider
 		tx.Tasks.Put(&t)
 		r.placed = append(r.placed, &t)
 	}

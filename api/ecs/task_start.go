@@ -81,7 +81,7 @@ func (p *plan) start(tx *state.Tx, t model.Task, ref string) (*model.Task, types
 		return nil, failure(i.ARN(), why.Reason, why.Detail), nil
 	}
 	if _, external := i.Attribute(attrExternal); external {
-		t.LaunchType = string(types.LaunchTypeExternal)
+		t = t.Relaunched(func(l *model.Launch) { l.LaunchType = string(types.LaunchTypeExternal) })
 	}
 	t = p.settle(t, at)
 	tx.Tasks.Put(&t)

@@ -66,7 +66,8 @@ func TestIdleServicesCostNothing(t *testing.T) {
 	w.looks, w.works = 0, 0
 	w.advance(24 * time.Hour)
 	w.update(func(tx *state.Tx) { // others come and go: a standalone task, an instance in a zone that is known, agents
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "t", Instance: "i000001", Group: "family:f", Desired: "RUNNING", Last: "RUNNING"})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Group: "family:f"},
+			ID: "t", Instance: "i000001", Desired: "RUNNING", Last: "RUNNING"})
 		i, _ := tx.Instances.Get(model.InstanceKey(scope, "c", "i000001"))
 		more, silent := *i, *i
 		more.ID, silent.AgentConnected = "i000051", false

@@ -149,8 +149,9 @@ func TestScenarios(t *testing.T) {
 }
 
 func (p *plane) task(c *scenario.Call) {
-	t := &model.Task{Scope: scope, Cluster: "c", ID: c.Arg(), Instance: c.Text("on", ""), Desired: model.TaskRunning,
-		Last: c.Text("last", model.TaskRunning), CreatedAt: p.now.UnixMilli(), Version: 1, Containers: []model.Container{{Name: "app", Essential: true}}}
+	t := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+		ID: c.Arg(), Instance: c.Text("on", ""), Desired: model.TaskRunning, Last: c.Text("last", model.TaskRunning), CreatedAt: p.now.UnixMilli(), Version: 1,
+		Containers: []model.Container{{Name: "app", Essential: true}}}
 	if t.Last == model.TaskRunning {
 		t.StartedAt = p.now.UnixMilli()
 	}

@@ -114,9 +114,8 @@ func (c *cluster) taskVerb(call *scenario.Call) {
 	}
 	family := fmt.Sprintf("f-%d-%d-%d", cpu, mem, gpus)
 	d := model.TaskDefinition{Scope: scope, Family: family, Revision: 1, Spec: types.TaskDefinition{Family: &family, ContainerDefinitions: []types.ContainerDefinition{app}}}
-	t := model.Task{Scope: scope, Cluster: "c", ID: id, Definition: d.Name(), LaunchType: "EC2", CapacityProvider: call.Text("provider", "p"), Subnets: subnets,
-		Reserved: model.Resources{CPU: cpu, Memory: mem}, Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1, CreatedAt: c.now.UnixMilli(),
-		Instance: call.Text("on", "")}
+	t := model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: d.Name(), LaunchType: "EC2", CapacityProvider: call.Text("provider", "p"), Subnets: subnets},
+		ID: id, Reserved: model.Resources{CPU: cpu, Memory: mem}, Desired: model.TaskRunning, Last: model.TaskProvisioning, Version: 1, CreatedAt: c.now.UnixMilli(), Instance: call.Text("on", "")}
 	if len(subnets) > 0 {
 		t.Reserved.ENIs = 1
 		t.Attachments = []model.Attachment{{ID: "a0000000-0000-0000-0000-000000000000", Type: "ElasticNetworkInterface", Status: "PRECREATED"}}
@@ -194,7 +193,7 @@ func show(t *model.Task) string {
 // TestTouched: which changes may make room, or are a task that needs it.
 func TestTouched(t *testing.T) {
 	task := func(change func(*model.Task)) *model.Task {
-		row := &model.Task{Scope: scope, Cluster: "c", ID: "t", Last: model.TaskProvisioning}
+		row := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "t", Last: model.TaskProvisioning}
 		change(row)
 		return row
 	}
@@ -243,8 +242,9 @@ func TestAll(t *testing.T) {
 	c := newCluster(t)
 	c.update(func(tx *state.Tx) {
 		tx.Clusters.Put(&model.Cluster{Scope: scope, Name: "idle", Status: model.ClusterActive})
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "waits", Last: model.TaskProvisioning})
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "idle", ID: "placed", Instance: "i", Last: model.TaskProvisioning})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "waits", Last: model.TaskProvisioning})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "idle"},
+			ID: "placed", Instance: "i", Last: model.TaskProvisioning})
 	})
 	if got := slices.Collect(c.loop.All(c.db.Snapshot().Tables)); !slices.Equal(got, []string{model.ClusterKey(scope, "c")}) {
 		t.Errorf("got %v", got)

@@ -102,9 +102,11 @@ func TestOnlyWhatIsOverGoes(t *testing.T) {
 	now := time.UnixMilli(10 * 3600 * 1000)
 	old, fresh := now.Add(-2*time.Hour).UnixMilli(), now.Add(-time.Minute).UnixMilli()
 	left, wake := reaped(t, now, 100, func(tx *state.Tx) {
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "old", Last: model.TaskStopped, StoppedAt: old, Definition: "gone:1"})
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "fresh", Last: model.TaskStopped, StoppedAt: fresh})
-		tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: "runs", Last: model.TaskRunning, CreatedAt: old, Definition: "used:1", Instance: "left"})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "gone:1"},
+			ID: "old", Last: model.TaskStopped, StoppedAt: old})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"}, ID: "fresh", Last: model.TaskStopped, StoppedAt: fresh})
+		tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "used:1"},
+			ID: "runs", Last: model.TaskRunning, CreatedAt: old, Instance: "left"})
 		tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "left", Status: model.InstanceInactive, RegisteredAt: old})
 		tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "idle", Status: model.InstanceInactive, RegisteredAt: old})
 		tx.Instances.Put(&model.Instance{Scope: scope, Cluster: "c", ID: "lives", Status: model.InstanceActive, RegisteredAt: old})
@@ -160,7 +162,8 @@ func TestLimitHolds(t *testing.T) {
 	now := time.UnixMilli(10 * 3600 * 1000)
 	fill := func(tx *state.Tx) {
 		for i := range 5 {
-			tx.Tasks.Put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprint(i), Last: model.TaskStopped, StoppedAt: 1})
+			tx.Tasks.Put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c"},
+				ID: fmt.Sprint(i), Last: model.TaskStopped, StoppedAt: 1})
 		}
 	}
 	if left, wake := reaped(t, now, 3, fill); len(left) != 2 || wake.After(now) {
@@ -232,7 +235,7 @@ func TestRowsGoByThemselves(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		task := &model.Task{Scope: scope, Cluster: "c", ID: "t", Last: model.TaskRunning, Definition: "web:1"}
+		task := &model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "web:1"}, ID: "t", Last: model.TaskRunning}
 		put(func(tx *state.Tx) {
 			tx.Tasks.Put(task)
 			tx.Definitions.Put(&model.TaskDefinition{Scope: scope, Family: "web", Revision: 1, Status: model.DefinitionDeleting})

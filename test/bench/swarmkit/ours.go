@@ -47,8 +47,8 @@ func commit(x *scheduler.Index, r scheduler.Request, serial *int, put func(*mode
 	}
 	for _, at := range got.Placements {
 		*serial++
-		put(&model.Task{Scope: scope, Cluster: "c", ID: fmt.Sprintf("%032d", *serial), Definition: "web:1", Instance: at.Instance.ID, Group: r.Group,
-			LaunchType: "EC2", Network: "bridge", Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, Reserved: r.Need})
+		put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "web:1", Group: r.Group, LaunchType: "EC2", Network: "bridge"},
+			ID: fmt.Sprintf("%032d", *serial), Instance: at.Instance.ID, Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, Reserved: r.Need})
 	}
 	return nil
 }
