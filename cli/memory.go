@@ -15,7 +15,7 @@ import (
 const (
 	heapEvery   = 30 * time.Second
 	heapSample  = 500 * time.Millisecond
-	leastGrowth = 20  // percent
+	leastGrowth = 10  // percent
 	goGrowth    = 100 // percent: Go's own
 	mostGrowth  = 400 // percent
 	busyRoom    = 160 << 20

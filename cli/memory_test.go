@@ -16,9 +16,9 @@ func TestHeapGrowth(t *testing.T) {
 		"small and idle":      {100, 0, 80 * mib, 96},
 		"just busy":           {100, 5 * mib, 300 * mib, 100},
 		"a load that is over": {100, 0, 300 * mib, 96},
-		"idle":                {21, 0, 300 * mib, 20},
+		"idle":                {11, 0, 300 * mib, 10},
 		"heartbeats":          {30, 1 * mib, 300 * mib, 29},
-		"heartbeats of more":  {20, 2 * mib, 300 * mib, 40},
+		"heartbeats of more":  {10, 2 * mib, 300 * mib, 40},
 	} {
 		if got := heapGrowth(c.before, c.allocated, c.live); got != c.want {
 			t.Errorf("%s: %d %%, want %d", name, got, c.want)
