@@ -33,9 +33,18 @@ func (s *Sessions) ReadLogs(ctx context.Context, t *model.Task, req acs.Roadstea
 
 // findTask looks a task up by its ARN; another account's is not found.
 func findTask(t *state.Tables, account, arn string) (*model.Task, bool) {
-	a, ok := model.ParseARN(arn)
-	if !ok || a.Account != account || a.Type() != "task" {
+	key, ok := taskKey(account, arn)
+	if !ok {
 		return nil, false
 	}
-	return t.Tasks.Get(a.Scope.Key(strings.Join(a.Segments(), "/")))
+	return t.Tasks.Get(key)
+}
+
+// taskKey is the key of the row of a task of the account.
+func taskKey(account, arn string) (string, bool) {
+	a, ok := model.ParseARN(arn)
+	if !ok || a.Account != account || a.Type() != "task" {
+		return "", false
+	}
+	return a.Scope.Key(strings.Join(a.Segments(), "/")), true
 }

@@ -104,29 +104,22 @@ func (s *Sessions) fail(ctx context.Context, t *model.Task, why error) {
 	}
 }
 
-// handleAck notes what the agent has safe, and moves its tasks on.
-func (x *session) handleAck(ctx context.Context, id string) error {
+// handleAck notes what the agent has safe, and has its tasks moved on. The next payload does not wait for that: it is only said to others.
+func (x *session) handleAck(id string) {
 	if id != x.flyingID || len(x.flying) == 0 {
-		return nil
-	}
-	err := x.s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
-		for key, wish := range x.flying {
-			if t, ok := tx.Tasks.Get(key); ok && t.Desired == wish {
-				if next, changed := t.Delivered(); changed {
-					tx.Tasks.Put(&next)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("note an acknowledgement: %w", err)
+		return
 	}
 	maps.Copy(x.acked, x.flying)
-	clear(x.flying)
-	x.overdue = nil
+	x.s.notes.add(note{at: time.Now().UnixMilli(), acked: x.flying, done: func(_ []string, err error) {
+		switch {
+		case errors.Is(err, state.ErrNotLeader):
+			x.todo.end(errNotLeading)
+		case err != nil:
+			x.todo.end(fmt.Errorf("note an acknowledgement: %w", err))
+		}
+	}})
+	x.flying, x.overdue = map[string]string{}, nil
 	x.forget()
-	return nil
 }
 
 // forget drops what was acknowledged for tasks that are over, when there is twice as much as it left the last time.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"math"
 	"strings"
@@ -12,56 +11,20 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// reports moves tasks on by what their agent says of them, all in one transaction, and answers when that is durable. What is
-// known already costs none: an agent says again what it did not hear the answer to.
-func (x *session) reports(ctx context.Context, m *acs.RoadsteadReports) error {
-	now := time.Now().UnixMilli()
-	seen := observed(x.s.cfg.DB.Snapshot().Tables, x.inst.Account, m, now)
-	if len(seen.tasks) > 0 {
-		err := x.s.cfg.DB.Update(ctx, func(tx *state.Tx) error {
-			seen = observed(tx.Tables, x.inst.Account, m, now)
-			for _, t := range seen.tasks {
-				tx.Tasks.Put(t)
-			}
-			return nil
-		})
+// reports has what the agent says of its tasks written down, and answers when that is durable.
+func (x *session) reports(m *acs.RoadsteadReports) {
+	x.s.notes.add(note{account: x.inst.Account, at: time.Now().UnixMilli(), reports: m, done: func(unknown []string, err error) {
+		answer := acs.RoadsteadReported{MessageID: m.MessageID, Unknown: unknown}
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case errors.Is(err, state.ErrNotLeader):
-			return errNotLeading // the next leader is asked
+			x.todo.end(errNotLeading) // the next leader is asked
+			return
 		case err != nil:
 			x.s.cfg.Log.Warn("note what an agent reports", "instance", x.inst.ID, "cluster", x.inst.Cluster, "tasks", len(m.Reports), "err", err)
-			return x.conn.Send(ctx, acs.RoadsteadReported{MessageID: m.MessageID, Error: err.Error()})
+			answer.Error = err.Error()
 		}
-	}
-	return x.conn.Send(ctx, acs.RoadsteadReported{MessageID: m.MessageID, Unknown: seen.unknown})
-}
-
-// observation is what reports change.
-type observation struct {
-	tasks   map[string]*model.Task // as they are now, by key
-	unknown []string               // ARNs of tasks that do not exist
-}
-
-// observed are the tasks that the reports change. Repeated, late and backward reports change nothing (model.Task.Observe).
-func observed(t *state.Tables, account string, m *acs.RoadsteadReports, now model.Millis) observation {
-	out := observation{tasks: map[string]*model.Task{}}
-	for i := range m.Reports {
-		r := &m.Reports[i]
-		task, ok := findTask(t, account, r.Task)
-		if !ok {
-			out.unknown = append(out.unknown, r.Task)
-			continue
-		}
-		if earlier, ok := out.tasks[task.Key()]; ok {
-			task = earlier
-		}
-		if next, changed := task.Observe(read(r), now); changed {
-			out.tasks[task.Key()] = &next
-		}
-	}
-	return out
+		x.todo.reply(answer)
+	}})
 }
 
 // read is the report as the task's lifecycle takes it.

@@ -80,13 +80,13 @@ func TestReportsOnAFullDisk(t *testing.T) {
 		w.run("i1", "t1")
 		a := w.connect("i1")
 		a.ack()
-		w.full.Store(true)
+		w.disk.full.Store(true)
 		got := a.say("m1", report("t1", "STOPPED"))
 		if !strings.HasPrefix(got, "taken") || !strings.Contains(got, state.ErrNoSpace.Error()) {
 			t.Errorf("answered %q", got)
 		}
 		w.want("nothing has changed", w.statuses(), "t1:PENDING")
-		w.full.Store(false)
+		w.disk.full.Store(false)
 		w.want("said again", a.say("m2", report("t1", "STOPPED")), "taken")
 		w.want("it is over", w.statuses(), "t1:STOPPED")
 	})

@@ -88,6 +88,9 @@ func (x *session) run(ctx context.Context) error {
 					return err
 				}
 			}
+			if err := x.reply(ctx); err != nil {
+				return err
+			}
 			return x.push(ctx)
 		})
 		if err != nil {
@@ -116,6 +119,20 @@ func (x *session) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// reply sends the answers that are due, and fails if the session is to end.
+func (x *session) reply(ctx context.Context) error {
+	answers, err := x.todo.takeAnswers()
+	if err != nil {
+		return err
+	}
+	for _, a := range answers {
+		if err := x.conn.Send(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read hands frames to run until the connection ends. Its waiting has no context: the library would note each time anew that it may end.
@@ -166,7 +183,7 @@ func (x *session) handle(ctx context.Context, frame []byte) error {
 	}
 	switch m := msg.(type) {
 	case *acs.AckRequest:
-		return x.handleAck(ctx, m.MessageID)
+		x.handleAck(m.MessageID)
 	case *acs.HeartbeatAckRequest:
 		x.beats = 0
 	case *acs.TaskStopVerificationMessage:
@@ -177,7 +194,7 @@ func (x *session) handle(ctx context.Context, frame []byte) error {
 			close(done)
 		}
 	case *acs.RoadsteadReports:
-		return x.reports(ctx, m)
+		x.reports(m)
 	case *acs.RoadsteadLogs:
 		x.answered(m.MessageID, m)
 	case *acs.RoadsteadExecOpened:

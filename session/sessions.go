@@ -36,6 +36,7 @@ type Sessions struct {
 	guests  chan guest    // connections that Run is to serve
 	stacks  stacks
 	moulds  *moulds
+	notes   *notes
 	usages  usages // what tasks use, as their nodes say
 
 	mu       sync.Mutex
@@ -48,7 +49,7 @@ type Sessions struct {
 func New(cfg Config) *Sessions {
 	closing := make(chan struct{})
 	return &Sessions{
-		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(),
+		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(), notes: newNotes(cfg.DB),
 		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }
@@ -61,6 +62,7 @@ func (s *Sessions) Run(ctx context.Context) error {
 	defer close(s.closing)
 	wg.Go(func() { s.watchSilent(ctx) })
 	wg.Go(func() { s.host(ctx) })
+	wg.Go(func() { s.notes.run(ctx) })
 	_, cursor := s.cfg.DB.Watch()
 	s.nudgeAll()
 	for {

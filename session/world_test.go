@@ -40,20 +40,42 @@ type world struct {
 	records  []string                                    // of exec sessions
 	roles    func(r session.Role) (acs.RoleCreds, error) // nil: any role can be assumed for an hour
 	issued   int
-	full     atomic.Bool // the disk under the store
+	disk     *disk
 }
 
-// disk is a backend that can be full.
+// disk is a backend that can be full, or slow.
 type disk struct {
 	state.Backend
-	full *atomic.Bool
+	full    atomic.Bool
+	commits atomic.Int64
+	tight   atomic.Int64                  // pairs that a commit may have, 0: as many as it likes
+	held    atomic.Pointer[chan struct{}] // commits wait until it is closed; nil: they do not
 }
 
-func (d disk) Commit(ctx context.Context, term state.Term, seq int64, pairs []state.Pair) (int64, error) {
+func (d *disk) Commit(ctx context.Context, term state.Term, seq int64, pairs []state.Pair) (int64, error) {
+	d.commits.Add(1)
+	if held := d.held.Load(); held != nil {
+		<-*held
+	}
 	if d.full.Load() {
 		return 0, state.ErrNoSpace
 	}
 	return d.Backend.Commit(ctx, term, seq, pairs)
+}
+
+func (d *disk) MaxBatch() (pairs, bytes int) {
+	pairs, bytes = d.Backend.MaxBatch()
+	if n := int(d.tight.Load()); n > 0 {
+		pairs = n
+	}
+	return pairs, bytes
+}
+
+// hold lets nothing become durable until release is called.
+func (d *disk) hold() (release func()) {
+	held := make(chan struct{})
+	d.held.Store(&held)
+	return func() { d.held.Store(nil); close(held) }
 }
 
 // inWorld runs f in a bubble with a member that leads, and with two instances i1, i2 and a definition.
@@ -75,8 +97,8 @@ func inWorld(t *testing.T, f func(w *world)) {
 
 // newMember returns a member of the control plane whose state is in the store, when it leads or waits to.
 func newMember(t *testing.T, store *state.Memory) *world {
-	w := &world{T: t, store: store, pipe: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	w.db = state.Open(state.Config{Backend: disk{store.Member(), &w.full}, Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
+	w := &world{T: t, store: store, pipe: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}, disk: &disk{Backend: store.Member()}}
+	w.db = state.Open(state.Config{Backend: w.disk, Codec: state.SpecCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}, Advertise: "http://member"})
 	w.sessions = session.New(session.Config{DB: w.db, Log: slog.New(slog.DiscardHandler), NewID: func() string { return fmt.Sprint("m", w.ids.Add(1)) },
 		Role: func(_ *state.Tables, r session.Role) (acs.RoleCreds, error) {
 			if w.roles != nil {
