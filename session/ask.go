@@ -18,12 +18,11 @@ func (s *Sessions) tell(ctx context.Context, t *model.Task, c call) (answer any,
 		return nil, ErrStockAgent
 	}
 	select {
-	case x.calls <- c:
 	case <-x.ended:
 		return nil, ErrNotConnected
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	default:
 	}
+	x.todo.do(func(ctx context.Context) error { return x.ask(ctx, c) })
 	if c.answer == nil {
 		return nil, nil
 	}

@@ -33,7 +33,7 @@ func (x *session) push(ctx context.Context) error {
 		return nil
 	}
 	x.seq++
-	x.flyingID, x.overdue = x.s.cfg.NewID(), time.After(ackTimeout)
+	x.flyingID, x.overdueAt = x.s.cfg.NewID(), time.Now().Add(ackTimeout)
 	frame, err := acs.EncodePayload(acs.PayloadMessage{
 		MessageID: x.flyingID, ClusterArn: model.ClusterARN(x.inst.Scope, x.inst.Cluster), ContainerInstanceArn: x.inst.ARN(),
 		GeneratedAt: time.Now().UnixMilli(), SeqNum: x.seq,
@@ -45,12 +45,12 @@ func (x *session) push(ctx context.Context) error {
 }
 
 // again puts the tasks of a payload that was not acknowledged in time back on the list.
-func (x *session) again() error {
+func (x *session) again() {
 	for key := range x.flying {
 		x.todo.add(key)
 	}
 	clear(x.flying)
-	return nil
+	x.overdueAt = time.Time{}
 }
 
 // collect renders and encodes the tasks to be sent now and notes them as flying; what does not fit stays on the list. It reads the
@@ -118,7 +118,7 @@ func (x *session) handleAck(id string) {
 			x.todo.end(fmt.Errorf("note an acknowledgement: %w", err))
 		}
 	}})
-	x.flying, x.overdue = map[string]string{}, nil
+	x.flying, x.overdueAt = map[string]string{}, time.Time{}
 	x.forget()
 }
 

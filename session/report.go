@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
@@ -23,7 +24,7 @@ func (x *session) reports(m *acs.RoadsteadReports) {
 			x.s.cfg.Log.Warn("note what an agent reports", "instance", x.inst.ID, "cluster", x.inst.Cluster, "tasks", len(m.Reports), "err", err)
 			answer.Error = err.Error()
 		}
-		x.todo.reply(answer)
+		x.todo.do(func(ctx context.Context) error { return x.conn.Send(ctx, answer) })
 	}})
 }
 

@@ -16,13 +16,7 @@ func (s *Sessions) Reset(ctx context.Context) int {
 	for _, x := range all {
 		wg.Go(func() {
 			done := make(chan struct{})
-			select {
-			case x.resets <- done:
-			case <-x.ended:
-				return
-			case <-ctx.Done():
-				return
-			}
+			x.todo.do(func(ctx context.Context) error { return x.reset(ctx, done) })
 			select {
 			case <-done:
 			case <-x.ended:

@@ -90,19 +90,13 @@ func (x *session) noteRoles(key string, sent roles) {
 	}
 }
 
-// waitForRoles sets the alarm for the renewal that is due first.
+// waitForRoles finds the renewal that is due first.
 func (x *session) waitForRoles() {
-	var first time.Time
+	x.renewAt = time.Time{}
 	for _, at := range x.renewals {
-		if first.IsZero() || at.Before(first) {
-			first = at
+		if x.renewAt.IsZero() || at.Before(x.renewAt) {
+			x.renewAt = at
 		}
-	}
-	switch {
-	case first.IsZero():
-		x.renewal, x.renewAt = nil, first
-	case !first.Equal(x.renewAt):
-		x.renewal, x.renewAt = time.After(time.Until(first)), first
 	}
 }
 
@@ -122,7 +116,6 @@ func (x *session) renewRoles(ctx context.Context) error {
 			return err
 		}
 	}
-	x.renewAt = time.Time{}
 	x.waitForRoles()
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/roadstead/roadstead/model"
 )
 
-// session is one agent's ACS connection. All fields below resets belong to the goroutine of run.
+// session is one agent's ACS connection. Its two goroutines, run and read, work in turns; all fields below turn belong to who has it.
 type session struct {
 	s      *Sessions
 	inst   *model.Instance
@@ -20,24 +20,25 @@ type session struct {
 	conn   *acs.Conn
 	cancel context.CancelFunc
 	todo   *todo
-	calls  chan call
-	resets chan chan struct{} // each is closed when the agent has no task left
-	ended  chan struct{}      // closed when the connection is over: nobody takes calls or resets any more
+	ended  chan struct{} // closed when the connection is over: nobody does what is to do any more
+	turn   chan struct{} // full while one of the two works: a bubble's time stands still for a Mutex
 
 	acked     map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
 	muchAcked int               // from how many of acked on some are to be forgotten
 	flying    map[string]string // what the unacknowledged payload carries
 	flyingID  string
-	overdue   <-chan time.Time // fires when the unacknowledged payload is to be sent again
 	seq       int64
 	beats     int             // heartbeats since the agent's last ack of one
 	waiting   map[string]call // questions by message id
 	resetAck  map[string]chan struct{}
-	manifest  string // id of the newest manifest
+	manifest  string               // id of the newest manifest
+	renewals  map[string]time.Time // when a task's role credentials are to be renewed, by task key
 
-	renewals map[string]time.Time // when a task's role credentials are to be renewed, by task key
-	renewal  <-chan time.Time     // fires at renewAt, when the first of them is due
-	renewAt  time.Time
+	beatAt    time.Time // of the next heartbeat
+	overdueAt time.Time // when the unacknowledged payload is to be sent again; zero: there is none
+	renewAt   time.Time // the first of renewals; zero: there is none
+	alarm     *time.Timer
+	alarmAt   time.Time // when it wakes run: at the first of the three
 }
 
 // call is a message for the agent. If an answer is expected, id is the message's, and answer has room for one.
@@ -50,7 +51,7 @@ type call struct {
 func newSession(s *Sessions, i *model.Instance, stock bool, conn *acs.Conn, cancel context.CancelFunc) *session {
 	return &session{
 		s: s, inst: i, key: i.Key(), stock: stock, conn: conn, cancel: cancel,
-		todo: newTodo(), calls: make(chan call), resets: make(chan chan struct{}), ended: make(chan struct{}),
+		todo: newTodo(), ended: make(chan struct{}), turn: make(chan struct{}, 1),
 		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{}, renewals: map[string]time.Time{},
 	}
 }
@@ -72,81 +73,110 @@ func (x *session) run(ctx context.Context) error {
 	defer reader.Wait()
 	defer cancel()
 	defer x.conn.Cut() // and with it the reader
-	inbox, readErr := make(chan []byte), make(chan error, 1)
-	reader.Go(func() { readErr <- x.read(ctx, inbox) })
-	beat := time.NewTicker(acs.HeartbeatInterval)
-	defer beat.Stop()
-	if err := x.s.stacks.run(func() error { return x.sendManifest(ctx) }); err != nil {
-		return err
-	}
-	x.todo.addAll()
-	var act func() error
-	for {
-		err := x.s.stacks.run(func() error {
-			if act != nil {
-				if err := act(); err != nil {
-					return err
-				}
-			}
-			if err := x.reply(ctx); err != nil {
-				return err
-			}
-			return x.push(ctx)
-		})
-		if err != nil {
-			return err
-		}
+	x.alarm = time.AfterFunc(acs.HeartbeatInterval, x.todo.signal)
+	defer x.alarm.Stop()
+	x.beatAt = time.Now().Add(acs.HeartbeatInterval)
+	x.turn <- struct{}{} // whatever the agent says: first it is told what it should have
+	reader.Go(func() { x.read(ctx) })
+	err := x.s.stacks.run(func() error { return x.welcome(ctx) })
+	<-x.turn
+	for err == nil {
 		select {
 		case <-x.todo.wake:
-			act = nil
-		case msg := <-inbox:
-			act = func() error { return x.handle(ctx, msg) }
-		case <-beat.C:
-			act = func() error { return x.beat(ctx) }
-		case <-x.overdue:
-			act = x.again
-		case <-x.renewal:
-			act = func() error { return x.renewRoles(ctx) }
-		case c := <-x.calls:
-			act = func() error { return x.ask(ctx, c) }
-		case done := <-x.resets:
-			act = func() error { return x.reset(ctx, done) }
-		case err := <-readErr:
-			return fmt.Errorf("%w: %w", errAgentLeft, err)
+			err = x.work(ctx, nil)
 		case <-x.s.closing:
 			return nil
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
+		}
+	}
+	return err
+}
+
+// read deals with what the agent says until the connection ends, and then has run end. Its waiting has no context: the library would
+// note each time anew that it may end.
+func (x *session) read(ctx context.Context) {
+	for {
+		frame, err := x.conn.ReceiveFrame(context.Background())
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errAgentLeft, err)
+		} else {
+			err = x.work(ctx, func() error { return x.handle(ctx, frame) })
+		}
+		if err != nil {
+			x.todo.end(err)
+			return
 		}
 	}
 }
 
-// reply sends the answers that are due, and fails if the session is to end.
-func (x *session) reply(ctx context.Context) error {
-	answers, err := x.todo.takeAnswers()
-	if err != nil {
+// welcome tells the agent all that it should have, and what it has to do.
+func (x *session) welcome(ctx context.Context) error {
+	if err := x.sendManifest(ctx); err != nil {
 		return err
 	}
-	for _, a := range answers {
-		if err := x.conn.Send(ctx, a); err != nil {
-			return err
-		}
-	}
-	return nil
+	x.todo.addAll()
+	err := x.push(ctx)
+	x.setAlarm(time.Now())
+	return err
 }
 
-// read hands frames to run until the connection ends. Its waiting has no context: the library would note each time anew that it may end.
-func (x *session) read(ctx context.Context, inbox chan<- []byte) error {
-	for {
-		b, err := x.conn.ReceiveFrame(context.Background())
-		if err != nil {
+// work takes the turn and does something, if f is not nil, and then all that there is to do.
+func (x *session) work(ctx context.Context, f func() error) error {
+	select {
+	case x.turn <- struct{}{}:
+		defer func() { <-x.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return x.s.stacks.run(func() error {
+		if f != nil {
+			if err := f(); err != nil {
+				return err
+			}
+		}
+		if err := x.catchUp(ctx); err != nil {
 			return err
 		}
-		select {
-		case inbox <- b:
-		case <-ctx.Done():
-			return ctx.Err()
+		err := x.push(ctx)
+		x.setAlarm(time.Now())
+		return err
+	})
+}
+
+// catchUp does what others have asked for and what is due, or says why the session is to end.
+func (x *session) catchUp(ctx context.Context) error {
+	jobs, err := x.todo.takeJobs()
+	for i := 0; i < len(jobs) && err == nil; i++ {
+		err = jobs[i](ctx)
+	}
+	now := time.Now()
+	if err == nil && due(x.beatAt, now) {
+		x.beatAt = x.beatAt.Add(acs.HeartbeatInterval)
+		err = x.beat(ctx)
+	}
+	if err == nil && due(x.overdueAt, now) {
+		x.again()
+	}
+	if err == nil && due(x.renewAt, now) {
+		err = x.renewRoles(ctx)
+	}
+	return err
+}
+
+func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// setAlarm has run wake when something will be due.
+func (x *session) setAlarm(now time.Time) {
+	first := x.beatAt
+	for _, at := range []time.Time{x.overdueAt, x.renewAt} {
+		if !at.IsZero() && at.Before(first) {
+			first = at
 		}
+	}
+	if !first.Equal(x.alarmAt) || due(first, now) {
+		x.alarmAt = first
+		x.alarm.Reset(first.Sub(now))
 	}
 }
 

@@ -1,24 +1,22 @@
 package session
 
 import (
+	"context"
 	"slices"
 	"sync"
-
-	"github.com/roadstead/roadstead/acs"
 )
 
 // todo is what a session has to do. Where it is to look again: tasks by key, first come first served, each once, or everything; rows are
-// the truth, a key here only says where to look. And what it is to tell the agent.
+// the truth, a key here only says where to look. And what else others ask of it.
 type todo struct {
 	wake chan struct{} // has an entry when there is something
 
 	mu     sync.Mutex
-	all    bool                // guarded by mu
-	queue  []string            // guarded by mu
-	queued map[string]struct{} // the keys in queue; guarded by mu
-	// answers are those of reports, and ended why the session is to end; guarded by mu
-	answers []acs.RoadsteadReported
-	ended   error
+	all    bool                              // guarded by mu
+	queue  []string                          // guarded by mu
+	queued map[string]struct{}               // the keys in queue; guarded by mu
+	jobs   []func(ctx context.Context) error // guarded by mu
+	ended  error                             // why the session is to end, nil if it is not; guarded by mu
 }
 
 func newTodo() *todo { return &todo{wake: make(chan struct{}, 1), queued: map[string]struct{}{}} }
@@ -42,29 +40,35 @@ func (t *todo) addAll() {
 	t.signal()
 }
 
-// reply has an answer sent.
-func (t *todo) reply(a acs.RoadsteadReported) {
+// do has the session do something.
+func (t *todo) do(job func(ctx context.Context) error) {
 	t.mu.Lock()
-	t.answers = append(t.answers, a)
+	t.jobs = append(t.jobs, job)
 	t.mu.Unlock()
 	t.signal()
 }
 
-// end has the session end.
+// end has the session end. The first reason counts.
 func (t *todo) end(err error) {
 	t.mu.Lock()
-	t.ended = err
+	if t.ended == nil {
+		t.ended = err
+	}
 	t.mu.Unlock()
 	t.signal()
 }
 
-// takeAnswers removes the answers, or says why the session is to end.
-func (t *todo) takeAnswers() ([]acs.RoadsteadReported, error) {
+// takeJobs removes the jobs, or says why the session is to end. Who takes them sees to all that there is to do.
+func (t *todo) takeJobs() ([]func(ctx context.Context) error, error) {
+	select {
+	case <-t.wake:
+	default:
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	answers := t.answers
-	t.answers = nil
-	return answers, t.ended
+	jobs := t.jobs
+	t.jobs = nil
+	return jobs, t.ended
 }
 
 func (t *todo) signal() {
