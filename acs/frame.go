@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"sync"
@@ -123,11 +124,30 @@ func (c *Conn) SendFrame(ctx context.Context, b []byte) error {
 }
 
 // ReceiveFrame blocks until there is a message, and leaves it to the caller to decode it: a goroutine that waits here has a
-// small stack.
+// small stack, and no buffer.
 func (c *Conn) ReceiveFrame(ctx context.Context) ([]byte, error) {
-	_, b, err := c.ws.Read(ctx)
-	return b, err
+	_, r, err := c.ws.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	msg := make([]byte, 0, leastRead)
+	for {
+		n, err := r.Read(msg[len(msg):cap(msg)])
+		msg = msg[:len(msg)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return msg, nil
+		case err != nil:
+			return nil, err
+		case len(msg) == cap(msg):
+			msg = slices.Grow(msg, 7*len(msg))
+		}
+	}
 }
+
+// leastRead is how many bytes are asked for first: most messages are shorter. Then it is eight times as many each time, for nobody says
+// beforehand how many there are, and each time may be a system call.
+const leastRead = 512
 
 // Receive blocks until there is a message that this version knows.
 func (c *Conn) Receive(ctx context.Context) (any, error) {
