@@ -3,9 +3,11 @@ package session
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,7 +68,43 @@ func (t thin) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		conn.Close()
 		return nil, nil, err
 	}
-	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, thinBuffer)), nil
+	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(&whole{conn: conn}, thinBuffer)), nil
+}
+
+// whole sends frames in one piece. What does not fit into the buffer in front of it comes in two, and the agent would be woken for each.
+type whole struct {
+	conn    net.Conn
+	head    []byte // the first piece of a frame, until the next comes
+	missing int    // bytes of the frame that has begun
+}
+
+func (w *whole) Write(b []byte) (int, error) {
+	if w.missing > 0 {
+		w.missing = max(0, w.missing-len(b))
+		pieces := net.Buffers{w.head, b}
+		w.head = nil
+		if _, err := pieces.WriteTo(w.conn); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
+	if w.missing = frameSize(b) - len(b); w.missing > 0 {
+		w.head = slices.Clone(b)
+		return len(b), nil
+	}
+	return w.conn.Write(b)
+}
+
+// frameSize is the size of a frame that begins so (RFC 6455 §5.2), whose header is whole; a server does not mask.
+func frameSize(b []byte) int {
+	switch n := int(b[1] & 0x7f); n {
+	case 126:
+		return 4 + int(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		return 10 + int(binary.BigEndian.Uint64(b[2:]))
+	default:
+		return 2 + n
+	}
 }
 
 // pulse calls a function again and again, in a goroutine that exists only meanwhile.
