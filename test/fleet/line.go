@@ -67,7 +67,7 @@ func (l *line) open(ctx context.Context) error {
 		l.conn, err = l.dial(one, l.members[l.at])
 		cancel()
 		if err == nil {
-			l.r = bufio.NewReaderSize(l.conn, 2*readBuffer)
+			l.r = bufio.NewReaderSize(l.conn, 1<<10)
 			return nil
 		}
 		l.conn, l.at = nil, (l.at+1)%len(l.members)

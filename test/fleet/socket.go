@@ -15,7 +15,7 @@ import (
 )
 
 // socket is the client's end of a websocket (RFC 6455), as small as it can be: one goroutine reads, and between messages it
-// holds a buffer of a few hundred bytes.
+// holds a small buffer.
 type socket struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -32,7 +32,7 @@ const (
 )
 
 const (
-	readBuffer    = 512
+	readBuffer    = 2 << 10 // a payload of one task comes in one piece
 	writePatience = acs.SendPatience
 )
 
@@ -79,7 +79,12 @@ func (s *socket) receive(deadline time.Time) ([]byte, error) {
 		}
 		switch op {
 		case opText, opContinuation:
-			if msg = append(msg, body...); final {
+			if msg == nil {
+				msg = body
+			} else {
+				msg = append(msg, body...)
+			}
+			if final {
 				return msg, nil
 			}
 		case opPing:
