@@ -45,10 +45,11 @@ func commit(x *scheduler.Index, r scheduler.Request, serial *int, put func(*mode
 	if got.Unplaced > 0 {
 		return fmt.Errorf("%d copies were not placed", got.Unplaced)
 	}
+	launch := &model.Launch{Scope: scope, Cluster: "c", Definition: "web:1", Group: r.Group, LaunchType: "EC2", Network: "bridge"}
 	for _, at := range got.Placements {
 		*serial++
-		put(&model.Task{Launch: &model.Launch{Scope: scope, Cluster: "c", Definition: "web:1", Group: r.Group, LaunchType: "EC2", Network: "bridge"},
-			ID: fmt.Sprintf("%032d", *serial), Instance: at.Instance.ID, Desired: model.TaskRunning, Last: model.TaskPending, Version: 1, Reserved: r.Need})
+		put(&model.Task{Launch: launch, ID: fmt.Sprintf("%032d", *serial), Instance: at.Instance.ID, Desired: model.TaskRunning,
+			Last: model.TaskPending, Version: 1, Reserved: r.Need})
 	}
 	return nil
 }
