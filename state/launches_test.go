@@ -12,7 +12,7 @@ import (
 	"github.com/roadstead/roadstead/state"
 )
 
-// launched are tasks, by their ids, of launches that are equal but for what the id says.
+// launched is a task with the id; all of them are of equal launches.
 func launched(id string) *model.Task {
 	t := benchTask(1)
 	t.ID = id
