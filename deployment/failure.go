@@ -29,6 +29,7 @@ func (r *run) note() {
 				r.fail(g, m)
 			}
 		}
+		r.cure(g) // of what ended where the DAEMON does not run any more, too
 	}
 }
 
@@ -115,6 +116,9 @@ func (r *run) mend(g *group) {
 // cure ends the series of instances on which a task came to run after the last failure, and of those that the DAEMON does not run
 // on any more.
 func (r *run) cure(g *group) {
+	if g.deployment == nil {
+		return
+	}
 	wanted, known := r.Instances[g.id]
 	well := func(i model.SickInstance) bool {
 		if known && !slices.Contains(wanted, i.Instance) {
