@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 BIN := bin
 GOFILES := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
 
-.PHONY: run build test unit race lint e2e conformance sim bench bench-scheduler bench-logs bench-cluster fuzz coverage-api deps deps-test
+.PHONY: run build test unit race lint e2e conformance sim bench bench-scheduler bench-logs bench-cluster bench-modules fuzz coverage-api deps deps-test
 
 run: deps build              ## start Roadstead with a sample task, and say how to use it
 	$(BIN)/roadstead dev --data-dir "$${ROADSTEAD_DATA:-/var/lib/roadstead/dev}" --sample $(BIN)/sample $(ARGS)
@@ -51,6 +51,9 @@ bench-scheduler:             ## placements a second, beside SwarmKit's scheduler
 
 bench-logs:                  ## log lines taken, kept, searched and followed, beside SQLite in the same run
 	cd test/bench/sqlite && go run .
+
+bench-modules:               ## vet the modules of those two, which have dependencies of their own: not in CI, a minute or two on a cold cache
+	for m in swarmkit sqlite; do (cd test/bench/$$m && go mod tidy -diff && go vet ./...) || exit 1; done
 
 # CLUSTER= makes it small: 200 nodes, 4,000 tasks, half a minute.
 CLUSTER ?= -cluster.agents 5000 -cluster.tasks 100000 -cluster.settle 95s -cluster.idle 60s
