@@ -84,7 +84,7 @@ func (g *Group) arrivals(after uint64, want func(string) bool) (*arrivals, error
 	if len(a.frames) == 0 {
 		return a, nil
 	}
-	a.locks = g.locks(g.journal.number, g.journal.locks)
+	a.locks = g.locks(g.journal.number, g.journal.locks, a.names)
 	var err error
 	a.journal, err = os.Open(g.journal.file.Name())
 	return a, err
@@ -110,6 +110,16 @@ func (a *arrivals) pass(events []Event, err error, yield func(Event, error) bool
 
 // file returns the events of a sealed file.
 func (a *arrivals) file(number uint64) ([]Event, error) {
+	s, err := a.read(number, false)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	return s.events, nil
+}
+
+// read reads what is wanted of a sealed file, in the order in which it came; nil if retention has removed it. Frames that were put into it
+// as they were are opened, too, unless they are to stay as they are.
+func (a *arrivals) read(number uint64, asTheyAre bool) (*segment, error) {
 	f, err := os.Open(a.group.path(number, sealedExt))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -122,24 +132,45 @@ func (a *arrivals) file(number uint64) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := a.group.locks(number, ix.locks)
-	var events []Event
+	s := &segment{locks: a.group.locks(number, ix.locks, a.names)}
 	for i := range ix.blocks {
-		found, err := a.block(f, &ix.blocks[i], l)
-		if err != nil {
+		if err := a.block(f, &ix.blocks[i], s, asTheyAre); err != nil {
 			return nil, err
 		}
-		events = append(events, found...)
 	}
-	slices.SortFunc(events, func(x, y Event) int { return cmp.Compare(x.Seq, y.Seq) })
-	return events, nil
+	slices.SortFunc(s.events, func(x, y Event) int { return cmp.Compare(x.Seq, y.Seq) })
+	slices.SortFunc(s.closed, func(x, y closedFrame) int { return cmp.Compare(x.lastSeq, y.lastSeq) })
+	return s, nil
 }
 
-func (a *arrivals) block(f io.ReaderAt, k *block, l *locks) ([]Event, error) {
-	for id := k.from; id <= k.to; id++ {
-		if a.names[id] != "" {
-			return a.group.codec.read(f, k, l, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" }, nil)
+func (a *arrivals) block(f io.ReaderAt, k *block, s *segment, asItIs bool) error {
+	wanted := false
+	for id := k.from; id <= k.to && !wanted; id++ {
+		wanted = a.names[id] != ""
+	}
+	if !wanted {
+		return nil
+	}
+	if k.closed && asItIs {
+		payload := make([]byte, k.length)
+		if _, err := f.ReadAt(payload, k.at); err != nil {
+			return err
+		}
+		frame, _, err := parseLocked(payload)
+		switch {
+		case err != nil:
+			return err
+		case frame.lastSeq <= a.after:
+			return nil
+		case frame.before() >= a.after:
+			s.closed = append(s.closed, closedFrame{&frame, payload})
+			return nil
 		}
 	}
-	return nil, nil
+	events, err := a.group.codec.read(f, k, s.locks, func(e *Event) bool { return e.Seq > a.after && a.names[e.stream] != "" }, nil)
+	for i := range events {
+		events[i].Stream = a.names[events[i].stream]
+	}
+	s.events = append(s.events, events...)
+	return err
 }

@@ -77,6 +77,7 @@ func castagnoli(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc3
 // What a journal's frame begins with, if it is not the number of a stream and then events.
 const (
 	frameLock   = 1<<32 + iota // a data key, wrapped
+	_                          // events whose encryption was tied to their file; for one day of the tree's history
 	frameLocked                // events that are encrypted with one
 )
 
@@ -88,6 +89,10 @@ func appendFrame(dst []byte, build func([]byte) []byte) []byte {
 	binary.LittleEndian.PutUint32(dst[at:], uint32(len(payload)))
 	binary.LittleEndian.PutUint32(dst[at+4:], castagnoli(payload))
 	return dst
+}
+
+func appendText[T string | []byte](b []byte, text T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
 // nextFrame returns the payload of the first frame of b; none if b ends within it or its checksum is wrong.
@@ -137,6 +142,17 @@ func (r *reader) id() uint32 {
 	return uint32(v)
 }
 
+// last is the number at the end of a frame, 0 if the frame ends before it.
+func (r *reader) last() uint64 {
+	if r.bad || len(r.b) == 0 {
+		return 0
+	}
+	return r.uint()
+}
+
+// text is a string behind its length.
+func (r *reader) text() string { return string(r.bytes()) }
+
 // bytes returns the next n bytes behind their length.
 func (r *reader) bytes() []byte {
 	n := r.uint()
@@ -151,6 +167,7 @@ func (r *reader) bytes() []byte {
 
 // A batch is what one Append brings, in a journal's frame.
 type batch struct {
+	name     string // of the stream, where it has to be known
 	stream   uint32
 	ingested int64
 	before   uint64 // Seq of the event before the first

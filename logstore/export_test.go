@@ -29,10 +29,6 @@ func Journal(payloads ...[]byte) (out []byte) {
 
 // Encrypted is the part of a frame that a key has encrypted; ok is false if there is none.
 func Encrypted(payload []byte) (text []byte, ok bool) {
-	r := reader{b: payload}
-	if r.uint() != frameLocked {
-		return nil, false
-	}
-	_, _, rest, err := parseLocked(r.b)
-	return rest, err == nil
+	_, text, err := parseLocked(payload)
+	return text, err == nil
 }

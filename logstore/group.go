@@ -1,7 +1,6 @@
 package logstore
 
 import (
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +19,8 @@ type Group struct {
 	sealAt int64
 	log    *slog.Logger
 	unwrap func(wrapped []byte) ([]byte, error)
+	base   uint64 // what is counted begins behind it, 0 if the store has no epoch; guarded by commit and mu once the group is open
+	leads  bool   // the epoch is this member's; as base
 
 	// commit is held by who writes; who waits for it has often been written by the time that it gets it.
 	commit sync.Mutex
@@ -30,9 +31,10 @@ type Group struct {
 	files   []*sealed // by number
 	pending *flush
 	seq     uint64 // of the next event
-	arrived uint64 // of the last event that is on the disk
+	arrived uint64 // up to it everything is on the disk
 	changed chan struct{}
 	closed  error
+	marked  map[string]uint64
 }
 
 // A flush is what is written together.
@@ -69,7 +71,7 @@ func (g *Group) open() error {
 	if g.roll, err = openRoll(filepath.Join(g.dir, rollName), g.sync); err != nil {
 		return fmt.Errorf("open streams of log group %s: %w", g.id, err)
 	}
-	g.changed, g.pending, g.seq = make(chan struct{}), &flush{}, 1
+	g.changed, g.pending, g.seq, g.marked = make(chan struct{}), &flush{}, 1, map[string]uint64{}
 	entries, err := os.ReadDir(g.dir)
 	if err != nil {
 		return err
@@ -87,6 +89,8 @@ func (g *Group) open() error {
 			journals[0] = max(journals[0], number+1)
 		case journalExt:
 			journals = append(journals, number)
+		case markExt:
+			g.loadMark(e.Name())
 		}
 	}
 	if err := g.openJournals(journals); err != nil {
@@ -97,7 +101,7 @@ func (g *Group) open() error {
 
 func fileNumber(name string) (number uint64, ext string) {
 	ext = filepath.Ext(name)
-	if _, err := fmt.Sscanf(strings.TrimSuffix(name, ext), "%d", &number); err != nil && ext != ".tmp" {
+	if _, err := fmt.Sscanf(strings.TrimSuffix(name, ext), "%d", &number); err != nil && ext != ".tmp" && ext != markExt {
 		return 0, ""
 	}
 	return number, ext
@@ -161,6 +165,7 @@ func (g *Group) openJournals(numbers []uint64) error {
 			return fmt.Errorf("open log group %s: %w", g.id, err)
 		}
 	}
+	g.seq = max(g.seq, g.roll.lastSeq()+1, g.base+1) // the roll may know of what has not arrived
 	for _, f := range j.frames {
 		if st := g.roll.byID[f.stream]; st != nil {
 			st.merge(f.summary)
@@ -208,17 +213,25 @@ func (g *Group) AppendLocked(name string, events []Event, now int64, key *Key) e
 	return f.err
 }
 
+// refusal says why this member writes nothing of its own. The caller holds mu.
+func (g *Group) refusal() error {
+	if g.closed == nil && g.base > 0 && !g.leads {
+		return ErrEpoch
+	}
+	return g.closed
+}
+
 func (g *Group) enqueue(name string, events []Event, now int64, key *Key) (*flush, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed != nil {
-		return nil, g.closed
+	if err := g.refusal(); err != nil {
+		return nil, err
 	}
 	s := g.roll.byName[name]
 	if s == nil {
 		return nil, ErrNoStream
 	}
-	b := batch{stream: s.number, ingested: now, before: g.seq - 1, events: slices.Clone(events), key: key}
+	b := batch{name: name, stream: s.number, ingested: now, before: g.seq - 1, events: slices.Clone(events), key: key}
 	for i := range b.events {
 		b.events[i].Seq, b.events[i].Ingested, b.events[i].stream = g.seq, now, s.number
 		g.seq++
@@ -232,39 +245,6 @@ func (g *Group) Changed() <-chan struct{} {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.changed
-}
-
-// CreateStream adds a stream; ErrExists if there is one of the name.
-func (g *Group) CreateStream(name string, now int64) error {
-	return g.enroll(func() error {
-		if g.roll.byName[name] != nil {
-			return ErrExists
-		}
-		s := &stream{number: g.roll.next, name: name, createdAt: now}
-		return g.roll.write(g.sync, s.append)
-	})
-}
-
-// DeleteStream removes a stream: its events are read no more, and leave the disk with their file.
-func (g *Group) DeleteStream(name string) error {
-	return g.enroll(func() error {
-		s := g.roll.byName[name]
-		if s == nil {
-			return ErrNoStream
-		}
-		return g.roll.write(g.sync, func(b []byte) []byte { return binary.AppendUvarint(append(b, streamGone), uint64(s.number)) })
-	})
-}
-
-func (g *Group) enroll(f func() error) error {
-	g.commit.Lock()
-	defer g.commit.Unlock()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed != nil {
-		return g.closed
-	}
-	return f()
 }
 
 // Stream returns a stream.

@@ -36,8 +36,11 @@ func frameOf(b *batch) frame {
 	return f
 }
 
-// room is about what a batch takes in a journal.
-func (f *frame) room() int { return int(f.bytes) + 8*int(f.count) + 128 }
+// before is the Seq of the event before the first.
+func (f *frame) before() uint64 { return f.lastSeq - uint64(f.count) }
+
+// room is about what such events take in a journal.
+func (s *summary) room() int { return int(s.bytes) + 8*int(s.count) + 128 }
 
 // parseFrame reads what can be known of a frame without a key. It may be a lock instead.
 func parseFrame(payload []byte) (f frame, l *lock, err error) {
@@ -50,7 +53,7 @@ func parseFrame(payload []byte) (f frame, l *lock, err error) {
 		}
 		return f, &lock{wrapped: bytes.Clone(wrapped)}, nil
 	case frameLocked:
-		f, _, _, err = parseLocked(r.b)
+		f, _, err = parseLocked(payload)
 		return f, nil, err
 	}
 	b, err := parseBatch(payload)
@@ -112,8 +115,9 @@ func (j *journal) note(f frame, l *lock, payload int) {
 	j.merge(f.summary)
 }
 
-// begin writes a frame without events into an empty journal: it says up to where the group has counted. Else that would be forgotten
-// with the last file that retention removes, and events that come later would be taken for ones that a follower has seen.
+// begin writes a frame without events, into an empty journal or behind an operation on streams: it says up to where the group has counted.
+// Else that would be forgotten with the last file that retention removes, and events that come later would be taken for ones that a
+// follower has seen.
 func (j *journal) begin(lastSeq uint64, sync func(*os.File) error) error {
 	b := batch{before: lastSeq}
 	frame := appendFrame(nil, b.append)

@@ -54,17 +54,29 @@ type lock struct {
 	key     *Key // nil if another process wrote it
 }
 
+// ErrShut says that a data key cannot be opened now; errors that are it are also why.
+var ErrShut = errors.New("the data key of log events cannot be opened")
+
+type shut struct{ error }
+
+// Is makes it ErrShut.
+func (s shut) Is(target error) bool { return target == ErrShut }
+
+// Unwrap is why.
+func (s shut) Unwrap() error { return s.error }
+
 // locks opens the data keys of one file, for one reader. Whether he may is asked for each reader anew: nothing opened is kept.
 type locks struct {
 	group  *Group
 	number uint64 // of the file
 	list   []lock
-	own    bool // the group reads for itself: it needs nobody's leave for keys that it has
+	names  map[uint32]string // of the streams that are read
+	own    bool              // the group reads for itself: it needs nobody's leave for keys that it has
 	open   map[uint32]cipher.AEAD
 }
 
-func (g *Group) locks(number uint64, list []lock) *locks {
-	return &locks{group: g, number: number, list: list, open: map[uint32]cipher.AEAD{}}
+func (g *Group) locks(number uint64, list []lock, names map[uint32]string) *locks {
+	return &locks{group: g, number: number, list: list, names: names, open: map[uint32]cipher.AEAD{}}
 }
 
 func (l *locks) at(n uint32) (cipher.AEAD, error) {
@@ -79,22 +91,14 @@ func (l *locks) at(n uint32) (cipher.AEAD, error) {
 		return k.key.aead, nil
 	}
 	if l.group.unwrap == nil {
-		return nil, errors.New("log events are encrypted, and nothing opens their data keys")
+		return nil, shut{errors.New("log events are encrypted, and nothing opens their data keys")}
 	}
 	plain, err := l.group.unwrap(k.wrapped)
 	if err != nil {
-		return nil, err
+		return nil, shut{err}
 	}
 	l.open[n], err = newAEAD(plain)
 	return l.open[n], err
-}
-
-// about is what is authenticated beside what is encrypted: where it stands, and what is said of it in clear.
-func (g *Group) about(kind byte, number uint64, clear []byte) []byte {
-	b := binary.AppendUvarint([]byte{kind}, uint64(len(g.id)))
-	b = append(b, g.id...)
-	b = binary.AppendUvarint(b, number)
-	return append(b, clear...)
 }
 
 // Kinds of what is encrypted.
@@ -103,37 +107,63 @@ const (
 	ofBlock = 'b'
 )
 
-// appendLocked adds the payload of a frame whose events are encrypted. What has to be known without the key stands before them.
-func (g *Group) appendLocked(dst []byte, number uint64, b *batch, f *frame) []byte {
-	dst = binary.AppendUvarint(dst, frameLocked)
-	from := len(dst)
-	dst = binary.AppendUvarint(dst, uint64(f.lock))
-	dst = binary.AppendUvarint(dst, uint64(b.stream))
-	dst = binary.AppendUvarint(dst, b.before+1)
-	dst = f.summary.append(dst)
-	about := g.about(ofFrame, number, dst[from:])
-	return b.key.seal(dst, b.append(make([]byte, 0, f.room())), about)
+// about is what is authenticated beside events that are encrypted: the same in each member's store, whatever the numbers of its files, its
+// data keys and its streams, so that other members take them as they are.
+func (p *placed) about(g *Group) []byte {
+	b := appendText([]byte{ofFrame}, g.id)
+	b = binary.AppendUvarint(appendText(b, p.name), p.before+1)
+	return p.append(b)
 }
 
-// parseLocked reads what such a frame says in clear, behind its kind; the rest of it is encrypted.
-func parseLocked(payload []byte) (f frame, clear, rest []byte, err error) {
+// placed is where events are that follow each other in a stream, and what can be said of them without their key.
+type placed struct {
+	name   string
+	before uint64 // Seq of the event before the first
+	summary
+}
+
+func (p *placed) lastSeq() uint64 { return p.before + uint64(p.count) }
+
+// aboutBlock is the same for a block, which stays in its file.
+func (g *Group) aboutBlock(number uint64, k *block) []byte {
+	return k.place(binary.AppendUvarint(appendText([]byte{ofBlock}, g.id), number))
+}
+
+// cover makes of a batch what is encrypted of it, and what is authenticated with that.
+func (g *Group) cover(b *batch, s summary) (plain, about []byte) {
+	free := *b
+	free.stream = 0 // of this store only
+	p := placed{b.name, b.before, s}
+	return free.append(make([]byte, 0, s.room())), p.about(g)
+}
+
+// appendClear begins the payload of a frame whose events are encrypted: what has to be known without the key stands before them.
+func (f *frame) appendClear(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, frameLocked)
+	dst = binary.AppendUvarint(dst, uint64(f.lock))
+	dst = binary.AppendUvarint(dst, uint64(f.stream))
+	dst = binary.AppendUvarint(dst, f.before()+1)
+	return f.summary.append(dst)
+}
+
+// parseLocked reads what such a frame says in clear; text is what is encrypted.
+func parseLocked(payload []byte) (f frame, text []byte, err error) {
 	r := reader{b: payload}
+	if r.uint() != frameLocked {
+		return f, nil, errDamaged
+	}
 	f.lock, f.stream = r.id(), r.id()
 	seq := r.uint()
 	f.summary = r.summary()
 	if f.lastSeq = seq - 1 + uint64(f.count); r.bad || seq == 0 || f.lock == 0 || f.stream == 0 || f.count < 1 {
-		return f, nil, nil, errDamaged
+		return f, nil, errDamaged
 	}
-	return f, payload[:len(payload)-len(r.b)], r.b, nil
+	return f, r.b, nil
 }
 
 // frame decrypts a frame.
 func (l *locks) frame(payload []byte) (batch, error) {
-	r := reader{b: payload}
-	if r.uint() != frameLocked {
-		return batch{}, errDamaged
-	}
-	f, clear, rest, err := parseLocked(r.b)
+	f, text, err := parseLocked(payload)
 	if err != nil {
 		return batch{}, err
 	}
@@ -141,13 +171,15 @@ func (l *locks) frame(payload []byte) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	plain, err := aead.Open(nil, nil, rest, l.group.about(ofFrame, l.number, clear))
+	p := placed{l.names[f.stream], f.before(), f.summary}
+	plain, err := aead.Open(nil, nil, text, p.about(l.group))
 	if err != nil {
 		return batch{}, errTampered
 	}
 	b, err := parseBatch(plain)
+	b.stream = f.stream
 	for i := range b.events {
-		b.events[i].lock = f.lock
+		b.events[i].stream, b.events[i].lock = f.stream, f.lock
 	}
 	return b, err
 }
@@ -158,7 +190,7 @@ func (l *locks) block(dst []byte, k *block, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	packed, err := aead.Open(dst[:0], nil, text, l.group.about(ofBlock, l.number, k.place(nil)))
+	packed, err := aead.Open(dst[:0], nil, text, l.group.aboutBlock(l.number, k))
 	if err != nil {
 		return nil, errTampered
 	}
@@ -167,15 +199,19 @@ func (l *locks) block(dst []byte, k *block, text []byte) ([]byte, error) {
 
 // close encrypts a compressed block, with a key that the group has.
 func (l *locks) close(k *block, packed []byte) ([]byte, error) {
-	about := l.group.about(ofBlock, l.number, k.place(nil))
-	if key := l.list[k.lock-1].key; key != nil {
-		return key.seal(nil, packed, about), nil
+	return l.cover(k.lock, packed, l.group.aboutBlock(l.number, k))
+}
+
+// cover encrypts again what has been opened.
+func (l *locks) cover(n uint32, plain, about []byte) ([]byte, error) {
+	if key := l.list[n-1].key; key != nil {
+		return key.seal(nil, plain, about), nil
 	}
-	aead, err := l.at(k.lock)
+	aead, err := l.at(n)
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(nil, nil, packed, about), nil
+	return aead.Seal(nil, nil, plain, about), nil
 }
 
 // place is what the index says of a block, but for its length, which the block says itself.

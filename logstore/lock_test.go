@@ -171,11 +171,6 @@ func TestTampering(t *testing.T) {
 	if ok, got := intact(); !ok || len(got) != 2 {
 		t.Fatalf("as it was: %q", got)
 	}
-	must(t, os.Rename(journal, strings.Replace(journal, "1.journal", "2.journal", 1)))
-	if ok, got := intact(); ok {
-		t.Errorf("with another number it reads %q", got)
-	}
-	must(t, os.Rename(strings.Replace(journal, "1.journal", "2.journal", 1), journal))
 	readElsewhere(t, cfg)
 }
 

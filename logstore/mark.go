@@ -5,13 +5,27 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const markExt = ".mark"
 
-// Mark is the Seq that was last kept under the name; false if there is none, or none that can be read.
+// Mark is the Seq that was last kept under the name; false if there is none, or none that could be read.
 func (g *Group) Mark(name string) (uint64, bool) {
-	b, err := os.ReadFile(filepath.Join(g.dir, name+markExt))
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	seq, ok := g.marked[name]
+	return seq, ok
+}
+
+func (g *Group) loadMark(file string) {
+	if seq, ok := readMark(filepath.Join(g.dir, file)); ok {
+		g.marked[strings.TrimSuffix(file, markExt)] = seq
+	}
+}
+
+func readMark(path string) (uint64, bool) {
+	b, err := os.ReadFile(path)
 	if err != nil || len(b) != 12 || binary.LittleEndian.Uint32(b[8:]) != castagnoli(b[:8]) {
 		return 0, false
 	}
@@ -22,13 +36,23 @@ func (g *Group) Mark(name string) (uint64, bool) {
 // each has one writer.
 func (g *Group) SetMark(name string, seq uint64) error {
 	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if g.closed != nil {
-		return g.closed
+	err := g.closed
+	if err == nil {
+		err = writeMark(filepath.Join(g.dir, name+markExt), seq, g.sync)
 	}
+	g.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.marked[name] = seq
+	return nil
+}
+
+func writeMark(path string, seq uint64, sync func(*os.File) error) error {
 	b := binary.LittleEndian.AppendUint64(nil, seq)
 	b = binary.LittleEndian.AppendUint32(b, castagnoli(b))
-	path := filepath.Join(g.dir, name+markExt)
 	f, err := os.Create(path + ".tmp")
 	if err != nil {
 		return err
@@ -37,7 +61,7 @@ func (g *Group) SetMark(name string, seq uint64) error {
 	if _, err := f.Write(b); err != nil {
 		return err
 	}
-	if err := g.sync(f); err != nil {
+	if err := sync(f); err != nil {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
@@ -45,6 +69,9 @@ func (g *Group) SetMark(name string, seq uint64) error {
 
 // Unmark forgets a name.
 func (g *Group) Unmark(name string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.marked, name)
 	err := os.Remove(filepath.Join(g.dir, name+markExt))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -19,7 +19,6 @@ func TestMarks(t *testing.T) {
 	must(t, g.SetMark("b", 7))
 	must(t, s.Close())
 	s, g = open(t, cfg)
-	defer s.Close()
 	if n, ok := g.Mark("a"); !ok || n != 1<<40 {
 		t.Errorf("got %d %v", n, ok)
 	}
@@ -27,7 +26,10 @@ func TestMarks(t *testing.T) {
 	if must(t, err); len(paths) != 1 {
 		t.Fatal(paths)
 	}
+	must(t, s.Close())
 	must(t, os.WriteFile(paths[0], []byte("torn"), 0o600))
+	s, g = open(t, cfg)
+	defer s.Close()
 	if _, ok := g.Mark("a"); ok {
 		t.Error("a torn mark counts")
 	}

@@ -120,7 +120,7 @@ func (s *scan) begin(streams []string) error {
 
 func (s *scan) addJournal(j *journal) error {
 	var file *os.File
-	l := s.group.locks(j.number, j.locks)
+	l := s.group.locks(j.number, j.locks, s.names)
 	for _, f := range j.frames {
 		if s.names[f.stream] == "" || !s.overlaps(&f.summary) {
 			continue
@@ -201,7 +201,7 @@ func (s *scan) expandSealed(number uint64) error {
 	if err != nil {
 		return err
 	}
-	l := s.group.locks(number, ix.locks)
+	l := s.group.locks(number, ix.locks, s.names)
 	for i := range ix.blocks {
 		k := &ix.blocks[i]
 		if at, _ := slices.BinarySearch(s.numbers, k.from); at == len(s.numbers) || s.numbers[at] > k.to {

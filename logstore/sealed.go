@@ -275,7 +275,7 @@ func (c *codec) read(f io.ReaderAt, k *block, l *locks, want func(*Event) bool, 
 	err = parseBlock(b.raw, func(e *Event, message []byte) {
 		if want(e) && (match == nil || match(unsafe.String(unsafe.SliceData(message), len(message)))) {
 			kept := *e
-			kept.Message = string(message)
+			kept.Message, kept.lock = string(message), k.lock
 			events = append(events, kept)
 		}
 	})

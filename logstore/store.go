@@ -32,10 +32,12 @@ type Store struct {
 
 	mu     sync.Mutex
 	groups map[string]*Group
+	epoch  uint64 // that was promised last, 0 for none
+	leads  bool   // it is that of this store's own member
 	closed bool
 }
 
-// Open makes the folder if it is missing; it reads nothing.
+// Open makes the folder if it is missing; it reads no group.
 func Open(cfg Config) (*Store, error) {
 	cfg.Segment = cmp.Or(cfg.Segment, DefaultSegment)
 	if cfg.Sync == nil {
@@ -51,7 +53,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cfg: cfg, codec: c, groups: map[string]*Group{}}, nil
+	s := &Store{cfg: cfg, codec: c, groups: map[string]*Group{}}
+	s.epoch, _ = readMark(s.epochFile())
+	return s, nil
 }
 
 // Close lets go of all files. Nothing has to be written: what was acknowledged is on the disk.
@@ -82,12 +86,21 @@ func (s *Store) Group(id string) (*Group, error) {
 	if g := s.groups[id]; g != nil {
 		return g, nil
 	}
-	g := &Group{dir: filepath.Join(s.cfg.Dir, id), id: id, codec: s.codec, sync: s.cfg.Sync, sealAt: s.cfg.Segment, log: s.cfg.Log, unwrap: s.cfg.Open}
+	g := &Group{
+		dir: filepath.Join(s.cfg.Dir, id), id: id, codec: s.codec, sync: s.cfg.Sync, sealAt: s.cfg.Segment, log: s.cfg.Log, unwrap: s.cfg.Open,
+		base: s.epoch << epochBits, leads: s.leads,
+	}
 	if err := g.open(); err != nil {
 		return nil, err
 	}
 	s.groups[id] = g
 	return g, syncDir(s.cfg.Dir)
+}
+
+// Has says whether a group has a folder.
+func (s *Store) Has(id string) bool {
+	_, err := os.Stat(filepath.Join(s.cfg.Dir, id))
+	return err == nil
 }
 
 // Groups are the ids of all groups that have a folder.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"sort"
 )
 
 // Stream is a stream of a group, and what it holds.
@@ -21,6 +23,7 @@ type stream struct {
 	number    uint32
 	name      string
 	createdAt int64
+	made      uint64 // Seq of its making, 0 if that was not counted
 	summary
 }
 
@@ -44,6 +47,22 @@ type roll struct {
 	dead   int // entries that are no use any more
 	byName map[string]*stream
 	byID   map[uint32]*stream
+	ops    []rollOp // those that were counted, in their order
+}
+
+// A rollOp is a stream that was made, or the name of one that is gone.
+type rollOp struct {
+	seq  uint64
+	made *stream
+	gone string
+}
+
+// lastSeq is the Seq of the last operation.
+func (r *roll) lastSeq() uint64 {
+	if len(r.ops) == 0 {
+		return 0
+	}
+	return r.ops[len(r.ops)-1].seq
 }
 
 func openRoll(path string, sync func(*os.File) error) (*roll, error) {
@@ -80,16 +99,19 @@ func (r *roll) apply(payload []byte) bool {
 	kind, id := in.uint(), in.id()
 	switch kind {
 	case streamMade:
-		s := &stream{number: id, createdAt: in.int(), name: string(in.bytes())}
+		s := &stream{number: id, createdAt: in.int(), name: string(in.bytes()), made: in.last()}
 		if in.bad {
 			return false
 		}
 		r.byName[s.name], r.byID[id] = s, s
 		r.next = max(r.next, id+1)
+		r.note(rollOp{seq: s.made, made: s})
 	case streamGone:
+		seq := in.last()
 		if s := r.byID[id]; s != nil {
 			delete(r.byName, s.name)
 			delete(r.byID, id)
+			r.note(rollOp{seq: seq, gone: s.name})
 		}
 		r.dead += 2
 	case streamNext:
@@ -100,11 +122,35 @@ func (r *roll) apply(payload []byte) bool {
 	return !in.bad
 }
 
+// note remembers an operation, if it was counted. A roll that was rewritten has its streams in no order.
+func (r *roll) note(op rollOp) {
+	if op.seq == 0 {
+		return
+	}
+	at := sort.Search(len(r.ops), func(i int) bool { return r.ops[i].seq > op.seq })
+	r.ops = slices.Insert(r.ops, at, op)
+}
+
 func (s *stream) append(b []byte) []byte {
 	b = binary.AppendUvarint(append(b, streamMade), uint64(s.number))
 	b = binary.AppendVarint(b, s.createdAt)
 	b = binary.AppendUvarint(b, uint64(len(s.name)))
-	return append(b, s.name...)
+	return appendLast(append(b, s.name...), s.made)
+}
+
+// appendLast adds a Seq at the end of a frame, if there is one: frames from before there were several members have none.
+func appendLast(b []byte, seq uint64) []byte {
+	if seq == 0 {
+		return b
+	}
+	return binary.AppendUvarint(b, seq)
+}
+
+// gone is the frame that says that a stream is gone.
+func (s *stream) gone(seq uint64) func([]byte) []byte {
+	return func(b []byte) []byte {
+		return appendLast(binary.AppendUvarint(append(b, streamGone), uint64(s.number)), seq)
+	}
 }
 
 // rewrite leaves out what is gone.
@@ -132,9 +178,12 @@ func (r *roll) rewrite(path string, sync func(*os.File) error) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// write adds a frame and takes it once it is on the disk.
-func (r *roll) write(sync func(*os.File) error, build func([]byte) []byte) error {
-	b := appendFrame(nil, build)
+// write adds frames and takes them once they are on the disk.
+func (r *roll) write(sync func(*os.File) error, builds ...func([]byte) []byte) error {
+	var b []byte
+	for _, build := range builds {
+		b = appendFrame(b, build)
+	}
 	_, err := r.file.WriteAt(b, r.size)
 	if err == nil {
 		err = sync(r.file)
@@ -143,6 +192,9 @@ func (r *roll) write(sync func(*os.File) error, build func([]byte) []byte) error
 		return errors.Join(err, r.file.Truncate(r.size))
 	}
 	r.size += int64(len(b))
-	r.apply(b[frameHead:])
+	for payload, ok := nextFrame(b); ok; payload, ok = nextFrame(b) {
+		r.apply(payload)
+		b = b[frameHead+len(payload):]
+	}
 	return nil
 }

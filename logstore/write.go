@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -16,19 +17,28 @@ func (g *Group) write(f *flush) error {
 	if closed != nil {
 		return closed
 	}
-	b, notes := g.frames(f.batches)
-	if err := g.journal.write(b, g.sync); err != nil {
+	w := g.writing()
+	for i := range f.batches {
+		w.batch(&f.batches[i])
+	}
+	return g.put(w)
+}
+
+// put writes frames, and takes them into what is remembered. The caller holds commit.
+func (g *Group) put(w *writing) error {
+	if err := g.journal.write(w.out, g.sync); err != nil {
 		return fmt.Errorf("write log events: %w", err)
 	}
 	g.mu.Lock()
-	for i := range notes {
-		n := &notes[i]
+	for i := range w.notes {
+		n := &w.notes[i]
 		g.journal.note(n.frame, n.lock, n.length)
-		g.arrived = g.journal.lastSeq
 		if s := g.roll.byID[n.stream]; s != nil {
 			s.merge(n.summary)
 		}
 	}
+	g.arrived = max(g.arrived, g.journal.lastSeq)
+	g.seq = max(g.seq, g.arrived+1)
 	g.wake()
 	full := g.journal.size >= g.sealAt
 	g.mu.Unlock()
@@ -40,6 +50,14 @@ func (g *Group) write(f *flush) error {
 	return nil
 }
 
+// A writing is frames that go into the journal together.
+type writing struct {
+	group *Group
+	locks []lock // of the journal, then
+	out   []byte
+	notes []note
+}
+
 // A note is what is remembered of a frame once it is on the disk.
 type note struct {
 	frame
@@ -47,35 +65,44 @@ type note struct {
 	length int // of the payload
 }
 
-// frames makes the frames of batches, and of data keys that the journal has not.
-func (g *Group) frames(batches []batch) (out []byte, notes []note) {
-	locks := slices.Clip(g.journal.locks)
-	add := func(n note, build func([]byte) []byte) {
-		at := len(out)
-		out = appendFrame(out, build)
-		n.length = len(out) - at - frameHead
-		notes = append(notes, n)
+// writing begins one. The caller holds commit.
+func (g *Group) writing() *writing { return &writing{group: g, locks: slices.Clip(g.journal.locks)} }
+
+func (w *writing) add(n note, build func([]byte) []byte) {
+	at := len(w.out)
+	w.out = appendFrame(w.out, build)
+	n.length = len(w.out) - at - frameHead
+	w.notes = append(w.notes, n)
+}
+
+// batch adds what this member has taken.
+func (w *writing) batch(b *batch) {
+	n := note{frame: frameOf(b)}
+	if b.key == nil {
+		w.add(n, b.append)
+		return
 	}
-	for i := range batches {
-		b := &batches[i]
-		n := note{frame: frameOf(b)}
-		if b.key == nil {
-			add(n, b.append)
-			continue
-		}
-		at := slices.IndexFunc(locks, func(l lock) bool { return l.key == b.key })
-		if at < 0 {
-			at = len(locks)
-			locks = append(locks, lock{wrapped: b.key.wrapped, key: b.key})
-			add(note{lock: &locks[at]}, func(dst []byte) []byte {
-				dst = binary.AppendUvarint(binary.AppendUvarint(dst, frameLock), uint64(len(b.key.wrapped)))
-				return append(dst, b.key.wrapped...)
-			})
-		}
-		n.frame.lock = uint32(at + 1)
-		add(n, func(dst []byte) []byte { return g.appendLocked(dst, g.journal.number, b, &n.frame) })
+	n.frame.lock = w.lock(lock{b.key.wrapped, b.key})
+	w.add(n, func(dst []byte) []byte {
+		plain, about := w.group.cover(b, n.summary)
+		return b.key.seal(n.appendClear(dst), plain, about)
+	})
+}
+
+// lock returns the number of a data key in the journal, and adds it if the journal has it not.
+func (w *writing) lock(k lock) uint32 {
+	at := slices.IndexFunc(w.locks, func(l lock) bool {
+		return k.key != nil && l.key == k.key || k.key == nil && bytes.Equal(l.wrapped, k.wrapped)
+	})
+	if at < 0 {
+		at = len(w.locks)
+		fresh := lock{bytes.Clone(k.wrapped), k.key}
+		w.locks = append(w.locks, fresh)
+		w.add(note{lock: &fresh}, func(dst []byte) []byte {
+			return appendText(binary.AppendUvarint(dst, frameLock), fresh.wrapped)
+		})
 	}
-	return out, notes
+	return uint32(at + 1)
 }
 
 func (g *Group) wake() {
@@ -114,17 +141,19 @@ func (g *Group) seal() error {
 // gather reads a journal for its sealed file, but for events of streams that are gone. Frames whose key nobody has any more, or not now,
 // stay as they are: a group goes on without the events that it cannot read.
 func (g *Group) gather(j *journal) (*segment, error) {
-	l := g.locks(j.number, j.locks)
+	names := map[uint32]string{}
+	l := g.locks(j.number, j.locks, names)
 	l.own = true
 	s := &segment{locks: l, events: make([]Event, 0, j.count)}
 	for i := range j.frames {
 		f := &j.frames[i]
 		g.mu.RLock()
-		alive := g.roll.byID[f.stream] != nil
+		stream := g.roll.byID[f.stream]
 		g.mu.RUnlock()
-		if !alive {
+		if stream == nil {
 			continue
 		}
+		names[f.stream] = stream.name
 		b, err := f.read(j.file, l)
 		switch {
 		case err == nil:
