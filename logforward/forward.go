@@ -24,8 +24,10 @@ type Config struct {
 	Plain []string
 	// Transport sends the calls; nil is one of our own, that knows the proxies and certificates of the environment.
 	Transport http.RoundTripper
-	Now       func() time.Time // nil means time.Now
-	Log       *slog.Logger     // nil means none
+	// Ready waits until the store has what was acknowledged by earlier leaders; nil: it has.
+	Ready func(ctx context.Context) error
+	Now   func() time.Time // nil means time.Now
+	Log   *slog.Logger     // nil means none
 }
 
 // Forwarder sends for all filters.
@@ -44,6 +46,9 @@ func New(cfg Config) *Forwarder {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()

@@ -19,6 +19,11 @@ func (f *Forwarder) term(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
+	for f.cfg.Ready(ctx) != nil { // it waits by itself
+		if ctx.Err() != nil {
+			return
+		}
+	}
 	snap, cursor := f.cfg.DB.Watch()
 	active := map[string]*active{}
 	f.adjust(ctx, snap.Tables, active, &running)

@@ -193,6 +193,13 @@ func TestCopy(t *testing.T) {
 	}
 	check()
 
+	refusals(t, a, b, frames, end)
+	a.stop()
+	b.stop()
+}
+
+// refusals: a copy takes nothing that does not follow, is not whole, or is of another epoch, nor does a leader whose epoch is over write.
+func refusals(t *testing.T, a, b *copier, frames []byte, end uint64) {
 	if _, err := b.group().Accept(1, end+5, frames, end+9); !errors.Is(err, logstore.ErrBehind) {
 		t.Errorf("what does not follow: %v", err)
 	}
@@ -206,9 +213,7 @@ func TestCopy(t *testing.T) {
 		t.Errorf("of an epoch that was not promised: %v", err)
 	}
 	promise(t, 2, a)
-	if err := g.Append("s", []logstore.Event{{Time: 1, Message: "late"}}, 1); !errors.Is(err, logstore.ErrEpoch) {
+	if err := a.group().Append("s", []logstore.Event{{Time: 1, Message: "late"}}, 1); !errors.Is(err, logstore.ErrEpoch) {
 		t.Errorf("a leader whose epoch is over writes: %v", err)
 	}
-	a.stop()
-	b.stop()
 }

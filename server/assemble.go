@@ -148,11 +148,16 @@ func (s *Server) openLogs() error {
 	if err != nil {
 		return err
 	}
+	if s.cfg.alone() {
+		if err := store.Lead(store.Epoch()); err != nil {
+			return err
+		}
+	}
 	s.logStore = store
-	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Ready: s.logsLed, Now: s.cfg.Now, Log: s.cfg.Log})
 	s.logs = logs.New(logs.Config{
 		DB: s.db, Store: store, NewID: newID, Keys: keyring.Service{Ring: keyring.Ring{Seal: s.seal, Random: rand.Reader}, Name: "logs", May: s.mayOwn("logs")},
-		Check: s.forward.Check, MayDeposit: s.mayDeposit,
+		Check: s.forward.Check, MayDeposit: s.mayDeposit, Ready: s.logsOf, Hold: s.holdLogs,
 		Deposit: func(ctx context.Context, of model.Scope, bucket, key string, body []byte) error {
 			return s.s3.Deposit(ctx, of, bucket, key, body)
 		},

@@ -36,6 +36,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /metrics", s.metrics.handler())
 	s.imageRoutes(mux)
 	s.objectRoutes(mux)
+	s.logRoutes(mux)
 	s.issuerRoutes(mux)
 	mux.Handle("/", s.metrics.count(s.onLeader(lead)))
 	return s.apart(s.metrics.count(s.onLeader(s.s3)), mux)

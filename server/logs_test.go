@@ -2,8 +2,13 @@ package server_test
 
 import (
 	"compress/gzip"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,32 +51,116 @@ func lines(t *testing.T, c *cloudwatchlogs.Client, group string) string {
 	return strings.Join(all, " ")
 }
 
-// All members answer with the leader's lines. They are not there while another member leads, whose group has no such stream; they are when
-// theirs leads again (docs/decisions/019, and docs/logs.md tells people).
-func TestLogsStayWithTheMemberThatLed(t *testing.T) {
-	store, dir := state.NewMemory(), t.TempDir()
-	first, stopFirst := open(t, server.Config{Backend: store.Member(), DataDir: dir})
-	within(t, "a leader", func() bool { return first.DB().Leading() })
-	second, stopSecond := open(t, server.Config{Backend: store.Member()})
-	write(t, logsOf(second), "g", "one")
-	for _, s := range []*server.Server{first, second} {
-		if got := lines(t, logsOf(s), "g"); got != "one" {
-			t.Errorf("while the first leads: %q", got)
+// What was acknowledged is read from the next leader, and written to, whichever of three members dies: lines, streams that have none, and
+// streams that are gone (docs/decisions/046).
+func TestLogsOutliveTheirLeader(t *testing.T) {
+	store, dirs := state.NewMemory(), []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	members, stops := make([]*server.Server, 3), make([]func(), 3)
+	start := func(i int) {
+		members[i], stops[i] = open(t, server.Config{Backend: store.Member(), DataDir: dirs[i], InitialCluster: "a,b,c"})
+	}
+	leads := func(i int) {
+		t.Helper()
+		within(t, "a leader", func() bool { return members[i].DB().Leading() })
+	}
+	start(0)
+	leads(0)
+	start(1)
+	start(2)
+	stream, gone := aws.String("empty"), aws.String("gone")
+	c := logsOf(members[2])
+	write(t, c, "g", "one")
+	for _, name := range []*string{stream, gone} {
+		_, err := c.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String("g"), LogStreamName: name})
+		ok(t, err)
+	}
+	_, err := c.DeleteLogStream(t.Context(), &cloudwatchlogs.DeleteLogStreamInput{LogGroupName: aws.String("g"), LogStreamName: gone})
+	ok(t, err)
+	put := func(i int, line string) {
+		t.Helper()
+		_, err := logsOf(members[i]).PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s"),
+			LogEvents: []types.InputLogEvent{{Message: &line, Timestamp: aws.Int64(time.Now().UnixMilli())}}})
+		ok(t, err)
+	}
+	want := "one"
+	for round := range 4 { // each of them leads, and is away for a while
+		leader := slices.IndexFunc(members, func(s *server.Server) bool { return s.DB().Leading() })
+		stops[leader]()
+		left := slices.DeleteFunc([]int{0, 1, 2}, func(i int) bool { return i == leader })
+		within(t, "another leader", func() bool { return members[left[0]].DB().Leading() || members[left[1]].DB().Leading() })
+		for _, i := range left {
+			if got := lines(t, logsOf(members[i]), "g"); got != want {
+				t.Fatalf("round %d, member %d: %q, want %q", round, i, got, want)
+			}
+			line := fmt.Sprintf("line%d%d", round, i)
+			put(i, line)
+			want += " " + line
+		}
+		start(leader)
+	}
+	out, err := logsOf(members[0]).DescribeLogStreams(t.Context(), &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String("g")})
+	ok(t, err)
+	if len(out.LogStreams) != 2 || *out.LogStreams[0].LogStreamName != "empty" || *out.LogStreams[1].LogStreamName != "s" {
+		t.Errorf("streams: %+v", out.LogStreams)
+	}
+}
+
+// A new leader that was brought nothing by the one before gets it from the third.
+func TestANewLeaderCatchesUp(t *testing.T) {
+	for _, left := range []int{1, 2} { // one of them leads next
+		store, members, stops := state.NewMemory(), make([]*server.Server, 3), make([]func(), 3)
+		var shut atomic.Value // the host that the first leader brings nothing
+		shut.Store("")
+		for i := range members {
+			cfg := server.Config{Backend: store.Member(), InitialCluster: "a,b,c"}
+			if i == 0 {
+				cfg.Peers = trip(func(r *http.Request) (*http.Response, error) {
+					if r.URL.Host == shut.Load() && strings.Contains(r.URL.Path, "/logs/copy/") {
+						return nil, errors.New("unreachable")
+					}
+					return http.DefaultTransport.RoundTrip(r)
+				})
+			}
+			members[i], stops[i] = open(t, cfg)
+			within(t, "a leader", func() bool { return members[0].DB().Leading() })
+		}
+		shut.Store(members[left].Addr())
+		write(t, logsOf(members[0]), "g", "one")
+		stops[0]()
+		within(t, "another leader", func() bool { return members[1].DB().Leading() || members[2].DB().Leading() })
+		if got := lines(t, logsOf(members[1]), "g"); got != "one" {
+			t.Errorf("member %d was brought nothing, member 1 leads: %v; read %q", left, members[1].DB().Leading(), got)
 		}
 	}
-	stopFirst()
-	within(t, "another leader", func() bool { return second.DB().Leading() })
-	if got := lines(t, logsOf(second), "g"); got != "" {
-		t.Errorf("where another leads: %q", got)
-	}
-	_, err := logsOf(second).GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s")})
-	refused(t, err, "ResourceNotFoundException", "The specified log stream does not exist.")
+}
 
-	third, _ := open(t, server.Config{Backend: store.Member(), DataDir: dir})
-	stopSecond()
-	within(t, "the first again", func() bool { return third.DB().Leading() })
-	if got := lines(t, logsOf(third), "g"); got != "one" {
-		t.Errorf("when it leads again: %q", got)
+// Lines that no majority holds are not acknowledged, and say so.
+func TestLogsNeedAMajority(t *testing.T) {
+	store := state.NewMemory()
+	first, _ := open(t, server.Config{Backend: store.Member(), InitialCluster: "a,b,c"})
+	within(t, "a leader", func() bool { return first.DB().Leading() })
+	_, stop := open(t, server.Config{Backend: store.Member(), InitialCluster: "a,b,c"})
+	c := logsOf(first)
+	write(t, c, "g", "one")
+	stop()
+	_, err := c.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s"),
+		LogEvents: []types.InputLogEvent{{Message: aws.String("two"), Timestamp: aws.Int64(time.Now().UnixMilli())}}})
+	refused(t, err, "ServiceUnavailableException", "too few members")
+}
+
+// When the others are away for long, the new leader shows what it has; before that it says that it cannot know.
+func TestLogsOfTooFewMembers(t *testing.T) {
+	var ahead atomic.Int64
+	s, _ := open(t, server.Config{Backend: state.NewMemory().Member(), InitialCluster: "a,b,c", Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	within(t, "a leader", func() bool { return s.DB().Leading() })
+	c, group := logsOf(s), aws.String("g")
+	_, err := c.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	ok(t, err)
+	_, err = c.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group})
+	refused(t, err, "ServiceUnavailableException", "too few members")
+	ahead.Store(int64(3 * time.Minute))
+	if got := lines(t, c, "g"); got != "" {
+		t.Errorf("read %q", got)
 	}
 }
 

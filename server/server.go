@@ -58,8 +58,10 @@ type Server struct {
 	logStore *logstore.Store
 	logs     *logs.API
 	forward  *logforward.Forwarder
-	gateway  *wire.Gateway
-	metrics  *metrics
+
+	logCopies logCopies
+	gateway   *wire.Gateway
+	metrics   *metrics
 }
 
 // Open starts listening and opens the state, but serves nothing before Run. Close it with Run's context, or with Close
@@ -172,6 +174,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run("secrets", s.secrets.Run)
 	run("objects", s.tendObjects)
 	run("logs", s.logs.Run)
+	run("copies of logs", s.copyLogs)
 	run("log subscriptions", s.forward.Run)
 	run("http", s.serve)
 	<-ctx.Done()

@@ -1,6 +1,6 @@
 // Package logs is the CloudWatch Logs API: one handler per operation, one file per noun (group, stream, event, query, ...).
 //
-// Groups are rows; their streams and events are in the log store of the member that leads (docs/decisions/019). What a filter
+// Groups are rows; their streams and events are in the log store, of which each member has a copy (docs/decisions/019, 046). What a filter
 // pattern or a query means is logquery's. The package must not know how requests are decoded (wire) or verified (auth), how
 // events are stored, nor who else reads the rows.
 package logs
@@ -32,8 +32,12 @@ type Config struct {
 	// MayDeposit decides whether the caller may put an object, and Deposit puts one into a bucket of an account. They refuse as S3 does.
 	MayDeposit func(ctx context.Context, bucket, key string) error
 	Deposit    func(ctx context.Context, s model.Scope, bucket, key string, body []byte) error
-	Now        func() time.Time // nil means time.Now
-	Log        *slog.Logger     // nil means slog.Default()
+	// Ready waits until what earlier leaders acknowledged of a group is in the store, and Hold until a majority of members has what has
+	// arrived up to a Seq; 0 is for a group that is gone, and waits for nothing. nil: this member is the only one.
+	Ready func(ctx context.Context, group string) error
+	Hold  func(ctx context.Context, group string, seq uint64) error
+	Now   func() time.Time // nil means time.Now
+	Log   *slog.Logger     // nil means slog.Default()
 }
 
 // API has the handlers, and what they start: queries and export tasks. Run it.
@@ -55,6 +59,12 @@ func New(cfg Config) *API {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context, string) error { return nil }
+	}
+	if cfg.Hold == nil {
+		cfg.Hold = func(context.Context, string, uint64) error { return nil }
 	}
 	return &API{Config: cfg, asked: make(chan struct{}, 1), exportBytes: exportBytes, tails: map[model.Scope]int{}, keys: map[string]groupKey{}}
 }
@@ -176,8 +186,24 @@ func (a *API) open(ctx context.Context, name *string) (*model.LogGroup, *logstor
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	return row, g, err
+}
+
+// stored is what is stored of a group.
+func (a *API) stored(ctx context.Context, row *model.LogGroup) (*logstore.Group, error) {
+	if err := a.Ready(ctx, row.ID); err != nil {
+		return nil, err
+	}
+	return a.Store.Group(row.ID)
+}
+
+// held waits until a majority of members has what was done to a group.
+func (a *API) held(ctx context.Context, row *model.LogGroup, g *logstore.Group, err error) error {
+	if err != nil {
+		return refusal(err)
+	}
+	return a.Hold(ctx, row.ID, g.Arrived())
 }
 
 // change puts a changed copy of a group's row.

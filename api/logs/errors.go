@@ -36,6 +36,8 @@ func refusal(err error) error {
 		return model.Errorf("ResourceAlreadyExistsException", "The specified log stream already exists") // [O]
 	case errors.Is(err, logstore.ErrRemoved):
 		return errNoGroup()
+	case errors.Is(err, logstore.ErrEpoch): // another member leads meanwhile
+		return model.Errorf("ServiceUnavailableException", "The service cannot complete the request.") // [O]
 	}
 	return err
 }

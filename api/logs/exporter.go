@@ -140,7 +140,7 @@ func (x *exporter) run(ctx context.Context) error {
 	if err != nil || row.ID != x.task.GroupID {
 		return errNoGroup()
 	}
-	if x.group, err = x.Store.Group(row.ID); err != nil {
+	if x.group, err = x.stored(ctx, row); err != nil {
 		return err
 	}
 	if _, here := x.group.Mark(exportMark(x.task)); !here {

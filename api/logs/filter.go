@@ -29,7 +29,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogE
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (a *API) getLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsI
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	if err != nil {
 		return nil, err
 	}

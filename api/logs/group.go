@@ -183,7 +183,10 @@ func (a *API) deleteLogGroup(ctx context.Context, in *cloudwatchlogs.DeleteLogGr
 	a.mu.Lock()
 	delete(a.keys, id)
 	a.mu.Unlock()
-	return &cloudwatchlogs.DeleteLogGroupOutput{}, a.Store.Remove(id)
+	if err := a.Store.Remove(id); err != nil {
+		return nil, err
+	}
+	return &cloudwatchlogs.DeleteLogGroupOutput{}, a.Hold(ctx, id, 0)
 }
 
 // retentions are the days that AWS takes [D].

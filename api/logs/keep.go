@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,7 +33,7 @@ func (a *API) keep(ctx context.Context) error {
 		if err := a.DB.AwaitLead(ctx); err != nil {
 			return err
 		}
-		a.sweep(true)
+		a.sweep(ctx, true)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -41,7 +42,7 @@ func (a *API) keep(ctx context.Context) error {
 	}
 }
 
-// keepAside expires events while another member leads: this one has those of its own terms.
+// keepAside expires events while another member leads: this one has copies.
 func (a *API) keepAside(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -52,14 +53,14 @@ func (a *API) keepAside(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if !a.DB.Leading() {
-			a.sweep(false)
+			a.sweep(ctx, false)
 		}
 	}
 }
 
 // sweep removes files whose events are past their group's retention, and on the leader folders of groups that have no row: another member
 // may not have heard of all rows yet. What fails is tried again the next time.
-func (a *API) sweep(leads bool) {
+func (a *API) sweep(ctx context.Context, leads bool) {
 	stored, err := a.Store.Groups() // before the rows: a group has a row before it has a folder
 	if err != nil {
 		a.Log.Warn("list stored log groups", "err", err)
@@ -74,7 +75,7 @@ func (a *API) sweep(leads bool) {
 		var err error
 		switch {
 		case !alive && leads:
-			err = a.Store.Remove(id)
+			err = errors.Join(a.Store.Remove(id), a.Hold(ctx, id, 0))
 		case kept > 0:
 			err = a.expire(id, a.now()-days(kept))
 		}

@@ -48,8 +48,8 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 	if err != nil {
 		return nil, err
 	}
-	if err := g.AppendLocked(*in.LogStreamName, events, now, key); err != nil {
-		return nil, refusal(err)
+	if err := a.held(ctx, row, g, g.AppendLocked(*in.LogStreamName, events, now, key)); err != nil {
+		return nil, err
 	}
 	// The sequence token of the request means nothing since 2023 [D]; old clients need one in the answer.
 	return &cloudwatchlogs.PutLogEventsOutput{

@@ -122,7 +122,7 @@ func (a *API) run(ctx context.Context, q *query) ([][]types.ResultField, types.Q
 	stats := types.QueryStatistics{LogGroupsScanned: float64(len(q.groups))}
 	var sources []source
 	for _, row := range q.groups {
-		g, err := a.Store.Group(row.ID)
+		g, err := a.stored(ctx, row)
 		if err != nil {
 			return nil, stats, err
 		}

@@ -38,7 +38,7 @@ func (a *API) getLogRecord(ctx context.Context, in *cloudwatchlogs.GetLogRecordI
 	if i < 0 {
 		return nil, none
 	}
-	g, err := a.Store.Group(id)
+	g, err := a.stored(ctx, rows[i])
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (a *API) getLogGroupFields(ctx context.Context, in *cloudwatchlogs.GetLogGr
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	if err != nil {
 		return nil, err
 	}

@@ -18,22 +18,22 @@ func (a *API) createLogStream(ctx context.Context, in *cloudwatchlogs.CreateLogS
 	if err := checkStreamName(*in.LogStreamName); err != nil {
 		return nil, err
 	}
-	_, g, err := a.open(ctx, in.LogGroupName)
+	row, g, err := a.open(ctx, in.LogGroupName)
 	if err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.CreateLogStreamOutput{}, refusal(g.CreateStream(*in.LogStreamName, a.now()))
+	return &cloudwatchlogs.CreateLogStreamOutput{}, a.held(ctx, row, g, g.CreateStream(*in.LogStreamName, a.now()))
 }
 
 func (a *API) deleteLogStream(ctx context.Context, in *cloudwatchlogs.DeleteLogStreamInput) (*cloudwatchlogs.DeleteLogStreamOutput, error) {
 	if err := checkStreamName(*in.LogStreamName); err != nil {
 		return nil, err
 	}
-	_, g, err := a.open(ctx, in.LogGroupName)
+	row, g, err := a.open(ctx, in.LogGroupName)
 	if err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.DeleteLogStreamOutput{}, refusal(g.DeleteStream(*in.LogStreamName))
+	return &cloudwatchlogs.DeleteLogStreamOutput{}, a.held(ctx, row, g, g.DeleteStream(*in.LogStreamName))
 }
 
 func (a *API) describeLogStreams(ctx context.Context, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
@@ -52,7 +52,7 @@ func (a *API) describeLogStreams(ctx context.Context, in *cloudwatchlogs.Describ
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (a *API) follow(ctx context.Context, identifier *string) (followed, error) 
 	if row.Class != string(types.LogGroupClassStandard) { // [D]; the words are [I]
 		return followed{}, model.Errorf("InvalidOperationException", "Live Tail is available for log groups of the class STANDARD only.")
 	}
-	g, err := a.Store.Group(row.ID)
+	g, err := a.stored(ctx, row)
 	if err != nil {
 		return followed{}, err
 	}
