@@ -89,18 +89,18 @@ func fairShares(t *testing.T, e *Env) {
 	e.ends(eater, types.TaskStopCodeEssentialContainerExited, exited, 137)
 	hog := e.RunTask(define("hog", 16))
 	e.AwaitStatus(hog, "RUNNING")
-	before := []time.Duration{e.burnt(modest), e.burnt(hog)}
-	var mine, theirs time.Duration
-	poll(t, patience, func(context.Context) error { // who else is on the machine makes it last longer, and a short time says little
-		if mine, theirs = e.burnt(modest)-before[0], e.burnt(hog)-before[1]; mine+theirs < 6*time.Second {
-			return errAgain(fmt.Sprintf("they had %s", mine+theirs))
+	var shares []string
+	fair := false
+	for range 6 { // the kernel divides each processor by itself: others that are on one of them for a while take from whoever is there
+		share := e.shareOf(modest, hog)
+		shares = append(shares, fmt.Sprintf("%.0f %%", 100*share))
+		if fair = share >= 0.45; fair { // by threads it would be 0.11
+			break
 		}
-		return nil
-	})
-	share := float64(mine) / float64(mine+theirs)
-	t.Logf("of %s both had, the modest one had %.0f %%", (mine + theirs).Round(time.Millisecond), 100*share)
-	if share < 0.4 { // by threads it would be 0.11; the kernel divides each processor by itself, and others are on them
-		t.Errorf("a neighbour with 16 threads leaves a task with 2 only %.0f %% of what both get", 100*share)
+	}
+	t.Logf("the modest one had %s of what both had", strings.Join(shares, ", "))
+	if !fair {
+		t.Error("a neighbour with 16 threads never leaves a task with 2 its half of what both get")
 	}
 	for _, arn := range []string{modest, hog} {
 		if task := e.AwaitStatus(arn, "RUNNING"); *task.DesiredStatus != "RUNNING" || aws.ToString(task.Containers[0].LastStatus) != "RUNNING" {
@@ -109,6 +109,20 @@ func fairShares(t *testing.T, e *Env) {
 	}
 	each([]string{modest, hog}, 2, e.StopTask)
 	e.AwaitAll([]string{modest, hog}, "STOPPED")
+}
+
+// shareOf is how much the first task gets of the next three seconds of processor time that both get.
+func (e *Env) shareOf(one, other string) float64 {
+	e.t.Helper()
+	before := []time.Duration{e.burnt(one), e.burnt(other)}
+	var mine, theirs time.Duration
+	poll(e.t, patience, func(context.Context) error { // who else is on the machine makes it last longer
+		if mine, theirs = e.burnt(one)-before[0], e.burnt(other)-before[1]; mine+theirs < 3*time.Second {
+			return errAgain(fmt.Sprintf("they had %s", mine+theirs))
+		}
+		return nil
+	})
+	return float64(mine) / float64(mine+theirs)
 }
 
 // burnt is the processor time that a task has had, by the kernel's files.
