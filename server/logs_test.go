@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -103,6 +104,41 @@ func TestLogsOutliveTheirLeader(t *testing.T) {
 	if len(out.LogStreams) != 2 || *out.LogStreams[0].LogStreamName != "empty" || *out.LogStreams[1].LogStreamName != "s" {
 		t.Errorf("streams: %+v", out.LogStreams)
 	}
+}
+
+// Events of a group that is deleted leave the disk of each member, of one too that hears of it later.
+func TestDeletedLogGroupsLeaveAllMembers(t *testing.T) {
+	store, dirs := state.NewMemory(), []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	members, stops := make([]*server.Server, 3), make([]func(), 3)
+	start := func(i int) {
+		members[i], stops[i] = open(t, server.Config{Backend: store.Member(), DataDir: dirs[i], InitialCluster: "a,b,c"})
+	}
+	start(0)
+	within(t, "a leader", func() bool { return members[0].DB().Leading() })
+	start(1)
+	start(2)
+	have := func(want int, all ...int) func() bool {
+		return func() bool {
+			for _, i := range all {
+				if groups, err := filepath.Glob(filepath.Join(dirs[i], "logs", "*", "streams")); err != nil || len(groups) != want {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	c := logsOf(members[0])
+	write(t, c, "g", "one")
+	within(t, "copies", have(1, 0, 1, 2))
+	stops[2]()
+	_, err := c.DeleteLogGroup(t.Context(), &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String("g")})
+	ok(t, err)
+	within(t, "that those who are there lose it", have(0, 0, 1))
+	if !have(1, 2)() {
+		t.Error("who was away has lost it")
+	}
+	start(2)
+	within(t, "that the other does", have(0, 2))
 }
 
 // A new leader that was brought nothing by the one before gets it from the third.
