@@ -26,6 +26,7 @@ func TestManyLogs(t *testing.T) {
 	c := e.container("c", fmt.Sprint("lines=", *manyLogs))
 	c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
 		"awslogs-group": "/e2e", "awslogs-region": region, "awslogs-stream-prefix": "p", "awslogs-create-group": "true",
+		"mode": "blocking", // it writes faster than lines are sent, and what does not fit on the node would be lost
 	}}
 	began := time.Now()
 	task := e.RunTask(e.Define("many", ecs.RegisterTaskDefinitionInput{NetworkMode: types.NetworkModeNone}, c))
