@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,6 +47,9 @@ func neighbours(t *testing.T, e *Env) {
 	said := e.AwaitLog(one, "done")
 	_, rest, _ := strings.Cut(said, "ECS_CONTAINER_METADATA_URI_V4=")
 	theirs, _, _ := strings.Cut(rest, "\n")
+	if strings.Contains(said, "not answered") {
+		t.Logf("the metadata were not there at once:\n%s\n%s", said, e.wires())
+	}
 	if !strings.Contains(said, "wrote /of-one") || !strings.Contains(said, "200 {") || !strings.HasPrefix(theirs, "http://") {
 		t.Fatalf("the first says %s", said)
 	}
@@ -109,6 +113,12 @@ func fairShares(t *testing.T, e *Env) {
 	}
 	each([]string{modest, hog}, 2, e.StopTask)
 	e.AwaitAll([]string{modest, hog}, "STOPPED")
+}
+
+// wires is what the kernel knows of the machine's bridges, neighbours and translated connections.
+func (e *Env) wires() string {
+	out, _ := exec.Command("sh", "-c", "ip -s -d link; ip addr; ip -s neigh; grep 169.254.170.2 /proc/net/nf_conntrack; nft list ruleset").CombinedOutput()
+	return string(out)
 }
 
 // shareOf is how much the first task gets of the next three seconds of processor time that both get.

@@ -61,8 +61,15 @@ var verbs = map[string]func(string) error{
 	"flood":  flood,
 	"lines":  lines,
 	"aws":    callAWS,
+	// metadata asks for the container's metadata, a second time where the first is not answered, as SDKs do.
 	"metadata": func(path string) error {
-		return fetch(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path)
+		url := os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + path
+		unanswered, err := try(http.MethodGet, url, "", 3*time.Second)
+		if unanswered == nil {
+			return err
+		}
+		fmt.Println("not answered", unanswered)
+		return fetch(url)
 	},
 	// credentials asks the metadata server of the task's own node: in mode host 169.254.170.2 is all nodes' of the machine.
 	"credentials": func(string) error {

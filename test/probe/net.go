@@ -124,19 +124,28 @@ func put(url, body string) error {
 
 // ask prints how a request is answered: status and body, or why there is no answer.
 func ask(method, url, body string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	unanswered, err := try(method, url, body, 10*time.Second)
+	if unanswered != nil {
+		fmt.Println("not fetched", unanswered)
+	}
+	return err
+}
+
+// try asks on a connection of its own, and prints the answer if there is one in time.
+func try(method, url, body string, patience time.Duration) (unanswered, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		fmt.Println("not fetched", err)
-		return nil
+	r.Close = true
+	resp, unanswered := http.DefaultClient.Do(r)
+	if unanswered != nil {
+		return unanswered, nil
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	fmt.Println(resp.StatusCode, strings.TrimSpace(string(b)))
-	return err
+	return nil, err
 }
