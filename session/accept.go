@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/auth"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
@@ -24,8 +24,8 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stock := q.Get("agentHash") != model.OwnAgent
-	s.invite(w, r, func(ctx context.Context, conn *acs.Conn) {
-		s.serveAgent(ctx, i, stock, conn, func(i *model.Instance) {
+	s.invite(w, r, func(ctx context.Context, l *line) {
+		s.serveAgent(ctx, i, stock, l, func(i *model.Instance) {
 			i.AgentConnected, i.DisconnectedAt = true, 0
 			i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
 			i.DockerVersion = q.Get("dockerVersion")
@@ -38,21 +38,23 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 const shortest = 5 * time.Second
 
 // serveAgent serves the connection of an instance's agent, about whom note says what the instance's row is to.
-func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, stock bool, conn *acs.Conn, note func(*model.Instance)) {
+func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, stock bool, l *line, note func(*model.Instance)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	began := time.Now()
-	err := s.serveSession(ctx, newSession(s, i, stock, conn, cancel), note)
+	err := s.serveSession(ctx, newSession(s, i, stock, l, cancel), note)
 	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)
-	if fault := err != nil && !errors.Is(err, errAgentLeft) && !errors.Is(err, errNotLeading) && !errors.Is(err, errDeregistered); fault {
+	if fault := err != nil && !slices.ContainsFunc(noFaults, func(no error) bool { return errors.Is(err, no) }); fault {
 		select {
 		case <-time.After(shortest - time.Since(began)):
-		case <-s.closing:
 		case <-ctx.Done():
 		}
 	}
-	_ = conn.Close("ConnectionExpired: Reconnect to continue")
+	l.end("ConnectionExpired: Reconnect to continue")
 }
+
+// noFaults are the ends of connections that are as they should be.
+var noFaults = []error{errAgentLeft, errNotLeading, errDeregistered, context.Canceled}
 
 // serveSession serves an agent as long as it is the one of its instance.
 func (s *Sessions) serveSession(ctx context.Context, x *session, note func(*model.Instance)) error {

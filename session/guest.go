@@ -21,14 +21,15 @@ type guest func(ctx context.Context)
 
 // invite makes a websocket of the request's connection, and has a goroutine of Run serve it. The request ends: thousands of
 // agents are connected and mostly silent, and none of them shall keep what a request holds, nor a stack of its depth.
-func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(context.Context, *acs.Conn)) {
-	ws, err := websocket.Accept(thin{w}, r, nil)
+func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(context.Context, *line)) {
+	t := &thin{ResponseWriter: w}
+	ws, err := websocket.Accept(t, r, nil)
 	if err != nil {
 		return // Accept has answered
 	}
-	conn := acs.NewConn(ws)
+	l := newLine(acs.NewConn(ws), t)
 	select {
-	case s.guests <- func(ctx context.Context) { serve(ctx, conn) }:
+	case s.guests <- func(ctx context.Context) { serve(ctx, l) }:
 		return
 	case <-s.closing:
 	case <-r.Context().Done():
@@ -55,20 +56,25 @@ func (s *Sessions) host(ctx context.Context) {
 const thinBuffer = 512
 
 // thin is a ResponseWriter whose hijacker gets small buffers instead of net/http's of 4 KiB.
-type thin struct{ http.ResponseWriter }
+type thin struct {
+	http.ResponseWriter
+	conn  net.Conn      // once it is hijacked
+	in    *bufio.Reader // of conn
+	early int           // bytes that came with the request
+}
 
-func (t thin) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (t *thin) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(t.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	early := rw.Reader.Buffered()                                                    // what came with the request must be in the new buffer: it is all that is looked at
-	r := bufio.NewReaderSize(struct{ io.Reader }{rw.Reader}, max(thinBuffer, early)) // a bufio.Reader would be taken as it is
-	if _, err := r.Peek(early); err != nil {
+	t.conn, t.early = conn, rw.Reader.Buffered()                                         // what came with the request must be in the new buffer: it is all that is looked at
+	t.in = bufio.NewReaderSize(struct{ io.Reader }{rw.Reader}, max(thinBuffer, t.early)) // a bufio.Reader would be taken as it is
+	if _, err := t.in.Peek(t.early); err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
-	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(&whole{conn: conn}, thinBuffer)), nil
+	return conn, bufio.NewReadWriter(t.in, bufio.NewWriterSize(&whole{conn: conn}, thinBuffer)), nil
 }
 
 // whole sends frames in one piece. What does not fit into the buffer in front of it comes in two, and the agent would be woken for each.
@@ -113,18 +119,18 @@ type pulse struct {
 	timer *time.Timer
 }
 
-// newPulse calls f whenever so much time has passed, until stop.
-func newPulse(every time.Duration, f func()) *pulse {
+// newPulse calls f whenever so much time has passed as every says, until stop.
+func newPulse(every func() time.Duration, f func()) *pulse {
 	p := &pulse{turn: make(chan struct{}, 1)}
 	p.turn <- struct{}{} // until timer is set
-	p.timer = time.AfterFunc(every, func() {
+	p.timer = time.AfterFunc(every(), func() {
 		select {
 		case p.turn <- struct{}{}:
 		default: // stopped
 			return
 		}
 		f()
-		p.timer.Reset(every)
+		p.timer.Reset(every())
 		<-p.turn
 	})
 	<-p.turn

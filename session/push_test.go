@@ -168,6 +168,9 @@ func TestDeregisteredInstanceIsSentAway(t *testing.T) {
 		if a.connected() {
 			w.Error("the agent of a deregistered instance is still connected")
 		}
+		if !strings.Contains(a.gone.Error(), "ConnectionExpired: Reconnect to continue") { // the stock agent comes back at once after this
+			w.Errorf("it was sent away with %v", a.gone)
+		}
 		time.Sleep(2 * time.Minute)
 		w.want("it stays disconnected", w.instance("i1").AgentConnected, false)
 	})

@@ -4,24 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
 	"github.com/roadstead/roadstead/model"
 )
 
-// session is one agent's ACS connection. Its two goroutines, run and read, work in turns; all fields below turn belong to who has it.
+// session is one agent's ACS connection. One goroutine hears what the agent says; another is there only while there is something to do
+// that others have asked for or that is due. They work in turns; all fields below turn belong to who has it.
 type session struct {
 	s      *Sessions
 	inst   *model.Instance
 	key    string
 	stock  bool // the agent is not ours
-	conn   *acs.Conn
+	conn   *line
 	cancel context.CancelFunc
 	todo   *todo
 	ended  chan struct{} // closed when the connection is over: nobody does what is to do any more
-	turn   chan struct{} // full while one of the two works: a bubble's time stands still for a Mutex
+	turn   chan struct{} // full while somebody works: a bubble's time stands still for a Mutex
 
 	acked     map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
 	muchAcked int               // from how many of acked on some are to be forgotten
@@ -38,7 +38,7 @@ type session struct {
 	overdueAt time.Time // when the unacknowledged payload is to be sent again; zero: there is none
 	renewAt   time.Time // the first of renewals; zero: there is none
 	alarm     *time.Timer
-	alarmAt   time.Time // when it wakes run: at the first of the three
+	alarmAt   time.Time // when it has somebody look: at the first of the three
 }
 
 // call is a message for the agent. If an answer is expected, id is the message's, and answer has room for one.
@@ -48,7 +48,7 @@ type call struct {
 	answer chan any
 }
 
-func newSession(s *Sessions, i *model.Instance, stock bool, conn *acs.Conn, cancel context.CancelFunc) *session {
+func newSession(s *Sessions, i *model.Instance, stock bool, conn *line, cancel context.CancelFunc) *session {
 	return &session{
 		s: s, inst: i, key: i.Key(), stock: stock, conn: conn, cancel: cancel,
 		todo: newTodo(), ended: make(chan struct{}), turn: make(chan struct{}, 1),
@@ -66,47 +66,55 @@ var (
 // unanswered is how many heartbeats an agent may leave without an ack.
 const unanswered = 3
 
-// run serves the connection until it or ctx ends.
+// run serves the connection until it or ctx, which cancel ends, is over.
 func (x *session) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var reader sync.WaitGroup
-	defer reader.Wait()
-	defer cancel()
-	defer x.conn.Cut() // and with it the reader
-	x.alarm = time.AfterFunc(acs.HeartbeatInterval, x.todo.signal)
-	defer x.alarm.Stop()
-	x.beatAt = time.Now().Add(acs.HeartbeatInterval)
+	defer context.AfterFunc(ctx, x.conn.stop)()
+	wait := x.s.untilBeat()
+	x.beatAt = time.Now().Add(wait)
+	x.alarm = time.AfterFunc(wait, x.todo.signal)
 	x.turn <- struct{}{} // whatever the agent says: first it is told what it should have
-	reader.Go(func() { x.read(ctx) })
-	err := x.s.stacks.run(func() error { return x.welcome(ctx) })
-	<-x.turn
+	x.s.stacks.start(func() {
+		err := x.welcome(ctx)
+		<-x.turn
+		x.endFor(err)
+	})
+	x.todo.begin(func() {
+		x.s.stacks.start(func() { x.endFor(x.work(ctx, nil)) })
+	})
+	var err error
 	for err == nil {
-		select {
-		case <-x.todo.wake:
-			err = x.work(ctx, nil)
-		case <-x.s.closing:
-			return nil
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		err = x.hear(ctx)
 	}
+	if why := x.todo.close(); why != nil {
+		err = why
+	} else if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	x.alarm.Stop()
+	x.cancel()
+	x.turn <- struct{}{} // for ever
 	return err
 }
 
-// read deals with what the agent says until the connection ends, and then has run end. Its waiting has no context: the library would
-// note each time anew that it may end.
-func (x *session) read(ctx context.Context) {
-	for {
-		frame, err := x.conn.ReceiveFrame(context.Background())
+// hear waits until the agent says something, and deals with it.
+func (x *session) hear(ctx context.Context) error {
+	if err := x.conn.await(); err != nil {
+		return fmt.Errorf("%w: %w", errAgentLeft, err)
+	}
+	return x.s.stacks.run(func() error {
+		frame, err := x.conn.receive()
 		if err != nil {
-			err = fmt.Errorf("%w: %w", errAgentLeft, err)
-		} else {
-			err = x.work(ctx, func() error { return x.handle(ctx, frame) })
+			return fmt.Errorf("%w: %w", errAgentLeft, err)
 		}
-		if err != nil {
-			x.todo.end(err)
-			return
-		}
+		return x.work(ctx, func() error { return x.handle(ctx, frame) })
+	})
+}
+
+// endFor has the session end if there is a reason.
+func (x *session) endFor(err error) {
+	if err != nil {
+		x.todo.end(err)
+		x.conn.stop()
 	}
 }
 
@@ -129,19 +137,17 @@ func (x *session) work(ctx context.Context, f func() error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return x.s.stacks.run(func() error {
-		if f != nil {
-			if err := f(); err != nil {
-				return err
-			}
-		}
-		if err := x.catchUp(ctx); err != nil {
+	if f != nil {
+		if err := f(); err != nil {
 			return err
 		}
-		err := x.push(ctx)
-		x.setAlarm(time.Now())
+	}
+	if err := x.catchUp(ctx); err != nil {
 		return err
-	})
+	}
+	err := x.push(ctx)
+	x.setAlarm(time.Now())
+	return err
 }
 
 // catchUp does what others have asked for and what is due, or says why the session is to end.
@@ -166,7 +172,7 @@ func (x *session) catchUp(ctx context.Context) error {
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
-// setAlarm has run wake when something will be due.
+// setAlarm has somebody look when something will be due.
 func (x *session) setAlarm(now time.Time) {
 	first := x.beatAt
 	for _, at := range []time.Time{x.overdueAt, x.renewAt} {

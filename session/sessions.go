@@ -32,6 +32,7 @@ const AgentGrace = 60 * time.Second
 // Sessions are the agents connected to this member while it leads.
 type Sessions struct {
 	cfg     Config
+	began   time.Time     // New
 	closing chan struct{} // closed when Run ends: no connection outlives it
 	guests  chan guest    // connections that Run is to serve
 	stacks  stacks
@@ -49,7 +50,7 @@ type Sessions struct {
 func New(cfg Config) *Sessions {
 	closing := make(chan struct{})
 	return &Sessions{
-		cfg: cfg, closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(), notes: newNotes(cfg.DB),
+		cfg: cfg, began: time.Now(), closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(), notes: newNotes(cfg.DB),
 		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }
@@ -60,8 +61,10 @@ func (s *Sessions) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(s.closing)
+	hosting, dismiss := context.WithCancel(ctx)
+	defer dismiss()
 	wg.Go(func() { s.watchSilent(ctx) })
-	wg.Go(func() { s.host(ctx) })
+	wg.Go(func() { s.host(hosting) })
 	wg.Go(func() { s.notes.run(ctx) })
 	_, cursor := s.cfg.DB.Watch()
 	s.nudgeAll()
@@ -79,6 +82,14 @@ func (s *Sessions) Run(ctx context.Context) error {
 			s.nudge(&r.Changes[i])
 		}
 	}
+}
+
+// beatGrid is how far apart the moments are at which heartbeats are sent: a machine that has little to do wakes once for all of a moment.
+const beatGrid = 250 * time.Millisecond
+
+// untilBeat is the time until the next heartbeat of a connection that was heard of now: the usual interval, or less by a part of the grid.
+func (s *Sessions) untilBeat() time.Duration {
+	return acs.HeartbeatInterval - time.Since(s.began)%beatGrid
 }
 
 // nudge tells the session that a change concerns where to look. What nodes report of their tasks concerns none.

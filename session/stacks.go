@@ -19,13 +19,17 @@ const stackPatience = time.Second
 // run runs f on a deep stack, and returns what it returns.
 func (k *stacks) run(f func() error) error {
 	done := make(chan error, 1)
-	job := func() { done <- f() }
+	k.start(func() { done <- f() })
+	return <-done
+}
+
+// start has a job done on a deep stack, and does not wait for it.
+func (k *stacks) start(job func()) {
 	select {
 	case k.jobs <- job:
 	default:
 		k.wg.Go(func() { k.work(job) })
 	}
-	return <-done
 }
 
 func (k *stacks) work(job func()) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -18,39 +19,54 @@ func (s *Sessions) ServeTCS(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal)
 		return
 	}
-	s.invite(w, r, func(ctx context.Context, conn *acs.Conn) { s.serveTelemetry(ctx, i, conn) })
+	s.invite(w, r, func(ctx context.Context, l *line) { s.serveTelemetry(ctx, i, l) })
 }
 
-// serveTelemetry serves the connection until one of the two ends it. It sends heartbeats, without which the agent gives the
-// connection up.
-func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, conn *acs.Conn) {
+// serveTelemetry serves the connection until one of the two ends it. Where nothing else is sent it sends heartbeats, without which the
+// agent gives the connection up.
+func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, l *line) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	beat := newPulse(acs.HeartbeatInterval, func() {
-		if conn.Send(ctx, acs.HeartbeatMessage{MessageID: s.cfg.NewID(), Healthy: true}) != nil {
+	defer context.AfterFunc(ctx, l.stop)()
+	var said atomic.Int64 // when, in nanoseconds since s began
+	beat := newPulse(s.untilBeat, func() {
+		if time.Since(s.began)-time.Duration(said.Load()) < acs.HeartbeatInterval {
+			return
+		}
+		if l.Send(ctx, acs.HeartbeatMessage{MessageID: s.cfg.NewID(), Healthy: true}) != nil {
 			cancel()
 		}
 	})
-	for {
-		frame, err := conn.ReceiveFrame(ctx)
-		if err != nil || s.stacks.run(func() error { return s.telemetry(ctx, i, conn, frame) }) != nil {
+	for l.await() == nil {
+		err := s.stacks.run(func() error {
+			frame, err := l.receive()
+			if err != nil {
+				return err
+			}
+			ack, err := s.telemetry(ctx, i, frame)
+			if ack == nil || err != nil {
+				return err
+			}
+			said.Store(int64(time.Since(s.began)))
+			return l.Send(ctx, ack)
+		})
+		if err != nil {
 			break
 		}
 	}
 	cancel()
 	s.usages.putPulls(i.Key(), nil)
 	beat.stop()
-	_ = conn.Close("")
+	l.end("")
 }
 
-// telemetry takes one message and acknowledges it.
-func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.Conn, frame []byte) error {
+// telemetry takes one message, and returns the acknowledgement, if there is one to it.
+func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, frame []byte) (ack any, err error) {
 	msg, err := acs.Decode(frame)
 	if err != nil {
 		s.misread(i, err)
-		return nil
+		return nil, nil
 	}
-	var ack any
 	switch m := msg.(type) {
 	case *acs.PublishMetricsRequest:
 		ack = acs.AckPublishMetric{}
@@ -62,10 +78,7 @@ func (s *Sessions) telemetry(ctx context.Context, i *model.Instance, conn *acs.C
 	case *acs.PublishInstanceStatusRequest:
 		ack, err = acs.AckPublishInstanceStatus{}, s.instanceStatus(ctx, i, m)
 	}
-	if err == nil && ack != nil {
-		err = conn.Send(ctx, ack)
-	}
-	return err
+	return ack, err
 }
 
 // misread notes a frame that says nothing to us. The connection goes on: an agent would come back at once, and say it again.
@@ -112,6 +125,9 @@ func (s *Sessions) instanceStatus(ctx context.Context, i *model.Instance, m *acs
 	for _, st := range m.Statuses {
 		if st.Type != "ContainerRuntime" {
 			continue
+		}
+		if now, ok := s.cfg.DB.Snapshot().Instances.Get(i.Key()); !ok || now.RuntimeStatus == st.Status { // agents say it again and again
+			return nil
 		}
 		return s.setConnected(ctx, i.Key(), func(next *model.Instance) {
 			if next.RuntimeStatus != st.Status {

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/roadstead/roadstead/acs"
+)
+
+// line is an agent's connection. Agents are mostly silent, and for each a goroutine waits until something comes: await does so on the
+// smallest stack that there is. What has come is then received on a deep one.
+type line struct {
+	*acs.Conn
+	conn  net.Conn
+	in    *bufio.Reader   // what of conn has been read and not received
+	raw   syscall.RawConn // of conn; nil if it cannot say that something has come, as with TLS
+	early bool            // something came with the request
+	asked bool            // ready has been called since await was
+	came  []byte          // what await has received itself, without raw
+}
+
+func newLine(c *acs.Conn, t *thin) *line {
+	l := &line{Conn: c, conn: t.conn, in: t.in, early: t.early > 0}
+	if s, ok := t.conn.(syscall.Conn); ok {
+		l.raw, _ = s.SyscallConn()
+	}
+	return l
+}
+
+// await blocks until receive has something to begin with, or the connection ends.
+func (l *line) await() error {
+	switch {
+	case l.raw == nil:
+		var err error
+		l.came, err = l.ReceiveFrame(context.Background())
+		return err
+	case l.early || l.in.Buffered() > 0:
+		return nil
+	}
+	l.asked = false
+	return l.raw.Read(l.ready)
+}
+
+// ready says whether there is something to read, or an error or the end. The second time it is asked because there is.
+func (l *line) ready(fd uintptr) bool {
+	if l.asked {
+		return true
+	}
+	l.asked = true
+	var b [1]byte
+	_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err != unix.EAGAIN //nolint:errorlint // of a system call
+}
+
+// receive returns a frame after await. It has no context: the library would note each time anew that it may end.
+func (l *line) receive() ([]byte, error) {
+	if l.raw == nil {
+		frame := l.came
+		l.came = nil
+		return frame, nil
+	}
+	l.early = false
+	return l.ReceiveFrame(context.Background())
+}
+
+// stop has await and receive return an error, now and ever after.
+func (l *line) stop() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// goodbye is how long the agent may take to answer that the connection ends.
+const goodbye = time.Second
+
+// end says why the connection ends, and ends it.
+func (l *line) end(reason string) {
+	_ = l.conn.SetReadDeadline(time.Now().Add(goodbye))
+	_ = l.Close(reason)
+}
