@@ -24,8 +24,8 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stock := q.Get("agentHash") != model.OwnAgent
-	s.invite(w, r, func(ctx context.Context, l *line) {
-		s.serveAgent(ctx, i, stock, l, func(i *model.Instance) {
+	s.invite(w, r, func(l *line) guest {
+		return newSession(s, i, stock, l, func(i *model.Instance) {
 			i.AgentConnected, i.DisconnectedAt = true, 0
 			i.AgentVersion, i.AgentHash = q.Get("agentVersion"), q.Get("agentHash")
 			i.DockerVersion = q.Get("dockerVersion")
@@ -37,41 +37,36 @@ func (s *Sessions) ServeACS(w http.ResponseWriter, r *http.Request) {
 // back at once, without a pause (AGENT-PROTOCOL §1.2).
 const shortest = 5 * time.Second
 
-// serveAgent serves the connection of an instance's agent, about whom note says what the instance's row is to.
-func (s *Sessions) serveAgent(ctx context.Context, i *model.Instance, stock bool, l *line, note func(*model.Instance)) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	began := time.Now()
-	err := s.serveSession(ctx, newSession(s, i, stock, l, cancel), note)
-	s.cfg.Log.Info("agent disconnected", "instance", i.ID, "cluster", i.Cluster, "err", err)
-	if fault := err != nil && !slices.ContainsFunc(noFaults, func(no error) bool { return errors.Is(err, no) }); fault {
+// open makes x the session of its instance, and has the agent told what it should have.
+func (x *session) open(ctx context.Context) error {
+	x.ctx, x.cancel = context.WithCancel(ctx)
+	x.unwatch = context.AfterFunc(x.ctx, x.conn.stop)
+	x.s.enter(x)
+	if err := x.s.setConnected(x.ctx, x.key, x.note); err != nil {
+		return err
+	}
+	x.note = nil
+	x.s.cfg.Log.Info("agent connected", "instance", x.inst.ID, "cluster", x.inst.Cluster, "stock", x.stock)
+	x.begin()
+	return nil
+}
+
+// close ends x's turn, and then the connection.
+func (x *session) close(why error) {
+	err := x.end(why)
+	x.s.leave(x)
+	x.s.cfg.Log.Info("agent disconnected", "instance", x.inst.ID, "cluster", x.inst.Cluster, "err", err)
+	if fault := !slices.ContainsFunc(noFaults, func(no error) bool { return errors.Is(err, no) }); fault {
 		select {
-		case <-time.After(shortest - time.Since(began)):
-		case <-ctx.Done():
+		case <-time.After(shortest - time.Since(x.began)):
+		case <-x.s.closing:
 		}
 	}
-	l.end("ConnectionExpired: Reconnect to continue")
+	x.conn.end("ConnectionExpired: Reconnect to continue")
 }
 
 // noFaults are the ends of connections that are as they should be.
 var noFaults = []error{errAgentLeft, errNotLeading, errDeregistered, context.Canceled}
-
-// serveSession serves an agent as long as it is the one of its instance.
-func (s *Sessions) serveSession(ctx context.Context, x *session, note func(*model.Instance)) error {
-	s.enter(x)
-	defer s.leave(x)
-	err := s.stacks.run(func() error {
-		err := s.setConnected(ctx, x.key, note)
-		if err == nil {
-			s.cfg.Log.Info("agent connected", "instance", x.inst.ID, "cluster", x.inst.Cluster, "stock", x.stock)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return x.run(ctx)
-}
 
 // instance finds the instance that a connection speaks for.
 func (s *Sessions) instance(r *http.Request, arn string) (*model.Instance, *model.Error) {

@@ -16,12 +16,16 @@ import (
 	"github.com/roadstead/roadstead/acs"
 )
 
-// guest serves a connection that has left its HTTP request.
-type guest func(ctx context.Context)
+// guest is an agent at one of its connections, which has left its HTTP request. One of its methods is called at a time.
+type guest interface {
+	open(ctx context.Context) error // ctx ends when the connection is to end
+	hear() error                    // something is there to be received
+	close(why error)                // comes also after an open that failed
+}
 
-// invite makes a websocket of the request's connection, and has a goroutine of Run serve it. The request ends: thousands of
+// invite makes a websocket of the request's connection, and has Run serve it. The request ends: thousands of
 // agents are connected and mostly silent, and none of them shall keep what a request holds, nor a stack of its depth.
-func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(context.Context, *line)) {
+func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, come func(*line) guest) {
 	t := &thin{ResponseWriter: w}
 	ws, err := websocket.Accept(t, r, nil)
 	if err != nil {
@@ -29,7 +33,7 @@ func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(con
 	}
 	l := newLine(acs.NewConn(ws), t)
 	select {
-	case s.guests <- func(ctx context.Context) { serve(ctx, l) }:
+	case s.guests <- visit{line: l, guest: come(l)}:
 		return
 	case <-s.closing:
 	case <-r.Context().Done():
@@ -37,19 +41,47 @@ func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, serve func(con
 	_ = ws.CloseNow()
 }
 
+// visit is a guest with its connection.
+type visit struct {
+	line *line
+	guest
+	over func() // called when the guest is gone
+}
+
 // host serves the guests that come until ctx ends.
 func (s *Sessions) host(ctx context.Context) {
 	defer s.stacks.wg.Wait()
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	var all sync.WaitGroup
+	defer all.Wait()
 	for {
 		select {
-		case g := <-s.guests:
-			wg.Go(func() { g(ctx) })
+		case v := <-s.guests:
+			all.Add(1)
+			v.over = all.Done
+			s.stacks.start(func() { s.attend(&v, v.open(ctx)) })
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// attend has a guest heard when it says something, or closed if there is an error. Who waits does so in a goroutine that is made for it:
+// that has a stack as small as there is, of 2 KiB, even where many deep ones were needed when the guest came.
+func (s *Sessions) attend(v *visit, err error) {
+	if err != nil {
+		v.close(err)
+		v.over()
+		return
+	}
+	go func() {
+		err := v.line.await()
+		s.stacks.start(func() {
+			if err == nil {
+				err = v.hear()
+			}
+			s.attend(v, err)
+		})
+	}()
 }
 
 // thinBuffer is the size of a connection's two buffers: heartbeats and acks fit, and what is larger passes them by.

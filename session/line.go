@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -32,18 +33,25 @@ func newLine(c *acs.Conn, t *thin) *line {
 	return l
 }
 
-// await blocks until receive has something to begin with, or the connection ends.
-func (l *line) await() error {
+// await blocks until receive has something to begin with, or the connection ends: errAgentLeft.
+func (l *line) await() (err error) {
 	switch {
 	case l.raw == nil:
-		var err error
 		l.came, err = l.ReceiveFrame(context.Background())
-		return err
 	case l.early || l.in.Buffered() > 0:
-		return nil
+	default:
+		l.asked = false
+		err = l.raw.Read(l.ready)
 	}
-	l.asked = false
-	return l.raw.Read(l.ready)
+	return left(err)
+}
+
+// left is why a connection has ended.
+func left(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errAgentLeft, err)
+	}
+	return err
 }
 
 // ready says whether there is something to read, or an error or the end. The second time it is asked because there is.
@@ -65,7 +73,8 @@ func (l *line) receive() ([]byte, error) {
 		return frame, nil
 	}
 	l.early = false
-	return l.ReceiveFrame(context.Background())
+	frame, err := l.ReceiveFrame(context.Background())
+	return frame, left(err)
 }
 
 // stop has await and receive return an error, now and ever after.

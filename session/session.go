@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/roadstead/roadstead/acs"
@@ -13,15 +12,19 @@ import (
 // session is one agent's ACS connection. One goroutine hears what the agent says; another is there only while there is something to do
 // that others have asked for or that is due. They work in turns; all fields below turn belong to who has it.
 type session struct {
-	s      *Sessions
-	inst   *model.Instance
-	key    string
-	stock  bool // the agent is not ours
-	conn   *line
-	cancel context.CancelFunc
-	todo   *todo
-	ended  chan struct{} // closed when the connection is over: nobody does what is to do any more
-	turn   chan struct{} // full while somebody works: a bubble's time stands still for a Mutex
+	s       *Sessions
+	inst    *model.Instance
+	key     string
+	stock   bool // the agent is not ours
+	conn    *line
+	began   time.Time
+	note    func(*model.Instance) // what the row is to say of the agent; nil once it does
+	ctx     context.Context       // of the connection
+	cancel  context.CancelFunc
+	todo    *todo
+	unwatch func() bool   // has the end of ctx not stop conn any more
+	ended   chan struct{} // closed when the connection is over: nobody does what is to do any more
+	turn    chan struct{} // full while somebody works: a bubble's time stands still for a Mutex
 
 	acked     map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
 	muchAcked int               // from how many of acked on some are to be forgotten
@@ -48,9 +51,9 @@ type call struct {
 	answer chan any
 }
 
-func newSession(s *Sessions, i *model.Instance, stock bool, conn *line, cancel context.CancelFunc) *session {
+func newSession(s *Sessions, i *model.Instance, stock bool, conn *line, note func(*model.Instance)) *session {
 	return &session{
-		s: s, inst: i, key: i.Key(), stock: stock, conn: conn, cancel: cancel,
+		s: s, inst: i, key: i.Key(), stock: stock, conn: conn, began: time.Now(), note: note,
 		todo: newTodo(), ended: make(chan struct{}), turn: make(chan struct{}, 1),
 		acked: map[string]string{}, flying: map[string]string{}, waiting: map[string]call{}, resetAck: map[string]chan struct{}{}, renewals: map[string]time.Time{},
 	}
@@ -66,48 +69,29 @@ var (
 // unanswered is how many heartbeats an agent may leave without an ack.
 const unanswered = 3
 
-// run serves the connection until it or ctx, which cancel ends, is over.
-func (x *session) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, x.conn.stop)()
+// begin has the agent welcomed, and everything done that there is to do until end.
+func (x *session) begin() {
 	wait := x.s.untilBeat()
 	x.beatAt = time.Now().Add(wait)
 	x.alarm = time.AfterFunc(wait, x.todo.signal)
 	x.turn <- struct{}{} // whatever the agent says: first it is told what it should have
 	x.s.stacks.start(func() {
-		err := x.welcome(ctx)
+		err := x.welcome(x.ctx)
 		<-x.turn
 		x.endFor(err)
 	})
 	x.todo.begin(func() {
-		x.s.stacks.start(func() { x.endFor(x.work(ctx, nil)) })
+		x.s.stacks.start(func() { x.endFor(x.work(x.ctx, nil)) })
 	})
-	var err error
-	for err == nil {
-		err = x.hear(ctx)
-	}
-	if why := x.todo.close(); why != nil {
-		err = why
-	} else if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	x.alarm.Stop()
-	x.cancel()
-	x.turn <- struct{}{} // for ever
-	return err
 }
 
-// hear waits until the agent says something, and deals with it.
-func (x *session) hear(ctx context.Context) error {
-	if err := x.conn.await(); err != nil {
-		return fmt.Errorf("%w: %w", errAgentLeft, err)
+// hear deals with something that the agent says.
+func (x *session) hear() error {
+	frame, err := x.conn.receive()
+	if err != nil {
+		return err
 	}
-	return x.s.stacks.run(func() error {
-		frame, err := x.conn.receive()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errAgentLeft, err)
-		}
-		return x.work(ctx, func() error { return x.handle(ctx, frame) })
-	})
+	return x.work(x.ctx, func() error { return x.handle(x.ctx, frame) })
 }
 
 // endFor has the session end if there is a reason.
@@ -116,6 +100,22 @@ func (x *session) endFor(err error) {
 		x.todo.end(err)
 		x.conn.stop()
 	}
+}
+
+// end returns when nobody works any more, with the first reason for the end.
+func (x *session) end(why error) error {
+	if first := x.todo.close(); first != nil {
+		why = first
+	} else if x.ctx.Err() != nil {
+		why = x.ctx.Err()
+	}
+	if x.alarm != nil {
+		x.alarm.Stop()
+	}
+	x.unwatch()
+	x.cancel()
+	x.turn <- struct{}{} // for ever
+	return why
 }
 
 // welcome tells the agent all that it should have, and what it has to do.

@@ -34,7 +34,7 @@ type Sessions struct {
 	cfg     Config
 	began   time.Time     // New
 	closing chan struct{} // closed when Run ends: no connection outlives it
-	guests  chan guest    // connections that Run is to serve
+	guests  chan visit    // agents that Run is to serve
 	stacks  stacks
 	moulds  *moulds
 	notes   *notes
@@ -50,7 +50,7 @@ type Sessions struct {
 func New(cfg Config) *Sessions {
 	closing := make(chan struct{})
 	return &Sessions{
-		cfg: cfg, began: time.Now(), closing: closing, guests: make(chan guest), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(), notes: newNotes(cfg.DB),
+		cfg: cfg, began: time.Now(), closing: closing, guests: make(chan visit), stacks: stacks{jobs: make(chan func()), closing: closing}, moulds: newMoulds(), notes: newNotes(cfg.DB),
 		sessions: map[string]*session{}, silent: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }

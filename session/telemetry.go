@@ -19,45 +19,54 @@ func (s *Sessions) ServeTCS(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal)
 		return
 	}
-	s.invite(w, r, func(ctx context.Context, l *line) { s.serveTelemetry(ctx, i, l) })
+	s.invite(w, r, func(l *line) guest { return &telemetry{s: s, inst: i, conn: l} })
 }
 
-// serveTelemetry serves the connection until one of the two ends it. Where nothing else is sent it sends heartbeats, without which the
-// agent gives the connection up.
-func (s *Sessions) serveTelemetry(ctx context.Context, i *model.Instance, l *line) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, l.stop)()
-	var said atomic.Int64 // when, in nanoseconds since s began
-	beat := newPulse(s.untilBeat, func() {
-		if time.Since(s.began)-time.Duration(said.Load()) < acs.HeartbeatInterval {
+// telemetry is one agent's TCS connection. Where nothing else is sent it sends heartbeats, without which the agent gives the connection up.
+type telemetry struct {
+	s       *Sessions
+	inst    *model.Instance
+	conn    *line
+	ctx     context.Context // of the connection
+	cancel  context.CancelFunc
+	unwatch func() bool  // has the end of ctx not stop conn any more
+	said    atomic.Int64 // when something was acknowledged last, in nanoseconds since s began
+	beat    *pulse
+}
+
+func (x *telemetry) open(ctx context.Context) error {
+	x.ctx, x.cancel = context.WithCancel(ctx)
+	x.unwatch = context.AfterFunc(x.ctx, x.conn.stop)
+	x.beat = newPulse(x.s.untilBeat, func() {
+		if time.Since(x.s.began)-time.Duration(x.said.Load()) < acs.HeartbeatInterval {
 			return
 		}
-		if l.Send(ctx, acs.HeartbeatMessage{MessageID: s.cfg.NewID(), Healthy: true}) != nil {
-			cancel()
+		if x.conn.Send(x.ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}) != nil {
+			x.cancel()
 		}
 	})
-	for l.await() == nil {
-		err := s.stacks.run(func() error {
-			frame, err := l.receive()
-			if err != nil {
-				return err
-			}
-			ack, err := s.telemetry(ctx, i, frame)
-			if ack == nil || err != nil {
-				return err
-			}
-			said.Store(int64(time.Since(s.began)))
-			return l.Send(ctx, ack)
-		})
-		if err != nil {
-			break
-		}
+	return nil
+}
+
+func (x *telemetry) hear() error {
+	frame, err := x.conn.receive()
+	if err != nil {
+		return err
 	}
-	cancel()
-	s.usages.putPulls(i.Key(), nil)
-	beat.stop()
-	l.end("")
+	ack, err := x.s.telemetry(x.ctx, x.inst, frame)
+	if ack == nil || err != nil {
+		return err
+	}
+	x.said.Store(int64(time.Since(x.s.began)))
+	return x.conn.Send(x.ctx, ack)
+}
+
+func (x *telemetry) close(error) {
+	x.unwatch()
+	x.cancel()
+	x.s.usages.putPulls(x.inst.Key(), nil)
+	x.beat.stop()
+	x.conn.end("")
 }
 
 // telemetry takes one message, and returns the acknowledgement, if there is one to it.
