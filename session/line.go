@@ -62,7 +62,7 @@ func (l *line) ready(fd uintptr) bool {
 	l.asked = true
 	var b [1]byte
 	_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return err != unix.EAGAIN //nolint:errorlint // of a system call
+	return err != unix.EAGAIN
 }
 
 // receive returns a frame after await. It has no context: the library would note each time anew that it may end.

@@ -37,6 +37,7 @@ type etcdServer struct {
 	embedded *embed.Etcd
 	log      *etcdLog
 	space    *space
+	pages    *pages
 }
 
 // startEtcd starts a member and waits until it serves.
@@ -54,10 +55,13 @@ func startEtcd(ctx context.Context, cfg EtcdConfig) (*etcdServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: %w", err)
 	}
-	s := &etcdServer{embedded: embedded, log: log, space: guard}
+	s := &etcdServer{embedded: embedded, log: log, space: guard, pages: &pages{
+		file: filepath.Join(conf.Dir, "member", "snap", "db"), revision: func() int64 { return embedded.Server.KV().Rev() }, every: cfg.History, log: cfg.Log,
+	}}
 	select {
 	case <-embedded.Server.ReadyNotify():
 		guard.start(embedded.Server)
+		s.pages.start()
 		return s, nil
 	case err = <-embedded.Err():
 	case <-embedded.Server.StopNotify():
@@ -85,6 +89,9 @@ func (s *etcdServer) member(cfg EtcdConfig) *Etcd {
 func (s *etcdServer) close() {
 	s.log.muted.Store(true)
 	s.space.stop()
+	if s.pages.stop != nil { // it was ready
+		s.pages.end()
+	}
 	s.embedded.Close()
 }
 

@@ -68,3 +68,6 @@ func EncodeRow(row any, c SpecCodec) ([]byte, error) { return appendRow(nil, row
 
 // DecodeRow is how it is read again.
 func DecodeRow(b []byte, row any, c SpecCodec) error { return decodeRow(b, row, c) }
+
+// PageOut is pageOut.
+var PageOut = pageOut
