@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"reflect"
 	"slices"
 	"sync"
@@ -95,14 +96,23 @@ func cut(b []byte) (*frame, bool) {
 
 // Conn sends and receives messages over a websocket. One goroutine may receive, any number may send.
 type Conn struct {
-	ws *websocket.Conn
-	mu sync.Mutex // one frame at a time
+	ws   *websocket.Conn
+	over net.Conn   // nil: not known
+	mu   sync.Mutex // one frame at a time
 }
 
 // NewConn wraps an open websocket.
 func NewConn(ws *websocket.Conn) *Conn {
 	ws.SetReadLimit(MaxFrame)
 	return &Conn{ws: ws}
+}
+
+// NewConnOver is NewConn of a websocket whose connection is known. Then the context of what is sent does not count, only SendPatience and
+// the connection's deadline: that takes a fraction of the processor time.
+func NewConnOver(ws *websocket.Conn, over net.Conn) *Conn {
+	c := NewConn(ws)
+	c.over = over
+	return c
 }
 
 // Send writes one message. Without its patience a peer that stopped reading would hold its sender for ever.
@@ -118,6 +128,12 @@ func (c *Conn) Send(ctx context.Context, msg any) error {
 func (c *Conn) SendFrame(ctx context.Context, b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over != nil {
+		if err := c.over.SetWriteDeadline(time.Now().Add(SendPatience)); err != nil {
+			return err
+		}
+		return c.ws.Write(context.Background(), websocket.MessageText, b)
+	}
 	ctx, cancel := context.WithTimeout(ctx, SendPatience)
 	defer cancel()
 	return c.ws.Write(ctx, websocket.MessageText, b)

@@ -40,7 +40,6 @@ const shortest = 5 * time.Second
 // open makes x the session of its instance, and has the agent told what it should have.
 func (x *session) open(ctx context.Context) error {
 	x.ctx, x.cancel = context.WithCancel(ctx)
-	x.unwatch = context.AfterFunc(x.ctx, x.conn.stop)
 	x.s.enter(x)
 	if err := x.s.setConnected(x.ctx, x.key, x.note); err != nil {
 		return err

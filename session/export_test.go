@@ -37,6 +37,6 @@ func Lines(f func(Line)) http.Handler {
 			return
 		}
 		defer func() { _ = ws.CloseNow() }()
-		f(Line{newLine(acs.NewConn(ws), t)})
+		f(Line{newLine(acs.NewConnOver(ws, t.conn), t)})
 	})
 }

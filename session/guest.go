@@ -18,7 +18,7 @@ import (
 
 // guest is an agent at one of its connections, which has left its HTTP request. One of its methods is called at a time.
 type guest interface {
-	open(ctx context.Context) error // ctx ends when the connection is to end
+	open(ctx context.Context) error // when ctx ends the connection stops, too
 	hear() error                    // something is there to be received
 	close(why error)                // comes also after an open that failed
 }
@@ -31,7 +31,7 @@ func (s *Sessions) invite(w http.ResponseWriter, r *http.Request, come func(*lin
 	if err != nil {
 		return // Accept has answered
 	}
-	l := newLine(acs.NewConn(ws), t)
+	l := newLine(acs.NewConnOver(ws, t.conn), t)
 	select {
 	case s.guests <- visit{line: l, guest: come(l)}:
 		return
@@ -53,13 +53,28 @@ func (s *Sessions) host(ctx context.Context) {
 	defer s.stacks.wg.Wait()
 	var all sync.WaitGroup
 	defer all.Wait()
+	var mu sync.Mutex
+	here := map[*line]struct{}{} // guarded by mu
 	for {
 		select {
 		case v := <-s.guests:
 			all.Add(1)
-			v.over = all.Done
+			mu.Lock()
+			here[v.line] = struct{}{}
+			mu.Unlock()
+			v.over = func() {
+				mu.Lock()
+				delete(here, v.line)
+				mu.Unlock()
+				all.Done()
+			}
 			s.stacks.start(func() { s.attend(&v, v.open(ctx)) })
 		case <-ctx.Done():
+			mu.Lock()
+			defer mu.Unlock() // before all are waited for
+			for l := range here {
+				l.stop()
+			}
 			return
 		}
 	}

@@ -77,14 +77,14 @@ func (l *line) receive() ([]byte, error) {
 	return frame, left(err)
 }
 
-// stop has await and receive return an error, now and ever after.
-func (l *line) stop() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) }
+// stop has await, receive and what is being sent return an error, await and receive ever after.
+func (l *line) stop() { _ = l.conn.SetDeadline(time.Unix(1, 0)) }
 
 // goodbye is how long the agent may take to answer that the connection ends.
 const goodbye = time.Second
 
 // end says why the connection ends, and ends it.
 func (l *line) end(reason string) {
-	_ = l.conn.SetReadDeadline(time.Now().Add(goodbye))
+	_ = l.conn.SetDeadline(time.Now().Add(goodbye))
 	_ = l.Close(reason)
 }

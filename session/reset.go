@@ -38,7 +38,7 @@ func (x *session) reset(ctx context.Context, done chan struct{}) error {
 // Disconnect ends every session; agents come back at once.
 func (s *Sessions) Disconnect() {
 	for _, x := range s.all() {
-		x.cancel()
+		x.dismiss()
 	}
 }
 

@@ -12,19 +12,18 @@ import (
 // session is one agent's ACS connection. One goroutine hears what the agent says; another is there only while there is something to do
 // that others have asked for or that is due. They work in turns; all fields below turn belong to who has it.
 type session struct {
-	s       *Sessions
-	inst    *model.Instance
-	key     string
-	stock   bool // the agent is not ours
-	conn    *line
-	began   time.Time
-	note    func(*model.Instance) // what the row is to say of the agent; nil once it does
-	ctx     context.Context       // of the connection
-	cancel  context.CancelFunc
-	todo    *todo
-	unwatch func() bool   // has the end of ctx not stop conn any more
-	ended   chan struct{} // closed when the connection is over: nobody does what is to do any more
-	turn    chan struct{} // full while somebody works: a bubble's time stands still for a Mutex
+	s      *Sessions
+	inst   *model.Instance
+	key    string
+	stock  bool // the agent is not ours
+	conn   *line
+	began  time.Time
+	note   func(*model.Instance) // what the row is to say of the agent; nil once it does
+	ctx    context.Context       // of the connection
+	cancel context.CancelFunc
+	todo   *todo
+	ended  chan struct{} // closed when the connection is over: nobody does what is to do any more
+	turn   chan struct{} // full while somebody works: a bubble's time stands still for a Mutex
 
 	acked     map[string]string // what the agent has acknowledged, RUNNING or STOPPED, by task key
 	muchAcked int               // from how many of acked on some are to be forgotten
@@ -94,6 +93,12 @@ func (x *session) hear() error {
 	return x.work(x.ctx, func() error { return x.handle(x.ctx, frame) })
 }
 
+// dismiss has the session end for another one of its instance, or for none.
+func (x *session) dismiss() {
+	x.cancel()
+	x.conn.stop()
+}
+
 // endFor has the session end if there is a reason.
 func (x *session) endFor(err error) {
 	if err != nil {
@@ -112,7 +117,6 @@ func (x *session) end(why error) error {
 	if x.alarm != nil {
 		x.alarm.Stop()
 	}
-	x.unwatch()
 	x.cancel()
 	x.turn <- struct{}{} // for ever
 	return why

@@ -134,7 +134,7 @@ func (s *Sessions) enter(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.sessions[x.key]; old != nil {
-		old.cancel()
+		old.dismiss()
 	}
 	s.sessions[x.key] = x
 	delete(s.silent, x.key)

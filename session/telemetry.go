@@ -24,25 +24,23 @@ func (s *Sessions) ServeTCS(w http.ResponseWriter, r *http.Request) {
 
 // telemetry is one agent's TCS connection. Where nothing else is sent it sends heartbeats, without which the agent gives the connection up.
 type telemetry struct {
-	s       *Sessions
-	inst    *model.Instance
-	conn    *line
-	ctx     context.Context // of the connection
-	cancel  context.CancelFunc
-	unwatch func() bool  // has the end of ctx not stop conn any more
-	said    atomic.Int64 // when something was acknowledged last, in nanoseconds since s began
-	beat    *pulse
+	s      *Sessions
+	inst   *model.Instance
+	conn   *line
+	ctx    context.Context // of the connection
+	cancel context.CancelFunc
+	said   atomic.Int64 // when something was acknowledged last, in nanoseconds since s began
+	beat   *pulse
 }
 
 func (x *telemetry) open(ctx context.Context) error {
 	x.ctx, x.cancel = context.WithCancel(ctx)
-	x.unwatch = context.AfterFunc(x.ctx, x.conn.stop)
 	x.beat = newPulse(x.s.untilBeat, func() {
 		if time.Since(x.s.began)-time.Duration(x.said.Load()) < acs.HeartbeatInterval {
 			return
 		}
 		if x.conn.Send(x.ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}) != nil {
-			x.cancel()
+			x.conn.stop()
 		}
 	})
 	return nil
@@ -62,7 +60,6 @@ func (x *telemetry) hear() error {
 }
 
 func (x *telemetry) close(error) {
-	x.unwatch()
 	x.cancel()
 	x.s.usages.putPulls(x.inst.Key(), nil)
 	x.beat.stop()
