@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -26,6 +25,8 @@ type KeeperConfig struct {
 	Logger  *slog.Logger // default: slog.Default()
 	// Patience is how long Run waits for the end of a keeper that it let go of; 0 means three seconds.
 	Patience time.Duration
+	// Ask is how often the keeper is asked whether lines were lost; 0 means each five seconds.
+	Ask time.Duration
 }
 
 // Keeper is the agent's side of the keeper process: Run keeps one alive, Open and Close tell it what to read.
@@ -40,6 +41,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 		cfg.Logger = slog.Default()
 	}
 	cfg.Patience = cmp.Or(cfg.Patience, 3*time.Second)
+	cfg.Ask = cmp.Or(cfg.Ask, 5*time.Second)
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make keeper directory: %w", err)
 	}
@@ -86,8 +88,7 @@ func (k *Keeper) attend(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	k.inputs.holdAll(k.cfg.Dir)
-	_, err = io.Copy(io.Discard, conn) // the keeper says nothing unasked: this waits for its end
-	conn.Close()
+	err = k.hear(conn)
 	if ctx.Err() == nil {
 		return errors.Join(errors.New("log keeper went away"), err)
 	}

@@ -31,12 +31,13 @@ const (
 
 // request is one line from the agent to the keeper, answered with one line.
 type request struct {
-	Op string `json:"op"` // open or close
+	Op string `json:"op"` // open, close or losses
 	container
 }
 
 type response struct {
 	Error string `json:"error,omitempty"`
+	Lost  []loss `json:"lost,omitempty"` // since it was last asked for
 }
 
 // container names the fifos of one container and the file that their lines go to.
@@ -66,7 +67,7 @@ func Main(ctx context.Context, dir string, services ...Service) error {
 	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return nil
 	}
-	k := &keeper{dir: dir, services: services, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), open: map[string]*openLog{}}
+	k := &keeper{dir: dir, services: services, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), open: map[string]*openLog{}, untold: untold{}}
 	return k.run(ctx)
 }
 
@@ -77,9 +78,10 @@ type keeper struct {
 	log      *slog.Logger
 	wg       sync.WaitGroup
 
-	mu    sync.Mutex
-	open  map[string]*openLog // by container id; guarded by mu
-	conns int                 // guarded by mu
+	mu     sync.Mutex
+	open   map[string]*openLog // by container id; guarded by mu, as all below
+	untold untold
+	conns  int
 }
 
 type openLog struct {
@@ -88,6 +90,8 @@ type openLog struct {
 	sink    *sink
 	stdin   *os.File
 	ended   chan struct{} // closed when all is written
+	lost    loss          // all of it, but for what the sink has yet; guarded by keeper.mu, as told
+	told    time.Time     // when an agent was last told of losses
 }
 
 func (k *keeper) run(ctx context.Context) error {
@@ -99,6 +103,7 @@ func (k *keeper) run(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	k.inherit()
 	if err := k.reopen(); err != nil {
 		l.Close()
 		return err
@@ -122,7 +127,7 @@ func (k *keeper) run(ctx context.Context) error {
 	err = g.Wait()
 	k.hurryAll()
 	k.wg.Wait()
-	return err
+	return errors.Join(err, k.leave())
 }
 
 // reopen goes on with what an earlier keeper left.
@@ -177,33 +182,36 @@ func (k *keeper) serve(c net.Conn) {
 		var a response
 		err := json.Unmarshal(in.Bytes(), &q)
 		if err == nil {
-			err = k.handle(q)
+			a.Lost, err = k.handle(q)
 		}
 		if err != nil {
 			a.Error = err.Error()
 		}
 		if out.Encode(a) != nil {
+			k.keep(a.Lost)
 			return
 		}
 	}
 }
 
-func (k *keeper) handle(q request) error {
+func (k *keeper) handle(q request) ([]loss, error) {
 	switch q.Op {
 	case "open":
 		b, err := json.Marshal(q.container)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := os.WriteFile(k.streamFile(q.ID), b, 0o600); err != nil {
-			return fmt.Errorf("remember stream: %w", err)
+			return nil, fmt.Errorf("remember stream: %w", err)
 		}
-		return k.start(q.container)
+		return nil, k.start(q.container)
 	case "close":
 		k.finish(q.ID)
-		return nil
+		return nil, nil
+	case "losses":
+		return k.losses(time.Now()), nil
 	}
-	return fmt.Errorf("unknown operation %q", q.Op)
+	return nil, fmt.Errorf("unknown operation %q", q.Op)
 }
 
 // start opens a container's streams and reads them until their writers have gone. Starting again is nothing new.
@@ -229,11 +237,12 @@ func (k *keeper) start(c container) error {
 	}
 	k.wg.Go(func() {
 		streams.Wait()
-		if n := o.sink.lost(); n > 0 {
-			k.log.Warn("lines were lost: more were waiting than there is room for", "id", c.ID, "bytes", n)
-		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
+		k.untold.add(o.take(c.ID))
+		if o.lost.Lines > 0 {
+			k.log.Warn("lines were lost: there was no room for them", "id", c.ID, "lines", o.lost.Lines, "bytes", o.lost.Bytes)
+		}
 		o.close()
 		delete(k.open, c.ID)
 		os.Remove(k.streamFile(c.ID))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -328,4 +329,46 @@ func TestFollow(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// What a container loses is in its agent's log: while it writes, and what it lost while no agent was there in the next one's.
+func TestLossesAreInTheAgentsLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newPipes(t)
+	must(t, logs.SetLimits(p.log, logs.Limits{Sent: p.log + ".sent", Backlog: 200, Keep: -1}))
+	agent := func() (keeperProcess, func() string) {
+		said := filepath.Join(t.TempDir(), "agent.log")
+		f, err := os.Create(said)
+		must(t, err)
+		t.Cleanup(func() { f.Close() })
+		k := startWith(t, logs.KeeperConfig{Dir: dir, Patience: 100 * time.Millisecond, Ask: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(f, nil))})
+		return k, func() string {
+			b, err := os.ReadFile(said)
+			must(t, err)
+			return string(b)
+		}
+	}
+	k, said := agent()
+	must(t, k.Open(t.Context(), "t1-app", "", p.out, p.err, p.log))
+	out, errs := shim(t, p.out), shim(t, p.err)
+	fmt.Fprint(out, strings.Repeat("line\n", 5)) // there is always room for the first
+	eventually(t, func() bool { return len(read(t, p.log, logs.ReadOptions{})) == 5 })
+	fmt.Fprint(out, strings.Repeat("line\n", 100))
+	eventually(t, func() bool {
+		return strings.Contains(said(), `level=WARN msg="log lines are lost: there was no room for them" container=t1-app lines=100 bytes=`)
+	})
+	k.stop()
+	fmt.Fprint(errs, strings.Repeat("line\n", 7))
+	out.Close()
+	errs.Close()
+	eventually(t, func() bool { // with the container, the keeper ends
+		left, err := os.ReadDir(filepath.Join(dir, "streams"))
+		return err == nil && len(left) == 0 && len(k.pids(t)) == 0
+	})
+	_, said = agent()
+	eventually(t, func() bool { return strings.Contains(said(), "container=t1-app lines=7 bytes=") })
+	if strings.Contains(said(), "lines=100") {
+		t.Errorf("it is said again: %s", said())
+	}
 }

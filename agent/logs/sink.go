@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,7 +67,9 @@ type sink struct {
 	size    int64
 	sent    int64
 	trimmed int64
-	dropped int64 // bytes that were lost
+
+	losing  sync.Mutex // what is below, so that who asks does not wait for the disk; taken after mu
+	dropped loss       // since it was last taken
 }
 
 func newSink(f *os.File, l Limits) (*sink, error) {
@@ -88,7 +91,7 @@ func (s *sink) Write(b []byte) (int, error) {
 	defer s.mu.Unlock()
 	for !s.room(len(b)) {
 		if !s.limits.Blocking {
-			s.dropped += int64(len(b))
+			s.drop(b)
 			return len(b), nil
 		}
 		s.wait()
@@ -102,6 +105,7 @@ func (s *sink) Write(b []byte) (int, error) {
 			err = errors.Join(err, s.f.Truncate(s.size))
 		}
 		if !s.limits.Blocking || s.overrun.Load() || !errors.Is(err, syscall.ENOSPC) {
+			s.drop(b)
 			return 0, err
 		}
 		s.wait()
@@ -160,13 +164,20 @@ func (s *sink) trim() {
 	}
 }
 
-// lost is how many bytes were, since the last call.
-func (s *sink) lost() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.dropped
-	s.dropped = 0
-	return n
+// drop counts records that are lost.
+func (s *sink) drop(b []byte) {
+	s.losing.Lock()
+	defer s.losing.Unlock()
+	s.dropped.add(loss{Lines: int64(bytes.Count(b, []byte{'\n'})), Bytes: int64(len(b))})
+}
+
+// lost is what was, since the last call.
+func (s *sink) lost() loss {
+	s.losing.Lock()
+	defer s.losing.Unlock()
+	l := s.dropped
+	s.dropped = loss{}
+	return l
 }
 
 // dataAt returns where there is something to read at offset or behind it: a log that was trimmed begins with a hole.

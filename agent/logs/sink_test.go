@@ -86,8 +86,12 @@ func TestNonBlocking(t *testing.T) {
 	if len(got) < 8 || len(got) > 12 || got[len(got)-1] != len(got)-1 {
 		t.Fatalf("it has %v", got)
 	}
-	if tr.lost() == 0 {
-		t.Error("nothing is said to be lost")
+	size, err := os.Stat(tr.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record := size.Size() / int64(len(got)); tr.lost() != (loss{Lines: 30 - int64(len(got)), Bytes: (30 - int64(len(got))) * record}) || tr.lost() != (loss{}) {
+		t.Errorf("of 30 records %d are there, and it is not said that the others are lost, once", len(got))
 	}
 	tr.take(3 * next)
 	for range 3 {
@@ -125,7 +129,7 @@ func TestBlocking(t *testing.T) {
 		tr.overrun.Store(true)
 		<-written
 		all, _ := tr.read(ReadOptions{})
-		if len(all) != 30 || tr.lost() != 0 {
+		if len(all) != 30 || tr.lost() != (loss{}) {
 			t.Errorf("in the end it has %v", all)
 		}
 	})
@@ -198,6 +202,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	if _, err := s.Write([]byte("x\n")); err == nil {
 		t.Error("nothing is said")
+	}
+	if l := s.lost(); l.Lines != 1 {
+		t.Errorf("%+v are said to be lost", l)
 	}
 	s.limits.Blocking = true
 	written := make(chan error)
