@@ -27,7 +27,7 @@ func (s *Server) bring(ctx context.Context, url string, p *logPeer, epoch uint64
 		for id := range s.dirtyGroups(p) {
 			err := s.bringGroup(ctx, url, p, id, epoch)
 			switch {
-			case errors.Is(err, logstore.ErrEpoch) || errors.Is(err, errForgot) || ctx.Err() != nil:
+			case errors.Is(err, logstore.ErrEpoch) || errors.Is(err, errPromise) || ctx.Err() != nil:
 				return err
 			case err == nil || errors.Is(err, logstore.ErrRemoved):
 				delete(failed, id)
@@ -69,8 +69,8 @@ func (s *Server) dirtyGroups(p *logPeer) map[string]struct{} {
 	return dirty
 }
 
-// errForgot says that a member has not promised what it had promised: its disk is another.
-var errForgot = errors.New("the member has forgotten its promise")
+// errPromise says that a member's promise is not to this leader any more: it made another since, or its disk is another. It is asked again.
+var errPromise = errors.New("the member has promised another epoch")
 
 func (s *Server) bringGroup(ctx context.Context, url string, p *logPeer, id string, epoch uint64) error {
 	if !s.logStore.Has(id) {
@@ -92,11 +92,8 @@ func (s *Server) bringGroup(ctx context.Context, url string, p *logPeer, id stri
 		if err := s.callMember(ctx, url, "/copy/"+id, in, &out); err != nil {
 			return err
 		}
-		if out.Epoch > epoch {
-			return errors.Join(logstore.ErrEpoch, s.outbid(out.Epoch))
-		}
-		if out.Epoch < epoch {
-			return errForgot
+		if out.Epoch != epoch {
+			return errPromise
 		}
 		more = in.More || out.At < in.To
 		s.noteCopies(func(*logCopies) { p.at[id] = out.At })

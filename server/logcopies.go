@@ -95,10 +95,10 @@ func newEpoch(known uint64) uint64 {
 // leadLogs takes over: it has a majority promise an epoch, gets from them what it lacks, and then brings all of them what they lack until
 // the term is over or another leader's epoch is met.
 func (s *Server) leadLogs(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var running sync.WaitGroup
 	defer running.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	epoch := newEpoch(s.logStore.Epoch())
 	if err := s.logStore.Promise(epoch); err != nil {
 		return err

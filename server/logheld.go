@@ -21,7 +21,7 @@ type logCopies struct {
 type lacking struct {
 	url  string
 	at   uint64
-	seen time.Time // when the member was last there
+	seen time.Time // when the member last answered
 }
 
 // logPeer is a member that has promised the leader's epoch.

@@ -72,6 +72,7 @@ func (s *Server) fetchLogs(ctx context.Context, url, id string, g *logstore.Grou
 		if err := s.callMember(ctx, url, "/since/"+id, copied{After: at}, &out); err != nil {
 			return fmt.Errorf("fetch events of log group %s: %w", id, err)
 		}
+		s.answered(url, id)
 		if out.Shut != "" {
 			return fmt.Errorf("%w: %s", logstore.ErrShut, out.Shut)
 		}
@@ -109,16 +110,23 @@ func (s *Server) fetchLacking(ctx context.Context, url string, epoch uint64) err
 	return nil
 }
 
+// answered notes that the member is there that a group waits for.
+func (s *Server) answered(url, id string) {
+	c := &s.logCopies
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, waits := c.lacking[id]; waits && l.url == url {
+		l.seen = s.cfg.Now()
+		c.lacking[id] = l
+	}
+}
+
 // forgetLacking lets groups go on that have what they waited for, or whose member with it is gone for long.
 func (s *Server) forgetLacking() {
 	c, changed := &s.logCopies, false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, l := range c.lacking {
-		if c.peers[l.url] != nil {
-			l.seen = s.cfg.Now()
-			c.lacking[id] = l
-		}
 		lost := s.cfg.Now().Sub(l.seen) >= memberLife
 		if lost {
 			s.cfg.Log.Error("log events are missing: the member that has them is gone", "group", id, "member", l.url)
