@@ -32,8 +32,9 @@ type Config struct {
 	// MayDeposit decides whether the caller may put an object, and Deposit puts one into a bucket of an account. They refuse as S3 does.
 	MayDeposit func(ctx context.Context, bucket, key string) error
 	Deposit    func(ctx context.Context, s model.Scope, bucket, key string, body []byte) error
-	// Ready waits until what earlier leaders acknowledged of a group is in the store, and Hold until a majority of members has what has
-	// arrived up to a Seq; 0 is for a group that is gone, and waits for nothing. nil: this member is the only one.
+	// Ready waits until what earlier leaders acknowledged of a group is in the store; "" is all that does not wait for a key of KMS. Hold waits
+	// until a majority of members has what has arrived up to a Seq; 0 is for a group that is gone, and waits for nothing. nil: this member
+	// is the only one.
 	Ready func(ctx context.Context, group string) error
 	Hold  func(ctx context.Context, group string, seq uint64) error
 	Now   func() time.Time // nil means time.Now

@@ -83,6 +83,9 @@ func (a *API) describeLogGroups(ctx context.Context, in *cloudwatchlogs.Describe
 		in.LogGroupIdentifiers...)
 	out := &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
 	rows, out.NextToken, err = pageOf("DescribeLogGroups", filters, rows, nameOf, size, in.NextToken)
+	if err == nil && len(rows) > 0 {
+		err = a.Ready(ctx, "") // not for each: one whose key is disabled would hide all others
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package logs_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/roadstead/roadstead/model"
 )
 
 func TestGroups(t *testing.T) {
@@ -232,5 +235,38 @@ func TestPagesOfStreamsThatChange(t *testing.T) {
 		if got := strings.Join(names, " "); got != c.want || page.NextToken != nil {
 			t.Errorf("by %s, descending %t: got %s", c.order, c.descending, got)
 		}
+	}
+}
+
+// What is said of groups' bytes waits for what earlier leaders acknowledged, but not for a group whose key is disabled; what is in rows
+// waits for nothing.
+func TestGroupsWaitForTheirEvents(t *testing.T) {
+	w := stillWorld(t)
+	asked, ready := []string{}, false
+	w.api.Ready = func(_ context.Context, group string) error {
+		if asked = append(asked, group); group == "" && ready {
+			return nil
+		}
+		return model.Errorf("ServiceUnavailableException", "wait for %s", group)
+	}
+	describe := func() (*sdk.DescribeLogGroupsOutput, error) {
+		return w.DescribeLogGroups(t.Context(), &sdk.DescribeLogGroupsInput{}, func(o *sdk.Options) { o.RetryMaxAttempts = 1 })
+	}
+	_, err := describe()
+	must(t, err)
+	w.create(t, "g")
+	if len(asked) != 0 {
+		t.Errorf("asked for %q", asked)
+	}
+	_, err = describe()
+	wantError(t, err, "ServiceUnavailableException", "")
+	ready = true
+	out, err := describe()
+	if must(t, err); len(out.LogGroups) != 1 || *out.LogGroups[0].StoredBytes != 0 {
+		t.Errorf("got %+v", out.LogGroups)
+	}
+	_, err = w.ListLogGroups(t.Context(), &sdk.ListLogGroupsInput{})
+	if must(t, err); len(asked) != 2 {
+		t.Errorf("asked for %q", asked)
 	}
 }
