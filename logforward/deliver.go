@@ -31,6 +31,7 @@ type delivery struct {
 	group   *logstore.Group
 	done    uint64 // Seq up to which everything is sent, or need not be
 	kept    uint64 // as done, on the disk
+	told    uint64 // Seq up to which it was said what can never be read
 }
 
 // deliver sends for one filter until ctx ends or the group is gone.
@@ -85,8 +86,11 @@ func wait(ctx context.Context, d time.Duration) bool {
 // drain sends all that there is.
 func (d *delivery) drain(ctx context.Context) (err error) {
 	var p parcel
-	lost := 0
+	lost, gone := 0, logstore.Loss{}
 	defer func() {
+		if gone.Events > 0 {
+			d.cfg.Log.Error("log events are skipped: they can never be read again", "group", d.row.Name, "filter", d.filter.Name, "events", gone.Events, "err", gone.Err)
+		}
 		if lost > 0 {
 			d.cfg.Log.Error("log events are given up: their destination has failed for a day", "group", d.row.Name, "filter", d.filter.Name, "events", lost)
 		}
@@ -95,7 +99,8 @@ func (d *delivery) drain(ctx context.Context) (err error) {
 	last := d.done
 	old := max(d.filter.CreatedAt, d.cfg.Now().Add(-giveUp).UnixMilli())
 	for e, err := range d.group.Arrivals(d.done, nil) {
-		if err != nil {
+		loss, skip := errors.AsType[*logstore.Loss](err)
+		if err != nil && !skip {
 			return err
 		}
 		if p.full() {
@@ -105,6 +110,9 @@ func (d *delivery) drain(ctx context.Context) (err error) {
 		}
 		last = e.Seq
 		switch {
+		case skip && e.Seq > d.told:
+			d.told, gone.Events, gone.Err = e.Seq, gone.Events+loss.Events, err
+		case skip:
 		case e.Ingested >= old:
 			p.add(d, &e)
 		case e.Ingested >= d.filter.CreatedAt:

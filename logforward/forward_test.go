@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roadstead/roadstead/logforward"
+	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 )
@@ -134,6 +135,51 @@ func TestGivesUp(t *testing.T) {
 		w.mu.Unlock()
 		if got := w.got(time.Hour); got != "s: young" {
 			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// Lines whose key is disabled hold a filter up; once it is deleted they are skipped, which is said once, and what follows is sent.
+func TestLinesBehindADeletedKey(t *testing.T) {
+	inWorld(t, func(w *world) {
+		why := errors.New("the key is disabled")
+		w.open = func([]byte) ([]byte, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return nil, why
+		}
+		key, err := logstore.NewKey(make([]byte, 32), []byte("wrapped"))
+		must(t, err)
+		g := w.group("g", []model.LogSubscription{filter("f", "")}, "s")
+		w.add(g, "s", "1")
+		now := time.Now().UnixMilli()
+		must(t, g.AppendLocked("s", []logstore.Event{{Time: now, Message: "2"}, {Time: now, Message: "3"}}, now, key))
+		w.add(g, "s", "4")
+		if got := w.got(time.Hour); got != "s: 1" && got != "" || strings.Contains(w.log.String(), "skipped") {
+			t.Errorf("while it is disabled: %q, %s", got, &w.log)
+		}
+		w.log.Reset()
+		w.mu.Lock()
+		why, w.answer = logstore.Gone(why), func(int) (int, error) { return 0, errors.New("unreachable") }
+		w.mu.Unlock()
+		w.pass(time.Hour)
+		w.mu.Lock()
+		w.answer = func(int) (int, error) { return 200, nil }
+		w.mu.Unlock()
+		if got := w.got(time.Hour); got != "s: 1 4" && got != "s: 1\ns: 4" {
+			t.Errorf("got %q", got)
+		}
+		if said := w.log.String(); strings.Count(said, "skipped") != 1 || !strings.Contains(said, "group=g filter=f events=2 err=\"the key is disabled\"") {
+			t.Errorf("said %s", said)
+		}
+		w.stop()
+		w.log.Reset()
+		w.begin()
+		g, err = w.store.Group("g")
+		must(t, err)
+		w.add(g, "s", "5")
+		if got := w.got(time.Hour); !strings.HasSuffix(got, "4\ns: 5") || w.log.Len() > 0 {
+			t.Errorf("after a restart: %q, %s", got, &w.log)
 		}
 	})
 }

@@ -1,11 +1,13 @@
 package logforward_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -36,6 +38,8 @@ type world struct {
 	db     *state.DB
 	store  *logstore.Store
 	stop   func()
+	open   func(wrapped []byte) ([]byte, error) // data keys
+	log    bytes.Buffer
 
 	mu       sync.Mutex
 	received []message
@@ -75,9 +79,9 @@ func must(t testing.TB, err error) {
 func (w *world) begin() {
 	w.db = state.Open(state.Config{Backend: w.memory.Member(), Codec: state.SpecCodec{Marshal: wire.Marshal, Unmarshal: wire.Unmarshal}})
 	var err error
-	w.store, err = logstore.Open(logstore.Config{Dir: w.dir, Segment: 2000})
+	w.store, err = logstore.Open(logstore.Config{Dir: w.dir, Segment: 2000, Open: func(wrapped []byte) ([]byte, error) { return w.open(wrapped) }})
 	must(w, err)
-	f := logforward.New(logforward.Config{DB: w.db, Store: w.store, Transport: w})
+	f := logforward.New(logforward.Config{DB: w.db, Store: w.store, Transport: w, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error, 2)
 	go func() { done <- w.db.Run(ctx) }()

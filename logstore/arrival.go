@@ -18,7 +18,7 @@ func (g *Group) Arrived() uint64 {
 }
 
 // Arrivals yields the events behind the Seq in the order in which they came. Want chooses streams by name; nil means all. What is
-// appended while it runs is not in it, what retention removes meanwhile may be missing.
+// appended while it runs is not in it, what retention removes meanwhile may be missing. A *Loss is no end: who goes on gets what came behind it.
 //
 // It holds in memory what it yields of one sealed file.
 func (g *Group) Arrivals(after uint64, want func(stream string) bool) iter.Seq2[Event, error] {
@@ -32,19 +32,41 @@ func (g *Group) Arrivals(after uint64, want func(stream string) bool) iter.Seq2[
 			defer a.journal.Close()
 		}
 		for _, number := range a.sealed {
-			events, err := a.file(number)
-			if !a.pass(events, err, yield) {
+			events, lost, err := a.file(number)
+			if !a.pass(events, err, yield) || lost != nil && !lost.pass(yield) {
 				return
 			}
 		}
 		for i := range a.frames {
-			b, err := a.frames[i].read(a.journal, a.locks)
+			f := &a.frames[i]
+			b, err := f.read(a.journal, a.locks)
+			if errors.Is(err, ErrGone) {
+				if lost := (Loss{f.lastSeq, f.count, err}); !lost.pass(yield) {
+					return
+				}
+				continue
+			}
 			if !a.pass(b.events, err, yield) {
 				return
 			}
 		}
 	}
 }
+
+// A Loss is events that can never be read again, because their key is gone: an ErrGone.
+type Loss struct {
+	Seq    uint64 // the last one's, or a later one
+	Events int64  // how many there are at most: some may be of streams that are gone, or were read before
+	Err    error
+}
+
+// Error implements error.
+func (l *Loss) Error() string { return l.Err.Error() }
+
+// Unwrap is why.
+func (l *Loss) Unwrap() error { return l.Err }
+
+func (l *Loss) pass(yield func(Event, error) bool) bool { return yield(Event{Seq: l.Seq}, l) }
 
 // arrivals is what one reader of Arrivals has to look at.
 type arrivals struct {
@@ -108,13 +130,13 @@ func (a *arrivals) pass(events []Event, err error, yield func(Event, error) bool
 	return true
 }
 
-// file returns the events of a sealed file.
-func (a *arrivals) file(number uint64) ([]Event, error) {
+// file returns the events of a sealed file, and what is lost of it: that is behind them, for they are in between.
+func (a *arrivals) file(number uint64) ([]Event, *Loss, error) {
 	s, err := a.read(number, false)
 	if s == nil || err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.events, nil
+	return s.events, s.lost, nil
 }
 
 // read reads what is wanted of a sealed file, in the order in which it came; nil if retention has removed it. Frames that were put into it
@@ -134,7 +156,11 @@ func (a *arrivals) read(number uint64, asTheyAre bool) (*segment, error) {
 	}
 	s := &segment{locks: a.group.locks(number, ix.locks, a.names)}
 	for i := range ix.blocks {
-		if err := a.block(f, &ix.blocks[i], s, asTheyAre); err != nil {
+		k := &ix.blocks[i]
+		err := a.block(f, k, s, asTheyAre)
+		if errors.Is(err, ErrGone) {
+			s.lose(ix.lastSeq, k.count, err)
+		} else if err != nil {
 			return nil, err
 		}
 	}

@@ -65,6 +65,20 @@ func (s shut) Is(target error) bool { return target == ErrShut }
 // Unwrap is why.
 func (s shut) Unwrap() error { return s.error }
 
+// ErrGone says besides that it will never be opened again: what it encrypts is lost.
+var ErrGone = errors.New("the data key of log events is gone for good")
+
+// Gone makes an error of Config.Open one that says so.
+func Gone(err error) error { return gone{err} }
+
+type gone struct{ error }
+
+// Is makes it ErrGone.
+func (g gone) Is(target error) bool { return target == ErrGone }
+
+// Unwrap is why.
+func (g gone) Unwrap() error { return g.error }
+
 // locks opens the data keys of one file, for one reader. Whether he may is asked for each reader anew: nothing opened is kept.
 type locks struct {
 	group  *Group

@@ -129,6 +129,88 @@ func TestShutKey(t *testing.T) {
 	}
 }
 
+// Of a group one of whose keys is gone for good, followers and copies get the rest, in its order, and followers learn what is lost; if the
+// key is only shut they wait there.
+func TestGoneKey(t *testing.T) {
+	why := errors.New("the key is disabled")
+	leader, other := &copier{t: t, dir: t.TempDir(), segment: 1 << 20}, &copier{t: t, dir: t.TempDir()}
+	leader.open = func(wrapped []byte) ([]byte, error) {
+		if wrapped[0] == 1 {
+			return nil, why
+		}
+		return openTestKey(wrapped)
+	}
+	other.open = leader.open
+	leader.start()
+	other.start()
+	promise(t, 1, leader, other)
+	must(t, leader.store.Lead(1))
+	must(t, leader.group().CreateStream("s", 1))
+	add := func(key byte, messages ...string) {
+		var events []logstore.Event
+		for _, m := range messages {
+			events = append(events, logstore.Event{Time: 1, Message: m})
+		}
+		k := (*logstore.Key)(nil)
+		if key > 0 {
+			k = testKey(t, key)
+		}
+		must(t, leader.group().AppendLocked("s", events, 9, k))
+	}
+	follow := func(g *logstore.Group) (text string, last uint64, err error) {
+		for e, err := range g.Arrivals(0, nil) {
+			loss, ok := errors.AsType[*logstore.Loss](err)
+			switch {
+			case ok && errors.Is(err, logstore.ErrGone) && e.Seq == loss.Seq && e.Seq >= last:
+				text += fmt.Sprintf("-%d ", loss.Events)
+			case err != nil:
+				return text, last, err
+			default:
+				text += e.Message + " "
+			}
+			last = e.Seq
+		}
+		return text, last, nil
+	}
+	check := func(when, shut, gone string) {
+		t.Helper()
+		why = errors.New("the key is disabled")
+		if got, _, err := follow(leader.group()); got != shut || !errors.Is(err, logstore.ErrShut) || errors.Is(err, logstore.ErrGone) {
+			t.Errorf("%s, shut: %q, %v", when, got, err)
+		}
+		why = logstore.Gone(why)
+		if got, last, err := follow(leader.group()); got != gone || err != nil || last != leader.group().Arrived() {
+			t.Errorf("%s: %q up to %d, %v", when, got, last, err)
+		}
+	}
+	add(1, "a", "b")
+	add(0, "c")
+	add(1, "d")
+	add(2, "e")
+	check("in the journal", "", "-2 c -1 e ")
+	why = nil
+	leader.open = openTestKey // seals with it
+	leader.segment = 1
+	leader.stop()
+	leader.start()
+	must(t, leader.store.Lead(1))
+	add(0, "f")
+	leader.open = other.open
+	leader.segment = 1 << 20
+	leader.stop()
+	leader.start()
+	must(t, leader.store.Lead(1))
+	add(1, "g")
+	add(0, "h")
+	check("sealed", "", "c e f -3 -1 h ")
+
+	g, c := leader.group(), other.group()
+	must(t, carry(1, g, c)) // why is that the key is gone
+	if got, _, err := follow(c); got != "c e f -1 h " || err != nil || c.Arrived() != g.Arrived() {
+		t.Errorf("the copy has %q, %v, and has arrived at %d of %d", got, err, c.Arrived(), g.Arrived())
+	}
+}
+
 // Whatever is changed of what is encrypted is noticed, checksums being right; so is what was put into another place.
 func TestTampering(t *testing.T) {
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"slices"
 	"sort"
@@ -23,7 +24,7 @@ const (
 // Since encodes what a copy lacks that has arrived at a Seq, up to about limit bytes, and says where that leads; more, if it is not all.
 //
 // Events that are encrypted stay so. Those in the blocks of sealed files have to be opened for it, and are encrypted again: ErrShut if
-// they cannot be opened now.
+// they cannot be opened now. If they never can again they are left out.
 func (g *Group) Since(after uint64, limit int) (frames []byte, to uint64, more bool, err error) {
 	g.mu.RLock()
 	marks := maps.Clone(g.marked)
@@ -106,6 +107,9 @@ func (p *parcel) journalled(a *arrivals, f *frame) (full bool, err error) {
 		return false, err
 	case f.before() < a.after:
 		events, err := a.open(a.locks, f, payload)
+		if errors.Is(err, ErrGone) {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

@@ -20,7 +20,8 @@ type Config struct {
 	Segment int64                // bytes of a journal; 0 means DefaultSegment
 	Sync    func(*os.File) error // nil means fsync
 	Log     *slog.Logger         // nil means slog.Default()
-	// Open opens what AppendLocked's Key was wrapped in, whenever somebody reads what was encrypted with it; its errors are his.
+	// Open opens what AppendLocked's Key was wrapped in, whenever somebody reads what was encrypted with it; its errors are his. Those that
+	// Gone has made let followers and copies go on without what it encrypts.
 	// nil means that nothing is encrypted.
 	Open func(wrapped []byte) ([]byte, error)
 }

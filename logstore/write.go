@@ -176,6 +176,14 @@ type segment struct {
 	locks  *locks
 	events []Event
 	closed []closedFrame
+	lost   *Loss // what could not be read of it, nil for nothing
+}
+
+func (s *segment) lose(seq uint64, events int64, why error) {
+	if s.lost == nil {
+		s.lost = &Loss{Seq: seq, Err: why}
+	}
+	s.lost.Events += events
 }
 
 type closedFrame struct {

@@ -108,7 +108,7 @@ func (a *API) newDataKey(ctx context.Context, row *model.LogGroup, now model.Mil
 }
 
 // OpenKey opens a data key that stands beside events, for the log store: as long as the key of KMS can be used, and lets CloudWatch
-// Logs do so.
+// Logs do so. One whose key was deleted is gone.
 func (a *API) OpenKey(text []byte) ([]byte, error) {
 	var w wrappedKey
 	if err := json.Unmarshal(text, &w); err != nil {
@@ -120,6 +120,9 @@ func (a *API) OpenKey(text []byte) ([]byte, error) {
 	}
 	ctx := asService(context.Background(), group.Scope) // only memory is asked: there is nothing to wait for
 	plain, err := a.Keys.Unwrap(ctx, a.DB.Snapshot().Tables, group.Scope, w.Key, keyContext(w.Group), a.now())
+	if model.ErrorCode(err) == "NotFoundException" && a.DB.Leading() { // other members may not have heard of the key yet
+		return nil, logstore.Gone(refusedByKMS(err, w.Group))
+	}
 	return plain, refusedByKMS(err, w.Group)
 }
 

@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/roadstead/roadstead/logstore"
 	"github.com/roadstead/roadstead/model"
 	"github.com/roadstead/roadstead/state"
 	"github.com/roadstead/roadstead/test/endpoint"
@@ -62,6 +64,16 @@ func (w *world) all(t *testing.T, group string) (string, error) {
 	return strings.Join(lines, " "), nil
 }
 
+// groupID is a group's id in the log store.
+func (w *world) groupID(name string) string {
+	w.T.Helper()
+	row, ok := w.DB.Snapshot().LogGroups.Get(model.Scope{Account: endpoint.Account, Region: endpoint.Region}.Key(name))
+	if !ok {
+		w.T.Fatalf("no group %s", name)
+	}
+	return row.ID
+}
+
 // holds says in how many files of the log store a word is.
 func (w *world) holds(t *testing.T, word string) (n int) {
 	t.Helper()
@@ -101,8 +113,21 @@ func TestEncryptedGroup(t *testing.T) {
 		t.Errorf("after a restart: %q, %v", got, err)
 	}
 
+	g, err := w.api.Store.Group(w.groupID("g"))
+	must(t, err)
+	gone := func(want bool) {
+		t.Helper()
+		lost := false
+		for _, err := range g.Arrivals(0, nil) {
+			lost = lost || errors.Is(err, logstore.ErrGone)
+		}
+		if lost != want {
+			t.Errorf("gone for good: %v", lost)
+		}
+	}
 	w.change(key, func(row *model.KMSKey) { row.Disabled = true })
-	_, err := w.all(t, "g")
+	gone(false)
+	_, err = w.all(t, "g")
 	wantError(t, err, "InvalidParameterException", "is disabled.")
 	_, err = w.GetLogEvents(ctx, &sdk.GetLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s")})
 	wantError(t, err, "InvalidParameterException", "is disabled.")
@@ -116,7 +141,10 @@ func TestEncryptedGroup(t *testing.T) {
 	if got, err := w.all(t, "g"); !strings.HasPrefix(got, want+" more xxx") || err != nil {
 		t.Errorf("enabled again: %q, %v", got, err)
 	}
+	w.change(key, func(row *model.KMSKey) { row.GoneAt = w.Now().UnixMilli() + 1000 })
+	gone(false) // it may be taken back
 	w.change(key, func(row *model.KMSKey) { row.GoneAt = w.Now().UnixMilli() - 1 })
+	gone(true)
 	_, err = w.all(t, "g")
 	wantError(t, err, "AccessDeniedException", "The specified KMS key does not exist or is not allowed to be used with Arn 'arn:aws:logs:us-east-1:000000000000:log-group:g'")
 }
