@@ -19,6 +19,7 @@ const (
 	maxBytes   = 1 << 20                // of their messages
 	giveUp     = 24 * time.Hour         // after an event came [D]
 	firstPause = time.Second            // after a failure
+	tellEvery  = time.Second            // how far a filter is
 	maxPause   = 5 * time.Minute
 )
 
@@ -31,6 +32,8 @@ type delivery struct {
 	group   *logstore.Group
 	done    uint64 // Seq up to which everything is sent, or need not be
 	kept    uint64 // as done, on the disk
+	moved   uint64 // as kept, when others last heard of it
+	movedAt time.Time
 	told    uint64 // Seq up to which it was said what can never be read
 }
 
@@ -47,10 +50,11 @@ func (f *Forwarder) deliver(ctx context.Context, row *model.LogGroup, sub model.
 		return
 	}
 	d.done, _ = d.group.Mark(sub.ID)
-	d.kept = d.done
+	d.kept, d.moved = d.done, d.done
 	for pause := firstPause; ; {
 		more := d.group.Changed()
 		err := d.drain(ctx)
+		d.tell()
 		switch {
 		case ctx.Err() != nil || errors.Is(err, logstore.ErrRemoved) || errors.Is(err, os.ErrClosed):
 			return
@@ -89,7 +93,8 @@ func (d *delivery) drain(ctx context.Context) (err error) {
 	lost, gone := 0, logstore.Loss{}
 	defer func() {
 		if gone.Events > 0 {
-			d.cfg.Log.Error("log events are skipped: they can never be read again", "group", d.row.Name, "filter", d.filter.Name, "events", gone.Events, "err", gone.Err)
+			d.cfg.Log.Error("log events are skipped: they can never be read again", "group", d.row.Name, "filter", d.filter.Name,
+				"events", gone.Events, "err", gone.Err)
 		}
 		if lost > 0 {
 			d.cfg.Log.Error("log events are given up: their destination has failed for a day", "group", d.row.Name, "filter", d.filter.Name, "events", lost)
@@ -148,7 +153,18 @@ func (d *delivery) keep() error {
 		return err
 	}
 	d.kept = d.done
+	if d.cfg.Now().Sub(d.movedAt) >= tellEvery {
+		d.tell()
+	}
 	return nil
+}
+
+// tell has others hear how far the filter is.
+func (d *delivery) tell() {
+	if d.kept != d.moved {
+		d.moved, d.movedAt = d.kept, d.cfg.Now()
+		d.cfg.Moved(d.row.ID)
+	}
 }
 
 // A parcel is events that are sent in one go: a message for each of their streams.

@@ -26,6 +26,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Ready waits until the store has what was acknowledged by earlier leaders; nil: it has.
 	Ready func(ctx context.Context) error
+	// Moved hears that how far the filters of a group are has changed: twice a second at most, for each.
+	Moved func(group string)
 	Now   func() time.Time // nil means time.Now
 	Log   *slog.Logger     // nil means none
 }
@@ -49,6 +51,9 @@ func New(cfg Config) *Forwarder {
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
+	}
+	if cfg.Moved == nil {
+		cfg.Moved = func(string) {}
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()

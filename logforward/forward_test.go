@@ -139,6 +139,48 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
+// Others hear how far a filter is when it has sent all, now and then while it has much to send, and when it is gone; not of each event,
+// and not of nothing.
+func TestOthersHearHowFarItIs(t *testing.T) {
+	inWorld(t, func(w *world) {
+		g := w.group("g", []model.LogSubscription{filter("f", "")}, "s")
+		heard := func(what string, least, most int64) {
+			t.Helper()
+			if n := w.moved.Swap(0); n < least || n > most {
+				t.Errorf("%s: heard %d times, want %d to %d", what, n, least, most)
+			}
+		}
+		w.add(g, "s", "1")
+		w.pass(600 * time.Millisecond)
+		heard("one event", 1, 1)
+		w.add(g, "s", "2")
+		w.pass(time.Second)
+		heard("another soon after", 1, 1)
+		w.pass(time.Hour)
+		heard("nothing", 0, 0)
+		for range 600 {
+			w.add(g, "s", "x")
+			w.pass(100 * time.Millisecond)
+		}
+		w.pass(time.Second)
+		heard("a minute of events", 55, 125)
+
+		w.mu.Lock()
+		w.slow = 300 * time.Millisecond
+		w.mu.Unlock()
+		for range 20 { // as many messages, one after the other
+			w.add(g, "s", strings.Repeat("x", 1<<20))
+		}
+		w.pass(5 * time.Second)
+		heard("while it sends", 3, 6)
+		w.pass(time.Minute)
+		heard("the rest", 1, 4)
+		w.put("g", nil)
+		w.pass(time.Minute)
+		heard("it is gone", 1, 1)
+	})
+}
+
 // Lines whose key is disabled hold a filter up; once it is deleted they are skipped, which is said once, and what follows is sent.
 func TestLinesBehindADeletedKey(t *testing.T) {
 	inWorld(t, func(w *world) {

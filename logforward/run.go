@@ -106,6 +106,9 @@ func (f *Forwarder) forget(a *active) {
 	if err == nil {
 		err = g.Unmark(a.filter.ID)
 	}
+	if err == nil {
+		f.cfg.Moved(a.group)
+	}
 	if err != nil {
 		f.cfg.Log.Warn("forget a subscription filter", "filter", a.filter.Name, "err", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,9 +41,11 @@ type world struct {
 	stop   func()
 	open   func(wrapped []byte) ([]byte, error) // data keys
 	log    bytes.Buffer
+	moved  atomic.Int64 // how often others were to hear of the group "g"
 
 	mu       sync.Mutex
 	received []message
+	slow     time.Duration                       // to take a message
 	answer   func(n int) (status int, err error) // to the n-th message
 }
 
@@ -81,7 +84,7 @@ func (w *world) begin() {
 	var err error
 	w.store, err = logstore.Open(logstore.Config{Dir: w.dir, Segment: 2000, Open: func(wrapped []byte) ([]byte, error) { return w.open(wrapped) }})
 	must(w, err)
-	f := logforward.New(logforward.Config{DB: w.db, Store: w.store, Transport: w, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+	f := logforward.New(logforward.Config{DB: w.db, Store: w.store, Transport: w, Moved: w.move, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error, 2)
 	go func() { done <- w.db.Run(ctx) }()
@@ -98,6 +101,12 @@ func (w *world) begin() {
 	}
 }
 
+func (w *world) move(group string) {
+	if group == "g" {
+		w.moved.Add(1)
+	}
+}
+
 // RoundTrip is the network.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	z, err := gzip.NewReader(r.Body)
@@ -109,6 +118,10 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(z).Decode(&m); err != nil {
 		w.Errorf("got no JSON: %v", err)
 	}
+	w.mu.Lock()
+	slow := w.slow
+	w.mu.Unlock()
+	time.Sleep(slow)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	status, err := w.answer(len(w.received))

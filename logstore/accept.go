@@ -18,14 +18,28 @@ func (g *Group) Accept(epoch, prev uint64, frames []byte, to uint64) (uint64, er
 	if err != nil {
 		return at, err
 	}
-	for name, seq := range c.marks {
+	return at, g.acceptMarks(c.marks)
+}
+
+func (g *Group) acceptMarks(marks map[string]uint64) error {
+	for name, seq := range marks {
 		if have, ok := g.Mark(name); (!ok || seq > have) && name == filepath.Base(name) {
 			if err := g.SetMark(name, seq); err != nil {
-				return at, err
+				return err
 			}
 		}
 	}
-	return at, nil
+	if _, all := marks[""]; !all {
+		return nil
+	}
+	for _, name := range g.marks() {
+		if _, ok := marks[name]; !ok {
+			if err := g.Unmark(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (g *Group) accept(epoch, prev uint64, c *copying, to uint64) (uint64, error) {

@@ -198,6 +198,49 @@ func TestCopy(t *testing.T) {
 	b.stop()
 }
 
+// Marks go to copies without events, and leave them when they leave the leader. A new leader that gets what it lacks loses none of its own.
+func TestMarksAreCopied(t *testing.T) {
+	all := []*copier{{t: t, dir: t.TempDir()}, {t: t, dir: t.TempDir()}, {t: t, dir: t.TempDir()}}
+	for _, c := range all {
+		c.start()
+		t.Cleanup(func() { c.store.Close() })
+	}
+	promise(t, 1, all...)
+	must(t, all[0].store.Lead(1))
+	a, b, c := all[0].group(), all[1].group(), all[2].group()
+	check := func(what string, g *logstore.Group, want string) {
+		t.Helper()
+		got := ""
+		for _, name := range []string{"x", "y", "z"} {
+			if seq, ok := g.Mark(name); ok {
+				got += fmt.Sprint(name, seq, " ")
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	must(t, a.CreateStream("s", 1))
+	bring(t, 1, a, b)
+	must(t, a.SetMark("x", 1))
+	must(t, a.SetMark("y", 1))
+	bring(t, 1, a, b)
+	check("without events", b, "x1 y1 ")
+	must(t, a.SetMark("x", 2))
+	must(t, a.Unmark("y"))
+	bring(t, 1, a, b)
+	check("moved and gone", b, "x2 ")
+
+	must(t, c.SetMark("z", 5))
+	promise(t, 2, all[1], all[2])
+	bring(t, 2, b, c)
+	check("a new leader", c, "x2 z5 ")
+	must(t, all[2].store.Lead(2))
+	must(t, c.Unmark("z"))
+	bring(t, 2, c, b)
+	check("its copy", b, "x2 ")
+}
+
 // refusals: a copy takes nothing that does not follow, is not whole, or is of another epoch, nor does a leader whose epoch is over write.
 func refusals(t *testing.T, a, b *copier, frames []byte, end uint64) {
 	if _, err := b.group().Accept(1, end+5, frames, end+9); !errors.Is(err, logstore.ErrBehind) {

@@ -7,7 +7,7 @@ type copying struct {
 	at     uint64   // of all
 	keys   [][]byte // wrapped
 	pieces []piece
-	marks  map[string]uint64
+	marks  map[string]uint64 // one without a name says that these are all
 }
 
 // A piece is events that follow each other in a stream: in clear, or encrypted.

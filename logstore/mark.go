@@ -3,8 +3,10 @@ package logstore
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +18,13 @@ func (g *Group) Mark(name string) (uint64, bool) {
 	defer g.mu.RUnlock()
 	seq, ok := g.marked[name]
 	return seq, ok
+}
+
+// marks are the names of all.
+func (g *Group) marks() []string {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return slices.Sorted(maps.Keys(g.marked))
 }
 
 func (g *Group) loadMark(file string) {

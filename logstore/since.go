@@ -16,7 +16,7 @@ const (
 	copyGone               // the stream of a name
 	copyStreams            // all streams that there are: what is not among them is gone
 	copyEvents             // of one stream
-	copyMark               // how far a follower is
+	copyMark               // how far a follower is; without a name: there are no others
 	copyKey                // a data key, wrapped; they count from 1
 	copyLocked             // events of one stream, encrypted with one of them
 )
@@ -27,8 +27,11 @@ const (
 // they cannot be opened now. If they never can again they are left out.
 func (g *Group) Since(after uint64, limit int) (frames []byte, to uint64, more bool, err error) {
 	g.mu.RLock()
-	marks := maps.Clone(g.marked)
+	marks, all := maps.Clone(g.marked), g.leads
 	g.mu.RUnlock()
+	if all { // who copies a leader has no mark that the leader has not
+		marks[""] = 0
+	}
 	p := parcel{group: g, at: after, limit: limit}
 	for _, name := range slices.Sorted(maps.Keys(marks)) {
 		p.frame(func(b []byte) []byte { return binary.AppendUvarint(appendText(append(b, copyMark), name), marks[name]) })

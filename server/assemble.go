@@ -154,7 +154,8 @@ func (s *Server) openLogs() error {
 		}
 	}
 	s.logStore = store
-	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Ready: s.logsLed, Now: s.cfg.Now, Log: s.cfg.Log})
+	s.forward = logforward.New(logforward.Config{DB: s.db, Store: store, Plain: s.cfg.LogDestinations, Ready: s.logsLed, Moved: s.offerLogs,
+		Now: s.cfg.Now, Log: s.cfg.Log})
 	s.logs = logs.New(logs.Config{
 		DB: s.db, Store: store, NewID: newID, Keys: keyring.Service{Ring: keyring.Ring{Seal: s.seal, Random: rand.Reader}, Name: "logs", May: s.mayOwn("logs")},
 		Check: s.forward.Check, MayDeposit: s.mayDeposit, Ready: s.logsOf, Hold: s.holdLogs,

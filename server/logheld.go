@@ -75,23 +75,28 @@ func (s *Server) logsOf(ctx context.Context, id string) error {
 	return nil
 }
 
-// holdLogs waits until a majority of members has a group up to a Seq; 0 has those that are there learn that it is gone.
+// offerLogs has members brought what they lack of a group: its marks, or that it is gone.
+func (s *Server) offerLogs(id string) {
+	c := &s.logCopies
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.peers {
+		p.mark(id)
+	}
+}
+
+// holdLogs waits until a majority of members has a group up to a Seq, 0 for nothing.
 func (s *Server) holdLogs(ctx context.Context, id string, seq uint64) error {
 	if s.cfg.alone() {
+		return nil
+	}
+	if s.offerLogs(id); seq == 0 {
 		return nil
 	}
 	need := s.copies()
 	ctx, cancel := context.WithTimeout(ctx, copyPatience)
 	defer cancel()
 	c := &s.logCopies
-	c.mu.Lock()
-	for _, p := range c.peers {
-		p.mark(id)
-	}
-	c.mu.Unlock()
-	if seq == 0 {
-		return nil
-	}
 	err := c.look(ctx, func() bool {
 		n := 0
 		for _, p := range c.peers {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -227,4 +228,50 @@ func TestALeaderOutbids(t *testing.T) {
 			}
 		})
 	}
+}
+
+// How far a subscription filter is stands on the other members a moment later, without another event, and leaves them with the filter.
+func TestMarksOfFiltersTravel(t *testing.T) {
+	var got atomic.Int64
+	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
+	t.Cleanup(sink.Close)
+	store, dirs := state.NewMemory(), []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	var first *server.Server
+	for i := range dirs {
+		s, _ := open(t, server.Config{Backend: store.Member(), DataDir: dirs[i], InitialCluster: "a,b,c", LogDestinations: []string{sink.URL}})
+		if i == 0 {
+			first = s
+			within(t, "a leader", func() bool { return s.DB().Leading() })
+		}
+	}
+	c, group, name := logsOf(first), aws.String("g"), aws.String("f")
+	_, err := c.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	ok(t, err)
+	_, err = c.PutSubscriptionFilter(t.Context(), &cloudwatchlogs.PutSubscriptionFilterInput{
+		LogGroupName: group, FilterName: name, FilterPattern: aws.String(""), DestinationArn: &sink.URL,
+	})
+	ok(t, err)
+	_, err = c.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: aws.String("s")})
+	ok(t, err)
+	_, err = c.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: aws.String("s"),
+		LogEvents: []types.InputLogEvent{{Message: aws.String("one"), Timestamp: aws.Int64(time.Now().UnixMilli())}}})
+	ok(t, err)
+	marks := func(dir string) string {
+		files, err := filepath.Glob(filepath.Join(dir, "logs", "*", "*.mark"))
+		ok(t, err)
+		all := ""
+		for _, f := range files {
+			if b, err := os.ReadFile(f); err == nil { // else it is gone meanwhile
+				all += fmt.Sprintf("%s %x ", filepath.Base(f), b)
+			}
+		}
+		return all
+	}
+	same := func() bool { return marks(dirs[1]) == marks(dirs[0]) && marks(dirs[2]) == marks(dirs[0]) }
+	within(t, "that it is sent", func() bool { return got.Load() == 2 && marks(dirs[0]) != "" }) // with a first message
+	within(t, "that others hear of it", same)
+	_, err = c.DeleteSubscriptionFilter(t.Context(), &cloudwatchlogs.DeleteSubscriptionFilterInput{LogGroupName: group, FilterName: name})
+	ok(t, err)
+	within(t, "that it is gone", func() bool { return marks(dirs[0]) == "" })
+	within(t, "that others hear of that", same)
 }

@@ -33,8 +33,8 @@ type Config struct {
 	MayDeposit func(ctx context.Context, bucket, key string) error
 	Deposit    func(ctx context.Context, s model.Scope, bucket, key string, body []byte) error
 	// Ready waits until what earlier leaders acknowledged of a group is in the store; "" is all that does not wait for a key of KMS. Hold waits
-	// until a majority of members has what has arrived up to a Seq; 0 is for a group that is gone, and waits for nothing. nil: this member
-	// is the only one.
+	// until a majority of members has what has arrived up to a Seq; 0 waits for nothing, and is for a group that is gone or whose
+	// marks have changed. nil: this member is the only one.
 	Ready func(ctx context.Context, group string) error
 	Hold  func(ctx context.Context, group string, seq uint64) error
 	Now   func() time.Time // nil means time.Now

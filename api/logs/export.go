@@ -59,6 +59,7 @@ func (a *API) createExportTask(ctx context.Context, in *cloudwatchlogs.CreateExp
 	if model.ErrorCode(err) != "" { // else it may have been stored
 		_ = g.Unmark(exportMark(e))
 	}
+	_ = a.Hold(ctx, e.GroupID, 0) // others get the mark
 	return &cloudwatchlogs.CreateExportTaskOutput{TaskId: &e.ID}, err
 }
 

@@ -117,6 +117,7 @@ func (a *API) runExport(ctx context.Context, key string) {
 	}
 	if err == nil && x.group != nil {
 		_ = x.group.Unmark(exportMark(x.task)) // it is only a name that nobody asks for any more
+		_ = a.Hold(ctx, x.task.GroupID, 0)
 	}
 }
 
