@@ -13,6 +13,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -287,7 +289,7 @@ func blocks(t *testing.T, e *Env) {
 	}
 }
 
-// doesNotBlock: a container does not wait, and what the node has no room for is lost.
+// doesNotBlock: a container does not wait, and what the node has no room for is lost; the agent's log counts each record of it.
 func doesNotBlock(t *testing.T, e *Env) {
 	r, task, log := toHung(e, "mode", "non-blocking", "max-buffer-size", "64k")
 	e.ends(task, types.TaskStopCodeEssentialContainerExited, exited, 7)
@@ -298,4 +300,21 @@ func doesNotBlock(t *testing.T, e *Env) {
 	if all := r.await(t, "00000000"); strings.Contains(all, fmt.Sprintf("%08d", 2<<20/64)) {
 		t.Error("nothing was lost")
 	}
+	poll(t, patience, func(context.Context) error {
+		stored, err := os.ReadFile(log)
+		must(t, err)
+		said, err := os.ReadFile(e.Agent.log)
+		must(t, err)
+		told := regexp.MustCompile(`log lines are lost.* container=`+id(task)+`-c lines=(\d+)`).FindAllSubmatch(said, -1)
+		lines := strings.Count(string(stored), "\n")
+		for _, m := range told {
+			n, err := strconv.Atoi(string(m[1]))
+			must(t, err)
+			lines += n
+		}
+		if written := 4<<20/(16<<10) + 1; lines != written || len(told) == 0 {
+			return errAgain(fmt.Sprintf("%d lines are stored or told to be lost, in %d messages; %d were written", lines, len(told), written))
+		}
+		return nil
+	})
 }
