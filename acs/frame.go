@@ -141,12 +141,15 @@ func (c *Conn) SendFrame(ctx context.Context, b []byte) error {
 
 // ReceiveFrame blocks until there is a message, and leaves it to the caller to decode it: a goroutine that waits here has a
 // small stack, and no buffer.
-func (c *Conn) ReceiveFrame(ctx context.Context) ([]byte, error) {
+func (c *Conn) ReceiveFrame(ctx context.Context) ([]byte, error) { return c.ReceiveInto(ctx, nil) }
+
+// ReceiveInto is ReceiveFrame into a buffer, as far as it is large enough.
+func (c *Conn) ReceiveInto(ctx context.Context, buffer []byte) ([]byte, error) {
 	_, r, err := c.ws.Reader(ctx)
 	if err != nil {
 		return nil, err
 	}
-	msg := make([]byte, 0, leastRead)
+	msg := slices.Grow(buffer[:0], leastRead)
 	for {
 		n, err := r.Read(msg[len(msg):cap(msg)])
 		msg = msg[:len(msg)+n]

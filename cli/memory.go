@@ -13,7 +13,7 @@ import (
 // is idle needs no room for as much garbage as it has rows, and collecting costs little where little is made. A small one that
 // is busy gets busyRoom all the same: collecting sixty MiB eight times a second takes a sixth of its processor time.
 const (
-	heapEvery   = 30 * time.Second
+	heapEvery   = time.Minute
 	heapSample  = 500 * time.Millisecond
 	leastGrowth = 10  // percent
 	goGrowth    = 100 // percent: Go's own

@@ -17,8 +17,8 @@ func TestHeapGrowth(t *testing.T) {
 		"just busy":           {100, 5 * mib, 300 * mib, 100},
 		"a load that is over": {100, 0, 300 * mib, 96},
 		"idle":                {11, 0, 300 * mib, 10},
-		"heartbeats":          {30, 1 * mib, 300 * mib, 29},
-		"heartbeats of more":  {10, 2 * mib, 300 * mib, 40},
+		"heartbeats":          {41, 1 * mib, 300 * mib, 40},
+		"heartbeats of more":  {10, 2 * mib, 300 * mib, 80},
 	} {
 		if got := heapGrowth(c.before, c.allocated, c.live); got != c.want {
 			t.Errorf("%s: %d %%, want %d", name, got, c.want)

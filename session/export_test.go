@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/coder/websocket"
 
@@ -21,7 +22,9 @@ func (l Line) Next() ([]byte, error) {
 	if err := l.l.await(); err != nil {
 		return nil, err
 	}
-	return l.l.receive()
+	var copied []byte
+	err := l.l.receive(func(frame []byte) error { copied = slices.Clone(frame); return nil })
+	return copied, err
 }
 
 // Stop and End are stop and end.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +24,7 @@ type line struct {
 	raw   syscall.RawConn // of conn; nil if it cannot say that something has come, as with TLS
 	early bool            // something came with the request
 	asked bool            // ready has been called since await was
+	peek  [1]byte         // for ready to look at
 	came  []byte          // what await has received itself, without raw
 }
 
@@ -60,22 +63,35 @@ func (l *line) ready(fd uintptr) bool {
 		return true
 	}
 	l.asked = true
-	var b [1]byte
-	_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return err != unix.EAGAIN
+	_, _, no := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&l.peek)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return no != unix.EAGAIN
 }
 
-// receive returns a frame after await. It has no context: the library would note each time anew that it may end.
-func (l *line) receive() ([]byte, error) {
+// receive has f deal with a frame after await. Afterwards the frame is another one's. It has no context: the library would note each time
+// anew that it may end.
+func (l *line) receive(f func(frame []byte) error) error {
 	if l.raw == nil {
 		frame := l.came
 		l.came = nil
-		return frame, nil
+		return f(frame)
 	}
 	l.early = false
-	frame, err := l.ReceiveFrame(context.Background())
-	return frame, left(err)
+	b := frames.Get().(*[]byte)
+	defer frames.Put(b)
+	frame, err := l.ReceiveInto(context.Background(), *b)
+	if err != nil {
+		return left(err)
+	}
+	if cap(frame) <= mostKept {
+		*b = frame
+	}
+	return f(frame)
 }
+
+// frames are buffers for what is received, and mostKept is the size of those that are kept.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
+
+const mostKept = 64 << 10
 
 // stop has await, receive and what is being sent return an error, await and receive ever after.
 func (l *line) stop() { _ = l.conn.SetDeadline(time.Unix(1, 0)) }

@@ -86,11 +86,9 @@ func (x *session) begin() {
 
 // hear deals with something that the agent says.
 func (x *session) hear() error {
-	frame, err := x.conn.receive()
-	if err != nil {
-		return err
-	}
-	return x.work(x.ctx, func() error { return x.handle(x.ctx, frame) })
+	return x.conn.receive(func(frame []byte) error {
+		return x.work(x.ctx, func() error { return x.handle(x.ctx, frame) })
+	})
 }
 
 // dismiss has the session end for another one of its instance, or for none.
@@ -99,11 +97,17 @@ func (x *session) dismiss() {
 	x.conn.stop()
 }
 
-// endFor has the session end if there is a reason.
+// endFor has the session end if there is a reason. It does so in its turn: afterwards the connection has something to say yet.
 func (x *session) endFor(err error) {
-	if err != nil {
-		x.todo.end(err)
+	if err == nil {
+		return
+	}
+	x.todo.end(err)
+	select {
+	case x.turn <- struct{}{}:
 		x.conn.stop()
+		<-x.turn
+	case <-x.ctx.Done():
 	}
 }
 

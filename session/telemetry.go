@@ -47,16 +47,14 @@ func (x *telemetry) open(ctx context.Context) error {
 }
 
 func (x *telemetry) hear() error {
-	frame, err := x.conn.receive()
-	if err != nil {
-		return err
-	}
-	ack, err := x.s.telemetry(x.ctx, x.inst, frame)
-	if ack == nil || err != nil {
-		return err
-	}
-	x.said.Store(int64(time.Since(x.s.began)))
-	return x.conn.Send(x.ctx, ack)
+	return x.conn.receive(func(frame []byte) error {
+		ack, err := x.s.telemetry(x.ctx, x.inst, frame)
+		if ack == nil || err != nil {
+			return err
+		}
+		x.said.Store(int64(time.Since(x.s.began)))
+		return x.conn.Send(x.ctx, ack)
+	})
 }
 
 func (x *telemetry) close(error) {
