@@ -14,6 +14,7 @@ import (
 // is busy gets busyRoom all the same: collecting sixty MiB eight times a second takes a sixth of its processor time.
 const (
 	heapEvery   = time.Minute
+	giveEvery   = 20 * time.Second // at most: what is spare is given back to the machine
 	heapSample  = 500 * time.Millisecond
 	leastGrowth = 10  // percent
 	goGrowth    = 100 // percent: Go's own
@@ -53,7 +54,7 @@ func paceCollector(ctx context.Context) {
 			growth = next
 			debug.SetGCPercent(growth)
 		}
-		if time.Since(given) >= heapEvery && heap.spare(growth) > max(leastSpare, heap.live/16) {
+		if time.Since(given) >= giveEvery && heap.spare(growth) > max(leastSpare, heap.live/16) {
 			debug.FreeOSMemory()
 			given = time.Now()
 		}
