@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -86,7 +87,37 @@ func (n *Network) attach(e *entry) error {
 	if err := n.addVeth(e, ns, in); err != nil {
 		return err
 	}
-	return n.configure(e, in)
+	if err := n.configure(e, in); err != nil {
+		return err
+	}
+	return n.settle(e)
+}
+
+// settlePatience is how long settle waits.
+const settlePatience = 15 * time.Second
+
+// settle waits until the kernel lets packets pass the sandbox's link and the bridge. Mostly that is so at once; but where many links go at
+// the same time it comes seconds later, and what a container sends until then is lost: TCP tries again after one, three and seven seconds.
+func (n *Network) settle(e *entry) error {
+	began := time.Now()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		port, err := netlink.LinkByName(e.link(n.cfg.Bridge))
+		if err != nil {
+			return fmt.Errorf("find link: %w", err)
+		}
+		bridge, err := netlink.LinkByIndex(n.bridge)
+		if err != nil {
+			return fmt.Errorf("find bridge: %w", err)
+		}
+		up := port.Attrs().OperState == netlink.OperUp && bridge.Attrs().OperState == netlink.OperUp
+		if took := time.Since(began); !up && took < settlePatience {
+			time.Sleep(wait)
+			continue
+		} else if took > time.Second {
+			n.cfg.Logger.Warn("the kernel was slow to let a sandbox's packets pass", "task", e.TaskID, "container", e.Container, "took", took, "up", up)
+		}
+		return nil
+	}
 }
 
 func (n *Network) addVeth(e *entry, ns netns.NsHandle, in *netlink.Handle) error {
