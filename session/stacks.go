@@ -16,13 +16,6 @@ type stacks struct {
 // stackPatience is how long a goroutine waits for another job.
 const stackPatience = time.Second
 
-// run runs f on a deep stack, and returns what it returns.
-func (k *stacks) run(f func() error) error {
-	done := make(chan error, 1)
-	k.start(func() { done <- f() })
-	return <-done
-}
-
 // start has a job done on a deep stack, and does not wait for it.
 func (k *stacks) start(job func()) {
 	select {
