@@ -39,9 +39,10 @@ const shortest = 5 * time.Second
 
 // open makes x the session of its instance, and has the agent told what it should have.
 func (x *session) open(ctx context.Context) error {
-	x.ctx, x.cancel = context.WithCancel(ctx)
+	ctx, x.cancel = context.WithCancel(ctx)
+	x.within = func() context.Context { return ctx }
 	x.s.enter(x)
-	if err := x.s.setConnected(x.ctx, x.key, x.note); err != nil {
+	if err := x.s.setConnected(x.within(), x.key, x.note); err != nil {
 		return err
 	}
 	x.note = nil

@@ -18,8 +18,8 @@ type session struct {
 	stock  bool // the agent is not ours
 	conn   *line
 	began  time.Time
-	note   func(*model.Instance) // what the row is to say of the agent; nil once it does
-	ctx    context.Context       // of the connection
+	note   func(*model.Instance)  // what the row is to say of the agent; nil once it does
+	within func() context.Context // of the connection
 	cancel context.CancelFunc
 	todo   *todo
 	ended  chan struct{} // closed when the connection is over: nobody does what is to do any more
@@ -75,19 +75,19 @@ func (x *session) begin() {
 	x.alarm = time.AfterFunc(wait, x.todo.signal)
 	x.turn <- struct{}{} // whatever the agent says: first it is told what it should have
 	x.s.stacks.start(func() {
-		err := x.welcome(x.ctx)
+		err := x.welcome(x.within())
 		<-x.turn
 		x.endFor(err)
 	})
 	x.todo.begin(func() {
-		x.s.stacks.start(func() { x.endFor(x.work(x.ctx, nil)) })
+		x.s.stacks.start(func() { x.endFor(x.work(x.within(), nil)) })
 	})
 }
 
 // hear deals with something that the agent says.
 func (x *session) hear() error {
 	return x.conn.receive(func(frame []byte) error {
-		return x.work(x.ctx, func() error { return x.handle(x.ctx, frame) })
+		return x.work(x.within(), func() error { return x.handle(x.within(), frame) })
 	})
 }
 
@@ -107,7 +107,7 @@ func (x *session) endFor(err error) {
 	case x.turn <- struct{}{}:
 		x.conn.stop()
 		<-x.turn
-	case <-x.ctx.Done():
+	case <-x.within().Done():
 	}
 }
 
@@ -115,8 +115,8 @@ func (x *session) endFor(err error) {
 func (x *session) end(why error) error {
 	if first := x.todo.close(); first != nil {
 		why = first
-	} else if x.ctx.Err() != nil {
-		why = x.ctx.Err()
+	} else if x.within().Err() != nil {
+		why = x.within().Err()
 	}
 	if x.alarm != nil {
 		x.alarm.Stop()

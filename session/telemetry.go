@@ -27,19 +27,20 @@ type telemetry struct {
 	s      *Sessions
 	inst   *model.Instance
 	conn   *line
-	ctx    context.Context // of the connection
+	within func() context.Context // of the connection
 	cancel context.CancelFunc
 	said   atomic.Int64 // when something was acknowledged last, in nanoseconds since s began
 	beat   *pulse
 }
 
 func (x *telemetry) open(ctx context.Context) error {
-	x.ctx, x.cancel = context.WithCancel(ctx)
+	ctx, x.cancel = context.WithCancel(ctx)
+	x.within = func() context.Context { return ctx }
 	x.beat = newPulse(x.s.untilBeat, func() {
 		if time.Since(x.s.began)-time.Duration(x.said.Load()) < acs.HeartbeatInterval {
 			return
 		}
-		if x.conn.Send(x.ctx, acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}) != nil {
+		if x.conn.Send(x.within(), acs.HeartbeatMessage{MessageID: x.s.cfg.NewID(), Healthy: true}) != nil {
 			x.conn.stop()
 		}
 	})
@@ -48,12 +49,12 @@ func (x *telemetry) open(ctx context.Context) error {
 
 func (x *telemetry) hear() error {
 	return x.conn.receive(func(frame []byte) error {
-		ack, err := x.s.telemetry(x.ctx, x.inst, frame)
+		ack, err := x.s.telemetry(x.within(), x.inst, frame)
 		if ack == nil || err != nil {
 			return err
 		}
 		x.said.Store(int64(time.Since(x.s.began)))
-		return x.conn.Send(x.ctx, ack)
+		return x.conn.Send(x.within(), ack)
 	})
 }
 
